@@ -1,0 +1,59 @@
+"""The family of errors: each says what happened, where, and what to do.
+
+    TaxiDurationError
+    ├── MonthError      (ValueError)    no such month or service, or a wrong order
+    ├── SourceError     (OSError)       a month's file that cannot be had or read
+    ├── SchemaError     (ValueError)    a readable file that does not hold trips
+    ├── ModelError      (ValueError)    an unknown model, or one that cannot be fitted or loaded
+    ├── TrackingError   (RuntimeError)  a run that could not be recorded
+    └── NotebookError   (RuntimeError)  a notebook that was refused, or failed
+
+A bad row is not an error: it is counted, with its reason (`taxi_duration.trips`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TaxiDurationError(Exception):
+    """Whatever goes wrong in `taxi_duration` and is worth a sentence to its user."""
+
+
+class MonthError(TaxiDurationError, ValueError):
+    """A month or service that does not exist, or months in the wrong order."""
+
+
+class SourceError(TaxiDurationError, OSError):
+    """A month's file that is missing, unpublished, damaged or cannot be written."""
+
+
+class SchemaError(TaxiDurationError, ValueError):
+    """A readable file without the columns, types or rows of a month of trips."""
+
+
+class ModelError(TaxiDurationError, ValueError):
+    """An unknown model or parameter, or a model that cannot be fitted or loaded."""
+
+
+class TrackingError(TaxiDurationError, RuntimeError):
+    """A training that could not be recorded, or a store that does not answer."""
+
+
+class NotebookError(TaxiDurationError, RuntimeError):
+    """A notebook refused before it ran, or a cell of it that failed."""
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Say which of the options was probably meant, and list them all.
+
+    Examples
+    --------
+    >>> nearest("ridg", ["linear", "ridge"])
+    "Did you mean 'ridge'? Known: 'linear', 'ridge'."
+    """
+    options = list(options)
+    close = get_close_matches(str(word), options, n=1)
+    known = f"Known: {', '.join(map(repr, options))}."
+    return f"Did you mean {close[0]!r}? {known}" if close else known

@@ -1,0 +1,140 @@
+"""What a month is, and how TLC spells its columns by service."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from taxi_duration.errors import MonthError, nearest
+
+__all__ = ["GREEN", "SERVICES", "YELLOW", "Month", "Service", "check_order"]
+
+FIRST_YEAR = 2009  # TLC's records begin here
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """A calendar month; months compare and sort in time.
+
+    Examples
+    --------
+    >>> Month.parse("2021-03")
+    Month(year=2021, number=3)
+    >>> str(Month(2021, 12).next())
+    '2022-01'
+    >>> Month.parse("2021-13")
+    Traceback (most recent call last):
+    ...
+    taxi_duration.errors.MonthError: Month '2021-13' does not exist. Write it as YYYY-MM, \
+e.g. '2021-03'.
+    """
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str | Month) -> Month:
+        """Read `YYYY-MM`; a `Month` is returned as it is.
+
+        Raises
+        ------
+        MonthError
+            If the text is not a month from 2009 on.
+        """
+        if isinstance(text, Month):
+            return text
+        found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", str(text), re.ASCII)
+        if not found or int(found[1]) < FIRST_YEAR:
+            raise MonthError(f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03'.")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.year}-{self.number:02d}"
+
+    @property
+    def start(self) -> datetime:
+        """The first moment of the month, New York time."""
+        return datetime(self.year, self.number, 1)
+
+    def next(self) -> Month:
+        """Return the month that follows."""
+        return Month(self.year + 1, 1) if self.number == 12 else Month(self.year, self.number + 1)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A kind of taxi, and the spelling of its columns in TLC's files.
+
+    Examples
+    --------
+    >>> Service.parse("green").file(Month(2021, 1))
+    'green_tripdata_2021-01.parquet'
+    """
+
+    name: str
+    pickup: str
+    dropoff: str
+
+    @classmethod
+    def parse(cls, name: str | Service) -> Service:
+        """Look a service up by name; a `Service` is returned as it is.
+
+        Raises
+        ------
+        MonthError
+            If TLC has no such service.
+        """
+        if isinstance(name, Service):
+            return name
+        if name not in SERVICES:
+            raise MonthError(f"Service {name!r} is unknown. {nearest(name, SERVICES)}")
+        return SERVICES[name]
+
+    def file(self, month: Month) -> str:
+        """Return the name of the month's file, as TLC publishes it."""
+        return f"{self.name}_tripdata_{month}.parquet"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """TLC's names of the columns that we read, and ours for the same."""
+        return {
+            self.pickup: "pickup_datetime",
+            self.dropoff: "dropoff_datetime",
+            "PULocationID": "PULocationID",
+            "DOLocationID": "DOLocationID",
+            "trip_distance": "trip_distance",
+        }
+
+
+GREEN = Service("green", "lpep_pickup_datetime", "lpep_dropoff_datetime")
+YELLOW = Service("yellow", "tpep_pickup_datetime", "tpep_dropoff_datetime")
+SERVICES = {service.name: service for service in (GREEN, YELLOW)}
+
+
+def check_order(train: Month, valid: Month, test: Month) -> None:
+    """Refuse months that would let a model see what it is judged on.
+
+    Raises
+    ------
+    MonthError
+        Unless train comes before valid and valid before test.
+
+    Examples
+    --------
+    >>> check_order(Month(2021, 1), Month(2021, 2), Month(2021, 3))
+    >>> check_order(Month(2021, 1), Month(2021, 2), Month(2021, 1))
+    Traceback (most recent call last):
+    ...
+    taxi_duration.errors.MonthError: The test month 2021-01 does not come after the valid month \
+2021-02. Choose months in the order train, valid, test.
+    """
+    for (early, before), (late, after) in (
+        (("train", train), ("valid", valid)),
+        (("valid", valid), ("test", test)),
+    ):
+        if not before < after:
+            raise MonthError(
+                f"The {late} month {after} does not come after the {early} month {before}. "
+                "Choose months in the order train, valid, test."
+            )
