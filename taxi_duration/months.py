@@ -49,6 +49,30 @@ e.g. '2021-03'.
             raise MonthError(f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03'.")
         return cls(int(found[1]), int(found[2]))
 
+    @classmethod
+    def parse_range(cls, text: str) -> list[Month]:
+        """Read a month, or the months `FIRST..LAST`, both included.
+
+        Raises
+        ------
+        MonthError
+            If either is not a month, or the last comes before the first.
+
+        Examples
+        --------
+        >>> [str(month) for month in Month.parse_range("2020-12..2021-02")]
+        ['2020-12', '2021-01', '2021-02']
+        """
+        first, _, last = text.partition("..")
+        months, end = [cls.parse(first)], cls.parse(last or first)
+        if end < months[0]:
+            raise MonthError(
+                f"Months {text!r} end before they begin. Write them as {last}..{first}."
+            )
+        while months[-1] < end:
+            months.append(months[-1].next())
+        return months
+
     def __str__(self) -> str:
         return f"{self.year}-{self.number:02d}"
 

@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lab ui notebooks bench clean
+
+# The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python,\
+	$(shell $(python) -c '$(SUPPORTED)' 2>/dev/null && echo $(python))))
+BIN := .venv/bin
+export MLFLOW_DISABLE_TELEMETRY := true
+# threads that spin while they wait make a fit several times slower on a machine that is busy
+export OMP_WAIT_POLICY ?= passive
+
+help: ## Show these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: .venv/ready ## Run the notebooks on the built-in sample months, and say where to look
+	@$(BIN)/taxi-duration run --name sample
+
+test: .venv/ready ## Run every test: library, notebooks (nbval), documents, style, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+lab: .venv/ready ## Open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+ui: .venv/ready ## Show the recorded runs in MLflow's pages, at http://127.0.0.1:5000
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		$(BIN)/mlflow server -w 1 --backend-store-uri "$$($(BIN)/taxi-duration store)"
+
+notebooks: .venv/ready ## Execute the notebooks on the sample months and save their outputs
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+bench: .venv/ready ## Measure speed, memory and likeness as ratios to the reference recipe
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove what the other commands made, the recorded runs excepted
+	@rm -rf .venv build dist *.egg-info .coverage htmlcov .pytest_cache .ruff_cache .hypothesis runs
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.txt setup.cfg pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "taxi_duration needs Python 3.11, 3.12 or 3.13; none was found. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "taxi_duration needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is another. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
+	@touch $@

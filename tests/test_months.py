@@ -1,0 +1,111 @@
+"""What a month is, what a service is, and in which order months may be used."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_duration.errors import MonthError, TaxiDurationError
+from taxi_duration.months import GREEN, SERVICES, YELLOW, Month, Service, check_order
+
+months = st.builds(Month, st.integers(2009, 9999), st.integers(1, 12))
+
+
+@given(months)
+def test_a_month_is_read_as_it_is_written(month):
+    assert Month.parse(str(month)) == month
+
+
+@given(months, months)
+def test_months_sort_in_time_and_so_do_their_names(one, other):
+    assert (one < other) == (one.start < other.start) == (str(one) < str(other))
+
+
+@given(st.builds(Month, st.integers(2009, 9998), st.integers(1, 12)))
+def test_the_next_month_begins_31_days_later_at_most(month):
+    assert 28 <= (month.next().start - month.start).days <= 31
+    assert month.next().start.day == 1
+
+
+def test_a_month_that_was_read_before_is_taken_as_it_is():
+    assert Month.parse(Month(2021, 3)) == Month(2021, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2021-13", "2021-00", "2021-3", "202103", "2021-03-01", "2021/03", " 2021-03", "2021-03\n",
+     "", "march", "2008-12", "٢٠٢١-٠٣", None, 202103, 2021.03],
+)  # fmt: skip
+def test_a_month_that_does_not_exist_is_refused(text):
+    with pytest.raises(MonthError) as refusal:
+        Month.parse(text)
+    expected = f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03'."
+    assert str(refusal.value) == expected
+
+
+@given(months.filter(lambda month: month.year < 9990), st.integers(0, 40))
+def test_a_range_has_every_month_from_first_to_last(first, further):
+    expected = [first]
+    for _ in range(further):
+        expected.append(expected[-1].next())
+    assert Month.parse_range(f"{first}..{expected[-1]}") == expected
+
+
+def test_a_month_is_a_range_of_itself():
+    assert Month.parse_range("2021-03") == [Month(2021, 3)]
+
+
+@pytest.mark.parametrize("text", ["2021-13..2022-01", "2021-01..2021-13", "..2021-01", "", "2021"])
+def test_a_range_of_months_that_do_not_exist_is_refused(text):
+    with pytest.raises(MonthError, match=r"does not exist\. Write it as YYYY-MM"):
+        Month.parse_range(text)
+
+
+def test_a_range_that_ends_before_it_begins_is_refused():
+    with pytest.raises(MonthError) as refusal:
+        Month.parse_range("2021-03..2021-01")
+    expected = "Months '2021-03..2021-01' end before they begin. Write them as 2021-01..2021-03."
+    assert str(refusal.value) == expected
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_a_service_is_found_by_its_name(service):
+    assert Service.parse(service.name) is service
+    assert Service.parse(service) is service
+
+
+def test_an_unknown_service_is_refused_and_the_nearest_one_offered():
+    with pytest.raises(MonthError) as refusal:
+        Service.parse("gren")
+    expected = "Service 'gren' is unknown. Did you mean 'green'? Known: 'green', 'yellow'."
+    assert str(refusal.value) == expected
+
+
+def test_each_service_spells_its_files_and_columns_as_tlc_does():
+    assert YELLOW.file(Month(2024, 3)) == "yellow_tripdata_2024-03.parquet"
+    assert list(GREEN.columns)[:2] == ["lpep_pickup_datetime", "lpep_dropoff_datetime"]
+    assert list(YELLOW.columns)[:2] == ["tpep_pickup_datetime", "tpep_dropoff_datetime"]
+
+
+@given(st.lists(months, min_size=3, max_size=3, unique=True).map(sorted))
+def test_three_months_in_order_may_be_used(ordered):
+    assert check_order(*ordered) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "test", "said"),
+    [
+        (2, 1, 3, "The valid month 2021-01 does not come after the train month 2021-02."),
+        (1, 2, 1, "The test month 2021-01 does not come after the valid month 2021-02."),
+        (1, 1, 3, "The valid month 2021-01 does not come after the train month 2021-01."),
+        (1, 2, 2, "The test month 2021-02 does not come after the valid month 2021-02."),
+    ],
+)
+def test_months_in_another_order_are_refused(train, valid, test, said):
+    with pytest.raises(MonthError) as refusal:
+        check_order(Month(2021, train), Month(2021, valid), Month(2021, test))
+    assert str(refusal.value) == f"{said} Choose months in the order train, valid, test."
+
+
+def test_an_error_is_caught_by_the_family_and_by_its_usual_name():
+    assert issubclass(MonthError, TaxiDurationError)
+    assert issubclass(MonthError, ValueError)
