@@ -1,0 +1,143 @@
+"""What the tests of the rooms share: months, models, a store, and a server that plays TLC."""
+
+import os
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from tlc import Tlc
+
+from taxi_duration.models import MODELS, fit
+from taxi_duration.months import GREEN, Month
+from taxi_duration.sample import make_month
+from taxi_duration.trips import Split, load_split
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor
+
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("steady")
+
+QUICK = {
+    "lasso": {"alpha": 0.01},
+    "reference": {"n_estimators": 3, "max_depth": 4, "threads": 1},
+    "xgboost": {"n_estimators": 8, "max_depth": 4, "threads": 1},
+    "quote": {"n_estimators": 8, "max_depth": 4, "threads": 1},
+}
+JANUARY = GREEN.file(Month(2021, 1))
+
+
+@pytest.fixture(scope="session")
+def split():
+    """Every third ride of three sample months."""
+    whole = load_split("2021-01", "2021-02", "2021-03")
+    thin = [replace(trips, frame=trips.frame[::3].reset_index(drop=True)) for trips in whole]
+    return Split(*thin)
+
+
+@pytest.fixture(scope="session")
+def rides(split):
+    """The rides of the train month; copy before you change them."""
+    return split.train.frame
+
+
+@pytest.fixture(scope="session")
+def fit_quickly(split):
+    """Fit a named model with few rounds; the same one is fitted only once."""
+
+    @cache
+    def fit_quickly(name, **how):
+        return fit(name, split.train, split.valid, **(QUICK.get(name, {}) | how))
+
+    return fit_quickly
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def fitted(request, fit_quickly):
+    """Each of the models, fitted with few rounds."""
+    return fit_quickly(request.param)
+
+
+@pytest.fixture(scope="session")
+def raw():
+    """Raw rows of January 2021, as TLC spells them."""
+    return make_month(Month(2021, 1), rows=600)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder for TLC's files."""
+    (tmp_path / "tlc").mkdir()
+    return tmp_path / "tlc"
+
+
+@pytest.fixture
+def january(raw, folder):
+    """The file of January 2021 in the folder."""
+    raw.to_parquet(folder / JANUARY, engine="pyarrow")
+    return folder / JANUARY
+
+
+@pytest.fixture(scope="session")
+def month_bytes(raw, tmp_path_factory):
+    """Bytes of a month's file as TLC publishes it."""
+    path = tmp_path_factory.mktemp("published") / JANUARY
+    raw.to_parquet(path, engine="pyarrow")
+    return path.read_bytes()
+
+
+@pytest.fixture
+def tlc(monkeypatch):
+    """A server that plays TLC; it has published nothing until told (see `tlc.Tlc`)."""
+    for place in ("TAXI_DURATION_CACHE", "TAXI_DURATION_TLC_URL"):
+        monkeypatch.delenv(place, raising=False)
+    with Tlc() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """An empty MLflow database: to make one takes seconds, to copy one does not."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def new_store(migrated):
+    """Make a store of its own in a folder, and have MLflow use it for a while."""
+
+    @contextmanager
+    def use(folder):
+        import mlflow
+
+        uri = f"sqlite:///{shutil.copy(migrated, folder / 'mlflow.db')}"
+        with pytest.MonkeyPatch.context() as patch, ExitStack() as afterwards:
+            patch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+            afterwards.callback(mlflow.set_tracking_uri, mlflow.get_tracking_uri())
+            patch.setenv("MLFLOW_TRACKING_URI", uri)
+            yield uri
+
+    return use
+
+
+@pytest.fixture
+def store(new_store, tmp_path):
+    """The address of a store that is the test's own."""
+    with new_store(tmp_path) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def real():
+    """The folder of TLC's real green months; without it the test is skipped."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TAXI_DURATION_REAL_MONTHS") or beside)
+    if not (folder / JANUARY).exists():
+        pytest.skip(f"{folder} has no real months; name a folder with TAXI_DURATION_REAL_MONTHS")
+    return folder
