@@ -1,0 +1,208 @@
+"""What is known before the ride, as scikit-learn transformers from rides to numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+
+from taxi_duration.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
+
+__all__ = ["Clock", "DistanceRepair", "ReferenceFeatures", "RideFeatures", "ZoneHabits"]
+
+FARTHEST = 60  # miles; meters that show more, or 0, are wrong
+WAITING = 0.3  # miles added to the straight line, so that a ride around the block has a detour
+
+
+class Clock(TransformerMixin, BaseEstimator):
+    """The minute of the day (0-1439) and the day of the week (Monday is 0) of the pick-up.
+
+    Seconds are kept out: they are 0 for one feed of TLC's only, and would tell it.
+    """
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> Clock:  # noqa: ARG002, D102
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return both numbers, missing where `pickup_datetime` is."""
+        pickup = X["pickup_datetime"].to_numpy(dtype="datetime64[m]")
+        minutes = np.where(np.isnat(pickup), np.nan, pickup.astype(np.int64))
+        days = minutes // 1440
+        return np.column_stack([minutes - 1440 * days, (days + 3) % 7])  # 1970 began on a Thursday
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
+        return np.array(["minute_of_day", "day_of_week"], dtype=object)
+
+
+class DistanceRepair(TransformerMixin, BaseEstimator):
+    """Put a usual distance where the given one is missing, 0 or less, or over 60 miles.
+
+    Attributes
+    ----------
+    usual_ : ndarray of shape (266, 266)
+        Miles by pick-up and drop-off zone: the median of the pair, else of the
+        pick-up zone, else of all rides.
+    """
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> DistanceRepair:  # noqa: ARG002
+        """Learn the usual distances from rides."""
+        distance = _distance(X)
+        good = _believable(distance)
+        pickup, dropoff = (codes[good] for codes in _zones(X))
+        pairs = group_median(pair_codes(pickup, dropoff), distance[good], size=N_ZONES**2)
+        starts = group_median(pickup, distance[good], size=N_ZONES)
+        overall = np.median(distance[good]) if good.any() else 0.0
+        starts = np.where(np.isnan(starts), overall, starts)
+        by_pair = pairs.reshape(N_ZONES, N_ZONES)
+        self.usual_ = np.where(np.isnan(by_pair), starts[:, None], by_pair).astype(np.float32)
+        return self
+
+    def usual(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the usual distance between the zones of each ride, in miles."""
+        return self.usual_[_zones(X)]
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the repaired distance, the given one, and 1 where they differ."""
+        given = _distance(X)
+        good = _believable(given)
+        return np.column_stack([np.where(good, given, self.usual(X)), given, ~good])
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
+        return np.array(["distance", "given_distance", "repaired"], dtype=object)
+
+
+class ZoneHabits(TransformerMixin, BaseEstimator):
+    """The usual duration of the pair of zones, the pick-up and the drop-off zone, in minutes.
+
+    scikit-learn's cross-fitted TargetEncoder: in training, no ride's own duration is in its
+    encoding. Zones never seen get the mean of all rides.
+    """
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> ZoneHabits:
+        """Learn the encodings; to train on the same rides, use `fit_transform`."""
+        self._encoder().fit(_habit_keys(X), y)
+        return self
+
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+        """Learn the encodings, and return those of each ride learned without its fold."""
+        return self._encoder().fit_transform(_habit_keys(X), y)
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the encodings of pair, pick-up and drop-off zone."""
+        return self.encoder_.transform(_habit_keys(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
+        return np.array(["usual_pair", "usual_pickup", "usual_dropoff"], dtype=object)
+
+    def _encoder(self) -> TargetEncoder:
+        folds = KFold(5, shuffle=True, random_state=0)
+        self.encoder_ = TargetEncoder(target_type="continuous", cv=folds)
+        return self.encoder_
+
+
+class RideFeatures(TransformerMixin, BaseEstimator):
+    """All that a boosted model sees of a ride, as numbers: clock, distance, habits and the map.
+
+    Parameters
+    ----------
+    distance
+        Whether the ride's distance is known. If not, the usual one of its pair takes its place.
+
+    Examples
+    --------
+    >>> from taxi_duration.trips import load_trips
+    >>> rides = load_trips("2021-01").frame
+    >>> features = RideFeatures()
+    >>> features.fit_transform(rides, rides["duration"]).shape == (len(rides), 18)
+    True
+    >>> list(RideFeatures(distance=False).fit(rides, rides["duration"]).get_feature_names_out())[:3]
+    ['usual_distance', 'minute_of_day', 'day_of_week']
+    """
+
+    def __init__(self, *, distance: bool = True) -> None:
+        self.distance = distance
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> RideFeatures:
+        """Learn from rides and their duration in minutes."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+        """Learn from rides, and return their features to train on (habits are cross-fitted)."""
+        self.clock_ = Clock()
+        self.repair_ = DistanceRepair().fit(X)
+        self.map_ = ZoneMap().fit(X)
+        self.habits_ = ZoneHabits()
+        return self._matrix(X, self.habits_.fit_transform(X, np.asarray(y)))
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the features of rides: float32, in the order of `get_feature_names_out`."""
+        return self._matrix(X, self.habits_.transform(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
+        """Return the features' names; the documents have a row for each."""
+        parts = [self.clock_, self.habits_, self.map_]
+        names = np.concatenate([part.get_feature_names_out() for part in parts])
+        if not self.distance:
+            return np.concatenate([["usual_distance"], names]).astype(object)
+        return np.concatenate([self.repair_.get_feature_names_out(), names, ["detour"]])
+
+    def _matrix(self, X: pd.DataFrame, habits: np.ndarray) -> np.ndarray:
+        clock, places = self.clock_.transform(X), self.map_.transform(X)
+        if not self.distance:
+            parts = [self.repair_.usual(X)[:, None], clock, habits, places]
+        else:
+            distance = self.repair_.transform(X)
+            detour = distance[:, :1] / (places[:, -1:] + WAITING)
+            parts = [distance, clock, habits, places, detour]
+        return _side_by_side(parts)
+
+
+class ReferenceFeatures(TransformerMixin, BaseEstimator):
+    """What the course notes use: the pair of zones, a column each, and the distance as given."""
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> ReferenceFeatures:  # noqa: ARG002
+        """Learn which pairs there are."""
+        self.pairs_ = OneHotEncoder(handle_unknown="ignore").fit(_pairs(X))
+        self.filler_ = float(np.nan_to_num(np.nanmedian(_distance(X))))
+        return self
+
+    def transform(self, X: pd.DataFrame) -> sparse.csr_matrix:
+        """Return a sparse matrix; a pair never seen is all zeros."""
+        distance = _distance(X)
+        distance = np.where(np.isnan(distance), self.filler_, distance)
+        rows = np.arange(len(distance))
+        # built by hand to keep zeros as values: boosted trees take an absent entry for missing
+        column = sparse.csr_matrix((distance, (rows, np.zeros_like(rows))), shape=(len(rows), 1))
+        return sparse.hstack([self.pairs_.transform(_pairs(X)), column], format="csr")
+
+
+def _side_by_side(parts: list[np.ndarray]) -> np.ndarray:
+    """Join columns as float32, one column after the other in memory: several times faster."""
+    columns = sum(part.shape[1] for part in parts)
+    matrix = np.empty((len(parts[0]), columns), dtype=np.float32, order="F")
+    return np.concatenate(parts, axis=1, out=matrix, casting="same_kind")
+
+
+def _zones(X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
+
+
+def _pairs(X: pd.DataFrame) -> np.ndarray:
+    return pair_codes(*_zones(X))[:, None]
+
+
+def _habit_keys(X: pd.DataFrame) -> np.ndarray:
+    pickup, dropoff = _zones(X)
+    return np.column_stack([pair_codes(pickup, dropoff), pickup, dropoff])
+
+
+def _distance(X: pd.DataFrame) -> np.ndarray:
+    return X["trip_distance"].to_numpy(dtype=float, na_value=np.nan)
+
+
+def _believable(distance: np.ndarray) -> np.ndarray:
+    return (distance > 0) & (distance <= FARTHEST)

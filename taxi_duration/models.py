@@ -1,0 +1,332 @@
+"""Named pipelines from rides to minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import joblib
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.metrics import root_mean_squared_error
+from sklearn.pipeline import Pipeline
+
+from taxi_duration.baseline import MedianDuration
+from taxi_duration.errors import ModelError, nearest
+from taxi_duration.features import ReferenceFeatures, RideFeatures
+from taxi_duration.months import Month
+from taxi_duration.trips import Trips
+
+if TYPE_CHECKING:
+    import xgboost
+    from xgboost import XGBRegressor
+
+__all__ = ["MODELS", "Fitted", "Recipe", "describe", "fit", "make_model"]
+
+WHEN_AND_WHERE = ("pickup_datetime", "PULocationID", "DOLocationID")
+PATIENCE = 50  # rounds without a better valid month, after which boosting stops
+
+# The course notes' own search found these.
+NOTES = {
+    "n_estimators": 1000,
+    "learning_rate": 0.08176795825696564,
+    "max_depth": 34,
+    "min_child_weight": 1.7946623467511347,
+    "reg_alpha": 0.021105230437726465,
+    "reg_lambda": 0.02961987918231709,
+    "random_state": 42,
+}
+OURS = {
+    "n_estimators": 2000,
+    "learning_rate": 0.1,
+    "max_depth": 8,
+    "min_child_weight": 30,
+    "subsample": 0.9,
+    "colsample_bytree": 0.6,
+    "random_state": 0,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a named model is made.
+
+    Attributes
+    ----------
+    about
+        One line for a person who chooses.
+    features
+        Makes the transformer of rides, or None if the regressor takes them as they are.
+    regressor
+        Makes the regressor from `parameters`.
+    parameters
+        The regressor's, where they are not its defaults.
+    boosted
+        Whether it learns by rounds and stops by the valid month.
+    inputs
+        Columns of a ride that it takes.
+    """
+
+    about: str
+    features: Callable[[], BaseEstimator] | None
+    regressor: Callable[..., BaseEstimator]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    boosted: bool = False
+    inputs: tuple[str, ...] = (*WHEN_AND_WHERE, "trip_distance")
+
+
+def _xgboost(**parameters: object) -> XGBRegressor:
+    from xgboost import XGBRegressor
+
+    return XGBRegressor(objective="reg:squarederror", tree_method="hist", **parameters)
+
+
+def _without_distance() -> RideFeatures:
+    return RideFeatures(distance=False)
+
+
+MODELS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "median": Recipe(
+            "the pair's median at that time of day", None, MedianDuration, inputs=WHEN_AND_WHERE
+        ),
+        "linear": Recipe("least squares on pair and distance", ReferenceFeatures, LinearRegression),
+        "ridge": Recipe("the same, squares held small", ReferenceFeatures, Ridge),
+        "lasso": Recipe(
+            "the same, few pairs kept", ReferenceFeatures, Lasso, {"alpha": 1e-4}
+        ),
+        "reference": Recipe(
+            "the notes' boosted trees on pair and distance",
+            ReferenceFeatures, _xgboost, NOTES, boosted=True,
+        ),
+        "xgboost": Recipe(
+            "boosted trees on clock, distance, habits, map",
+            RideFeatures, _xgboost, OURS, boosted=True,
+        ),
+        "quote": Recipe(
+            "the same, for rides whose distance is not known",
+            _without_distance, _xgboost, OURS, boosted=True, inputs=WHEN_AND_WHERE,
+        ),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A pipeline that has learned, and how.
+
+    Attributes
+    ----------
+    pipeline
+        From rides (columns of `Trips.frame`) to minutes, in one object.
+    first
+        The same before it was refitted on the valid month; without a refit, `pipeline` itself.
+    name
+        Its name in `MODELS`.
+    parameters
+        The regressor's parameters that were set; `n_estimators` is the number of rounds.
+    rounds
+        Of boosting; None for models that have none.
+    seconds, refit_seconds
+        Of the fit, and of the refit on train and valid (0 without).
+    threads
+        That boosting ran with.
+    months
+        That it learned from.
+    curve
+        rmse after each round, columns `train` and `valid`; one row without rounds.
+    """
+
+    pipeline: Pipeline = field(repr=False)
+    first: Pipeline = field(repr=False)
+    name: str
+    parameters: dict[str, object] = field(repr=False)
+    rounds: int | None
+    seconds: float
+    refit_seconds: float
+    threads: int
+    months: tuple[Month, ...]
+    curve: pd.DataFrame = field(repr=False)
+
+
+def describe(names: Iterable[str]) -> pd.DataFrame:
+    """Return what the named models are, a row each: `model`, `about`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+
+    Examples
+    --------
+    >>> describe(["median"])["about"].item()
+    "the pair's median at that time of day"
+    """
+    recipes = {name: _recipe(name) for name in names}
+    return pd.DataFrame({"model": name, "about": recipe.about} for name, recipe in recipes.items())
+
+
+def make_model(name: str, *, threads: int | None = None, **parameters: object) -> Pipeline:
+    """Return the unfitted pipeline of a named model.
+
+    Parameters
+    ----------
+    threads
+        For boosting; as many as there are processors if None.
+    **parameters
+        Of the regressor, in place of those in `MODELS`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its regressor has no such parameter.
+
+    Examples
+    --------
+    >>> make_model("ridge", alpha=2.0)["regressor"]
+    Ridge(alpha=2.0)
+    >>> make_model("ridg")
+    Traceback (most recent call last):
+    ...
+    taxi_duration.errors.ModelError: Model 'ridg' is unknown. Did you mean 'ridge'? Known: \
+'median', 'linear', 'ridge', 'lasso', 'reference', 'xgboost', 'quote'.
+    """
+    recipe = _recipe(name)
+    regressor = recipe.regressor(**recipe.parameters)
+    for parameter in parameters:
+        if parameter not in regressor.get_params():
+            known = nearest(parameter, sorted(regressor.get_params()))
+            raise ModelError(f"Model {name!r} has no parameter {parameter!r}. {known}")
+    regressor.set_params(**parameters)
+    if recipe.boosted:
+        regressor.set_params(n_jobs=threads or joblib.cpu_count())
+    features = recipe.features() if recipe.features else "passthrough"
+    return Pipeline([("features", features), ("regressor", regressor)])
+
+
+def fit(
+    name: str,
+    train: Trips,
+    valid: Trips,
+    *,
+    refit: bool = False,
+    threads: int | None = None,
+    **parameters: object,
+) -> Fitted:
+    """Fit a named model on the train month.
+
+    Boosting stops when the valid month has not been predicted better for 50 rounds; the number
+    of rounds that was best is then fixed.
+
+    Parameters
+    ----------
+    refit
+        Whether to fit once more on train and valid together, with that number of rounds.
+    threads, **parameters
+        As `make_model` takes them.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or parameter, or it cannot be fitted.
+
+    Examples
+    --------
+    >>> from taxi_duration.trips import load_split
+    >>> train, valid, test = load_split("2021-01", "2021-02", "2021-03")
+    >>> ridge = fit("ridge", train, valid)
+    >>> ridge.pipeline.predict(test.frame).shape == (len(test),)
+    True
+    """
+    model = make_model(name, threads=threads, **parameters)
+    start = perf_counter()
+    learn = _fit_boosted if MODELS[name].boosted else _fit_plain
+    with _fitting(name):
+        curve = learn(model, train, valid)
+        fitted = perf_counter()
+        final = _fit_again(model, train + valid) if refit else model
+    return Fitted(
+        pipeline=final,
+        first=model,
+        name=name,
+        parameters=_parameters(model, name, parameters),
+        rounds=model["regressor"].n_estimators if MODELS[name].boosted else None,
+        seconds=fitted - start,
+        refit_seconds=perf_counter() - fitted,
+        threads=model["regressor"].get_params().get("n_jobs") or 1,
+        months=train.months + valid.months if refit else train.months,
+        curve=curve,
+    )
+
+
+def _recipe(name: str) -> Recipe:
+    if name not in MODELS:
+        raise ModelError(f"Model {name!r} is unknown. {nearest(name, MODELS)}")
+    return MODELS[name]
+
+
+@contextmanager
+def _fitting(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as problem:
+        reason = str(problem).splitlines()[0]
+        raise ModelError(f"Model {name!r} cannot be fitted: {reason}") from problem
+
+
+def _fit_plain(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
+    model.fit(train.frame, train.frame["duration"])
+    return pd.DataFrame({"train": [_rmse(model, train)], "valid": [_rmse(model, valid)]})
+
+
+def _rmse(model: Pipeline, trips: Trips) -> float:
+    return root_mean_squared_error(trips.frame["duration"], model.predict(trips.frame))
+
+
+def _fit_boosted(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
+    """Fit with early stopping, then leave only the rounds up to the best."""
+    import xgboost
+
+    minutes = train.frame["duration"]
+    seen = model["features"].fit_transform(train.frame, minutes)
+    unseen = model["features"].transform(valid.frame)
+    # XGBRegressor.fit would predict the valid month after each round from a compressed matrix:
+    # 7 times slower on sparse features
+    learn = xgboost.DMatrix(seen, minutes)
+    check = xgboost.DMatrix(unseen, valid.frame["duration"])
+    regressor, curves = model["regressor"], {}
+    booster = xgboost.train(
+        regressor.get_xgb_params(),
+        learn,
+        num_boost_round=regressor.n_estimators,
+        evals=[(learn, "train"), (check, "valid")],
+        early_stopping_rounds=PATIENCE,
+        evals_result=curves,
+        verbose_eval=False,
+    )
+    _adopt(regressor, booster, rounds=booster.best_iteration + 1)
+    return pd.DataFrame({part: curve["rmse"] for part, curve in curves.items()})
+
+
+def _adopt(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: int) -> None:
+    """Give the regressor the booster's first rounds, and forget that more were tried."""
+    short = booster[:rounds]
+    short.set_attr(best_iteration=None, best_score=None)
+    base_score = regressor.base_score
+    regressor.load_model(short.save_raw("ubj"))
+    # loading sets the train month's mean as a parameter; a refit has to find its own
+    regressor.set_params(n_estimators=rounds, base_score=base_score)
+
+
+def _fit_again(model: Pipeline, trips: Trips) -> Pipeline:
+    return clone(model).fit(trips.frame, trips.frame["duration"])
+
+
+def _parameters(model: Pipeline, name: str, given: Mapping[str, object]) -> dict[str, object]:
+    chosen = {**MODELS[name].parameters, **given}
+    return {key: model["regressor"].get_params()[key] for key in chosen}

@@ -1,0 +1,110 @@
+"""How far off: by hand on few rides, and the rules that hold for all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_duration.errors import ModelError
+from taxi_duration.evaluation import SLICES, compare, predict, score, score_by, score_parts
+
+MINUTES = st.floats(0, 60)
+PREDICTIONS = st.lists(st.tuples(MINUTES, MINUTES), min_size=1, max_size=20).map(
+    lambda pairs: pd.DataFrame(pairs, columns=["duration", "predicted"])
+)
+
+
+def make_predictions():
+    hours = pd.Timestamp("2021-03-01") + pd.to_timedelta([8, 8, 30, 9, 54], "h")
+    return pd.DataFrame(
+        {
+            "pickup_datetime": hours,
+            "trip_distance": [0.0, 0.5, 1.0, 25.0, 25.0],
+            "duration": [10.0, 20.0, 30.0, 40.0, 50.0],
+            "predicted": [13.0, 20.0, 24.0, 45.0, 48.0],
+        }
+    )
+
+
+def test_the_measures_are_those_worked_out_by_hand():
+    expected = {"rmse": np.sqrt(74 / 5), "mae": 16 / 5, "bias": 0.0, "within_5": 0.8, "rows": 5}
+    assert score(make_predictions()) == pytest.approx(expected)
+
+
+def test_a_model_that_says_too_much_has_a_positive_bias():
+    assert score(pd.DataFrame({"duration": [10.0], "predicted": [12.0]}))["bias"] == 2
+
+
+@given(PREDICTIONS)
+def test_rmse_is_never_below_mae_nor_mae_below_bias(predictions):
+    found = score(predictions)
+    assert found["rmse"] >= found["mae"] - 1e-9
+    assert found["mae"] >= abs(found["bias"]) - 1e-9
+    assert 0 <= found["within_5"] <= 1
+
+
+def test_a_prediction_stands_beside_its_ride(fitted, split):
+    found = predict(fitted, split.test)
+    pd.testing.assert_frame_equal(found.drop(columns="predicted"), split.test.frame)
+    assert found["predicted"].tolist() == fitted.pipeline.predict(split.test.frame).tolist()
+    assert found["predicted"].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("by", "slices", "rows"),
+    [
+        ("distance", ["0", "0-1", "over 20"], [1, 2, 2]),
+        ("hour", [6, 8, 9], [2, 2, 1]),
+        ("weekday", ["Mon", "Tue", "Wed"], [3, 1, 1]),
+    ],
+)
+def test_slices_come_in_their_order_with_their_rows(by, slices, rows):
+    found = score_by(make_predictions(), by)
+    assert found[by].tolist() == slices
+    assert found["rows"].tolist() == rows
+
+
+def test_a_slice_is_scored_as_a_whole_would_be():
+    predictions = make_predictions()
+    found = score_by(predictions, "weekday").set_index("weekday").loc["Mon"]
+    assert found.to_dict() == score(predictions.iloc[[0, 1, 3]])
+
+
+@pytest.mark.parametrize("by", SLICES)
+def test_every_ride_is_in_one_slice(fit_quickly, split, by):
+    predictions = predict(fit_quickly("ridge"), split.test)
+    assert score_by(predictions, by)["rows"].sum() == len(split.test)
+
+
+def test_an_unknown_slice_is_refused():
+    with pytest.raises(ModelError, match=r"Slice 'day' is unknown\. .*Known: 'distance', 'hour'"):
+        score_by(make_predictions(), "day")
+
+
+def test_each_part_of_a_split_is_scored(fit_quickly, split):
+    fitted = fit_quickly("ridge")
+    found = score_parts(fitted, split).set_index("part")
+    assert found["rows"].to_dict() == {name: len(trips) for name, trips in split._asdict().items()}
+    assert found["rmse"]["valid"] == score(predict(fitted, split.valid))["rmse"]
+
+
+def make_scores(model, *, valid, test):
+    rmse = {"train": 1.0, "valid": valid, "test": test}
+    rows = [
+        {"model": model, "part": part, "rmse": value, "mae": 1.0, "bias": 0.0, "within_5": 0.5}
+        for part, value in rmse.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_models_are_ordered_by_the_valid_month_whatever_the_test_month_says():
+    scores = [
+        make_scores("a", valid=7.0, test=4.0),
+        make_scores("b", valid=5.0, test=9.0),
+        make_scores("c", valid=6.0, test=3.0),
+    ]
+    found = compare(scores)
+    assert found["model"].tolist() == ["b", "c", "a"]
+    assert found["valid_rmse"].tolist() == [5.0, 6.0, 7.0]
+    assert found["test_rmse"].tolist() == [9.0, 3.0, 4.0]
