@@ -1,0 +1,36 @@
+"""Frames in, figures out: each call draws one `Picture` and leaves nothing else behind."""
+
+from taxi_duration.plots.durations import durations, left_out, log_durations
+from taxi_duration.plots.picture import Picture
+from taxi_duration.plots.places import zone_map
+from taxi_duration.plots.predictions import predicted_and_actual, residuals, scatter
+from taxi_duration.plots.rides import (
+    duration_by_distance,
+    duration_by_hour,
+    duration_by_month,
+    rides_by_hour,
+)
+from taxi_duration.plots.slices import error_by, error_by_hour
+from taxi_duration.plots.style import colour_of
+from taxi_duration.plots.training import compare_models, feature_importance, learning_curve
+
+__all__ = [
+    "Picture",
+    "colour_of",
+    "compare_models",
+    "duration_by_distance",
+    "duration_by_hour",
+    "duration_by_month",
+    "durations",
+    "error_by",
+    "error_by_hour",
+    "feature_importance",
+    "learning_curve",
+    "left_out",
+    "log_durations",
+    "predicted_and_actual",
+    "residuals",
+    "rides_by_hour",
+    "scatter",
+    "zone_map",
+]
