@@ -1,0 +1,100 @@
+"""What a training rests on beside its data: the code, the libraries, the person."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["CHECKOUT", "LIBRARIES", "Code", "code_state", "developer", "library_versions"]
+
+CHECKOUT = Path(__file__).parents[1]
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "fastparquet",
+    "scikit-learn",
+    "xgboost",
+    "skops",
+    "mlflow",
+)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A git commit, and as a patch what the checkout has beyond it.
+
+    Attributes
+    ----------
+    commit
+        Its hash; None where the package does not lie in a git checkout.
+    patch
+        Changed and new files that git does not ignore; empty if the tree is clean. Bytes that are
+        no UTF-8 are written as escapes.
+    """
+
+    commit: str | None
+    patch: str = ""
+
+
+def code_state(folder: Path = CHECKOUT) -> Code:
+    """Return the commit and patch of the checkout that holds the folder."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return Code(None)
+    objects = _git(folder, "rev-parse", "--path-format=absolute", "--git-path", "objects").strip()
+    with tempfile.TemporaryDirectory() as scratch:
+        aside = {  # so that the user's own index and objects stay as they are
+            "GIT_INDEX_FILE": f"{scratch}/index",
+            "GIT_OBJECT_DIRECTORY": scratch,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+        }
+        top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+        _git(top, "read-tree", "HEAD", **aside)
+        _git(top, "add", "--all", **aside)
+        return Code(commit, _git(top, "diff-index", "--cached", "--binary", "-p", "HEAD", **aside))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a model's numbers depend on.
+
+    Examples
+    --------
+    >>> list(library_versions())[:3]
+    ['python', 'machine', 'numpy']
+    """
+    machine = f"{platform.system()} {platform.machine()}"
+    libraries = {name: _version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), "machine": machine, **libraries}
+
+
+def developer() -> str:
+    """Return who trains: git's user name here, else the login name."""
+    try:
+        return _git(CHECKOUT, "config", "user.name").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return getpass.getuser()
+
+
+def _git(folder: Path, *words: str, **environment: str) -> str:
+    done = subprocess.run(  # noqa: S603
+        ["git", "-C", str(folder), *words],  # noqa: S607
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode(errors="backslashreplace")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

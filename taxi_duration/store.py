@@ -1,0 +1,122 @@
+"""Where runs are kept: MLFLOW_TRACKING_URI, else a database in the checkout."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from taxi_duration.errors import TaxiDurationError, TrackingError
+from taxi_duration.provenance import CHECKOUT
+
+__all__ = ["EXPERIMENT", "open_store", "store_uri", "told"]
+
+EXPERIMENT = "taxi-duration"
+LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
+
+
+def store_uri() -> str:
+    """Return the address of the store, the same wherever Python was started.
+
+    Examples
+    --------
+    >>> store_uri().partition(":")[0] in {"sqlite", "http", "https"}
+    True
+    """
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
+
+
+def open_store(experiment: str = EXPERIMENT) -> str:
+    """Point MLflow at the store and the experiment, made if they are new; return its address.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not answer, or cannot be made.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
+    _quieten()
+    import mlflow
+
+    uri = store_uri()
+    with told("The store cannot be opened"), _alone(uri):
+        mlflow.set_tracking_uri(uri)
+        if mlflow.get_experiment_by_name(experiment) is None:
+            mlflow.create_experiment(experiment, artifact_location=_artifacts(uri))
+        mlflow.set_experiment(experiment)
+    return uri
+
+
+def _quieten() -> None:
+    """Keep libraries from telling a notebook's reader what is of no concern there."""
+    for chatty in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.pyfunc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # `told` says it in one line
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import tqdm.auto  # noqa: F401  MLflow imports it later, outside of this filter
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Turn MLflow's own failures into one that names the store.
+
+    Raises
+    ------
+    TrackingError
+        In place of MLflow's exception, or of one of the database or the file system.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except TaxiDurationError:
+        raise
+    except (MlflowException, SQLAlchemyError, OSError) as problem:
+        raise TrackingError(
+            f"{what}: {store_uri()} says {_reason(problem)!r}. Check that it is there and can be "
+            "written, or name another with MLFLOW_TRACKING_URI."
+        ) from problem
+
+
+def _reason(problem: BaseException) -> str:
+    """Return the first line of what the database said, or else of what MLflow made of it."""
+    said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
+    return str(next(filter(None, said), problem)).strip().splitlines()[0]
+
+
+def _home() -> Path:
+    if (CHECKOUT / "setup.cfg").exists():
+        return CHECKOUT / "mlflow"
+    return Path.home() / ".taxi_duration"
+
+
+def _database(uri: str) -> Path | None:
+    if not uri.startswith("sqlite:"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def _artifacts(uri: str) -> str | None:
+    database = _database(uri)
+    return (database.parent / "artifacts").as_uri() if database else None
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Let one process at a time make a database: MLflow's migrations do not stand company."""
+    from filelock import FileLock
+
+    database = _database(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=LOCK_SECONDS):
+        yield

@@ -1,0 +1,325 @@
+"""One training, remembered by MLflow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+
+from taxi_duration.evaluation import compare, predict, score_parts
+from taxi_duration.logged import log_model
+from taxi_duration.models import Fitted, fit, make_model
+from taxi_duration.provenance import code_state, developer, library_versions
+from taxi_duration.store import EXPERIMENT, open_store, told
+from taxi_duration.trips import ZONES, Split, Trips
+
+if TYPE_CHECKING:
+    import mlflow.data.dataset
+    import mlflow.entities
+
+__all__ = ["Run", "Training", "attach", "list_runs", "record", "record_all"]
+
+DIGITS = 2  # two seeds of one model differ by more than a third would tell
+METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
+
+
+class Picture(Protocol):
+    """What `taxi_duration.plots` draws: it can be saved."""
+
+    def save(self, path: Path) -> object: ...
+
+
+Draw = Callable[[pd.DataFrame], Picture]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded training.
+
+    Attributes
+    ----------
+    run_id
+        MLflow's.
+    fitted
+        The model.
+    scores
+        As `taxi_duration.evaluation.score_parts` returns them.
+    size
+        Of the model on disk, in bytes.
+    """
+
+    run_id: str
+    fitted: Fitted
+    scores: pd.DataFrame = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """The runs of several models on the same months, under one parent run."""
+
+    run_id: str
+    runs: tuple[Run, ...]
+
+    def __getitem__(self, name: str) -> Run:
+        return next(run for run in self.runs if run.fitted.name == name)
+
+    @property
+    def best(self) -> Run:
+        """The run with the lowest rmse on the valid month."""
+        return self[compare(run.scores for run in self.runs)["model"].iloc[0]]
+
+    def table(self) -> pd.DataFrame:
+        """Return `taxi_duration.evaluation.compare` of the runs: the best by valid first."""
+        return compare(run.scores for run in self.runs).round(DIGITS)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        text = f"{len(self.runs)} models recorded in run {self.run_id}"
+        return {"text/plain": text, "application/json": {"run_id": self.run_id}}
+
+
+def record_all(
+    names: Iterable[str],
+    split: Split,
+    *,
+    notebook: str | None = None,
+    experiment: str = EXPERIMENT,
+    **how: object,
+) -> Training:
+    """Train and record several models, as children of one parent run.
+
+    Parameters
+    ----------
+    names
+        Of models in `taxi_duration.models.MODELS`.
+    notebook
+        That asks for it; names the parent run.
+    **how
+        As `record` takes it, for each model.
+
+    Raises
+    ------
+    ModelError, TrackingError
+        As `record`; then parent and child are marked as failed.
+    """
+    names = list(names)
+    for name in names:
+        make_model(name)
+    open_store(experiment)
+    import mlflow
+
+    with (
+        told("The training cannot be recorded"),
+        mlflow.start_run(run_name=notebook, tags=_tags(split, notebook)) as parent,
+    ):
+        mlflow.log_params(_months(split) | {"models": ", ".join(names)})
+        runs = [
+            record(name, split, notebook=notebook, experiment=experiment, **how) for name in names
+        ]
+        training = Training(parent.info.run_id, tuple(runs))
+        mlflow.set_tag("best", training.best.fitted.name)
+    return training
+
+
+def record(
+    name: str,
+    split: Split,
+    *,
+    notebook: str | None = None,
+    experiment: str = EXPERIMENT,
+    pictures: Sequence[Draw] = (),
+    refit: bool = False,
+    threads: int | None = None,
+    **parameters: object,
+) -> Run:
+    """Train one model, and record all that the training rests on and leads to.
+
+    The run is a child of the active one, if there is one.
+
+    Parameters
+    ----------
+    name, refit, threads, **parameters
+        As `taxi_duration.models.fit` takes them.
+    notebook
+        That asks for it, e.g. "02_train".
+    pictures
+        Functions of `taxi_duration.plots` that draw predictions (of the valid month).
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or parameter; nothing is recorded.
+    TrackingError
+        If the store fails, or the logged model predicts otherwise than the fitted one. Then, as
+        after any error, the run is marked as failed.
+
+    Examples
+    --------
+    >>> from taxi_duration.trips import load_split
+    >>> run = record("median", load_split("2021-01", "2021-02", "2021-03"))
+    >>> run.scores["part"].tolist()
+    ['train', 'valid', 'test']
+    """
+    make_model(name, **parameters)
+    open_store(experiment)
+    import mlflow
+
+    tags = _tags(split, notebook) | {"model": name}
+    nested = mlflow.active_run() is not None
+    with (
+        told(f"The run of model {name!r} cannot be recorded"),
+        mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
+    ):
+        _log_inputs(split)
+        fitted = fit(name, split.train, split.valid, refit=refit, threads=threads, **parameters)
+        scores = score_parts(fitted, split)
+        size = log_model(fitted, split.valid.frame)
+        _log_parameters(fitted, refit=refit)
+        _log_metrics(fitted, scores, size)
+        _log_pictures(pictures, predict(fitted, split.valid))
+    return Run(active.info.run_id, fitted, scores, size)
+
+
+def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:
+    """Return the recorded runs of models, latest first.
+
+    Parameters
+    ----------
+    parent
+        Only the children of this run.
+
+    Returns
+    -------
+    DataFrame
+        Columns `run_id`, `model`, `status`, `started`, `valid_rmse`, `test_rmse` (minutes),
+        `fit_seconds`, `size_mb`.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not answer.
+    """
+    open_store(experiment)
+    import mlflow
+
+    wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
+    with told("The runs cannot be read"):
+        found = mlflow.search_runs(
+            experiment_names=[experiment],
+            filter_string=wanted,
+            output_format="list",
+        )
+    columns = ["run_id", "model", "status", "started", *METRICS, "size_mb"]
+    return pd.DataFrame([_row(run) for run in found], columns=columns)
+
+
+def attach(run_id: str, paths: Iterable[Path]) -> None:
+    """Attach files to a run, e.g. the notebook that made it.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not take them.
+    """
+    open_store()
+    from mlflow import MlflowClient
+
+    with told("The files cannot be attached"):
+        for path in paths:
+            MlflowClient().log_artifact(run_id, str(path), "notebook")
+
+
+def _row(run: mlflow.entities.Run) -> dict[str, object]:
+    metrics = run.data.metrics
+    return {
+        "run_id": run.info.run_id,
+        "model": run.data.tags.get("model"),
+        "status": run.info.status,
+        "started": pd.Timestamp(run.info.start_time, unit="ms"),
+        **{name: metrics.get(name) for name in METRICS},
+        "size_mb": metrics.get("model_bytes", float("nan")) / 1e6,
+    }
+
+
+def _tags(split: Split, notebook: str | None) -> dict[str, str]:
+    code = code_state()
+    return {
+        "developer": developer(),
+        "service": split.train.service.name,
+        "tree": "changed" if code.patch else "clean",
+        "mlflow.source.name": notebook or Path(sys.argv[0]).name,
+        "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
+        **({"mlflow.source.git.commit": code.commit} if code.commit else {}),
+    }
+
+
+def _months(split: Split) -> dict[str, str]:
+    return {part: ", ".join(map(str, trips.months)) for part, trips in split._asdict().items()}
+
+
+def _log_inputs(split: Split) -> None:
+    """Log what the run starts from; parameters cannot be overwritten, so digests are some."""
+    import mlflow
+
+    files = {name: digest for trips in split for name, digest in trips.sha256.items()}
+    mlflow.log_params(_months(split) | {f"sha256/{name}": files[name] for name in files})
+    mlflow.log_dict(library_versions(), "environment.json")
+    mlflow.log_text(split.rows().to_csv(), "rows.csv")
+    if patch := code_state().patch:
+        mlflow.log_text(patch, "code.patch")
+    for part, trips in split._asdict().items():
+        mlflow.log_input(_dataset(trips), context=part)
+
+
+def _dataset(trips: Trips) -> mlflow.data.dataset.Dataset:
+    import mlflow
+
+    name, digest = next(iter(trips.sha256.items()))
+    frame = trips.frame.astype(dict.fromkeys(ZONES, float))  # MLflow warns of whole numbers
+    return mlflow.data.from_pandas(frame, targets="duration", name=name, digest=digest[:36])
+
+
+def _log_parameters(fitted: Fitted, *, refit: bool) -> None:
+    import mlflow
+
+    mlflow.log_params(fitted.parameters | {"threads": fitted.threads, "refit": refit})
+
+
+def _log_metrics(fitted: Fitted, scores: pd.DataFrame, size: int) -> None:
+    import mlflow
+
+    tidy = scores.drop(columns="model").melt("part")
+    metrics = {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
+    seconds = {"fit_seconds": fitted.seconds, "refit_seconds": fitted.refit_seconds}
+    rounds = {"rounds": fitted.rounds} if fitted.rounds else {}
+    mlflow.log_metrics(metrics | seconds | rounds | {"model_bytes": size})
+    _log_curve(fitted.curve)
+
+
+def _log_curve(curve: pd.DataFrame) -> None:
+    from mlflow import MlflowClient, active_run
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(f"{part}_rmse_by_round", float(value), 0, step)
+        for part in curve
+        for step, value in enumerate(curve[part], start=1)
+    ]
+    for start in range(0, len(points), 1000):  # MLflow takes no more at once
+        MlflowClient().log_batch(active_run().info.run_id, metrics=points[start : start + 1000])
+
+
+def _log_pictures(pictures: Sequence[Draw], predictions: pd.DataFrame) -> None:
+    import tempfile
+
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        for draw in pictures:
+            draw(predictions).save(Path(folder) / f"{draw.__name__}.png")
+        if pictures:
+            mlflow.log_artifacts(folder, "pictures")

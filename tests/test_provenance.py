@@ -1,0 +1,110 @@
+"""The commit, and as a patch whatever the checkout has beyond it."""
+
+import subprocess
+
+import pytest
+
+from taxi_duration.provenance import LIBRARIES, Code, code_state, developer, library_versions
+
+
+def git(folder, *words):
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    done = subprocess.run(["git", *who, "-C", folder, *words], capture_output=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A repository with one commit."""
+    folder = tmp_path / "checkout"
+    (folder / "package").mkdir(parents=True)
+    (folder / "package" / "room.py").write_text("answer = 41\n")
+    (folder / ".gitignore").write_text("*.db\n")
+    git(tmp_path, "init", "--quiet", folder)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Begin")
+    return folder
+
+
+def commit_of(folder):
+    return git(folder, "rev-parse", "HEAD").decode().strip()
+
+
+def test_a_clean_tree_is_its_commit(checkout):
+    assert code_state(checkout) == Code(commit_of(checkout), "")
+
+
+def test_a_folder_in_no_repository_has_no_commit(tmp_path):
+    assert code_state(tmp_path) == Code(None, "")
+
+
+def test_a_repository_without_a_commit_has_none(tmp_path):
+    git(tmp_path, "init", "--quiet")
+    assert code_state(tmp_path) == Code(None, "")
+
+
+def test_an_ignored_file_is_no_change(checkout):
+    (checkout / "runs.db").write_text("large")
+    assert code_state(checkout).patch == ""
+
+
+CHANGES = {
+    "changed": lambda folder: (folder / "package" / "room.py").write_text("answer = 42\n"),
+    "new": lambda folder: (folder / "package" / "new.py").write_text("x = 1\n"),
+    "new beside the package": lambda folder: (folder / "note.md").write_text("x\n"),
+    "deleted": lambda folder: (folder / "package" / "room.py").unlink(),
+    "binary": lambda folder: (folder / "picture.png").write_bytes(bytes(range(256))),
+    "of another system": lambda folder: (folder / "dos.txt").write_bytes(b"one\r\ntwo\r\n"),
+    "executable": lambda folder: (folder / "package" / "room.py").chmod(0o755),
+}
+
+
+@pytest.fixture(params=CHANGES)
+def changed(request, checkout):
+    CHANGES[request.param](checkout)
+    return checkout
+
+
+def test_commit_and_patch_together_give_the_tree_again(changed, tmp_path):
+    code = code_state(changed / "package")
+    git(tmp_path, "clone", "--quiet", changed, "copy")
+    (tmp_path / "patch").write_bytes(code.patch.encode())
+    git(tmp_path / "copy", "apply", "--whitespace=nowarn", tmp_path / "patch")
+    for folder in (changed, tmp_path / "copy"):
+        git(folder, "add", "--all")
+    assert git(changed, "write-tree") == git(tmp_path / "copy", "write-tree")
+
+
+def test_the_repository_itself_is_left_as_it_was(changed):
+    before = git(changed, "status", "--porcelain"), git(changed, "count-objects")
+    code_state(changed)
+    assert (git(changed, "status", "--porcelain"), git(changed, "count-objects")) == before
+
+
+def test_a_user_who_likes_other_patches_makes_the_same(changed):
+    usual = code_state(changed)
+    for key, value in {"color.ui": "always", "diff.noprefix": "true"}.items():
+        git(changed, "config", key, value)
+    assert code_state(changed) == usual
+
+
+def test_text_that_is_not_utf8_is_no_trouble(checkout):
+    (checkout / "old.txt").write_bytes("caf\xe9\n".encode("latin-1"))
+    assert r"+caf\xe9" in code_state(checkout).patch
+
+
+def test_the_versions_of_all_that_makes_the_numbers_are_told():
+    versions = library_versions()
+    assert list(versions) == ["python", "machine", *LIBRARIES]
+    assert "not installed" not in versions.values()
+
+
+def test_the_developer_has_a_name():
+    assert developer().strip() == developer() != ""
+
+
+def test_the_developer_may_be_named_to_git_by_the_environment(monkeypatch):
+    settings = {"COUNT": "1", "KEY_0": "user.name", "VALUE_0": "Ada Lovelace"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    assert developer() == "Ada Lovelace"
