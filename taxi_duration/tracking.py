@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from taxi_duration.entries import (
+    Draw,
+    log_inputs,
+    log_metrics,
+    log_parameters,
+    log_pictures,
+    months_of,
+    tags_of,
+)
 from taxi_duration.evaluation import compare, predict, score_parts
 from taxi_duration.logged import log_model
 from taxi_duration.models import Fitted, fit, make_model
-from taxi_duration.provenance import code_state, developer, library_versions
 from taxi_duration.store import EXPERIMENT, open_store, told
-from taxi_duration.trips import ZONES, Split, Trips
+from taxi_duration.trips import Split
 
 if TYPE_CHECKING:
-    import mlflow.data.dataset
     import mlflow.entities
 
 __all__ = ["Run", "Training", "attach", "list_runs", "record", "record_all"]
 
 DIGITS = 2  # two seeds of one model differ by more than a third would tell
 METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
-
-
-class Picture(Protocol):
-    """What `taxi_duration.plots` draws: it can be saved."""
-
-    def save(self, path: Path) -> object: ...
-
-
-Draw = Callable[[pd.DataFrame], Picture]
 
 
 @dataclass(frozen=True)
@@ -114,9 +111,9 @@ def record_all(
 
     with (
         told("The training cannot be recorded"),
-        mlflow.start_run(run_name=notebook, tags=_tags(split, notebook)) as parent,
+        mlflow.start_run(run_name=notebook, tags=tags_of(split, notebook)) as parent,
     ):
-        mlflow.log_params(_months(split) | {"models": ", ".join(names)})
+        mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
         runs = [
             record(name, split, notebook=notebook, experiment=experiment, **how) for name in names
         ]
@@ -168,19 +165,19 @@ def record(
     open_store(experiment)
     import mlflow
 
-    tags = _tags(split, notebook) | {"model": name}
+    tags = tags_of(split, notebook) | {"model": name}
     nested = mlflow.active_run() is not None
     with (
         told(f"The run of model {name!r} cannot be recorded"),
         mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
     ):
-        _log_inputs(split)
+        log_inputs(split)
         fitted = fit(name, split.train, split.valid, refit=refit, threads=threads, **parameters)
         scores = score_parts(fitted, split)
         size = log_model(fitted, split.valid.frame)
-        _log_parameters(fitted, refit=refit)
-        _log_metrics(fitted, scores, size)
-        _log_pictures(pictures, predict(fitted, split.valid))
+        log_parameters(fitted, refit=refit)
+        log_metrics(fitted, scores, size)
+        log_pictures(pictures, predict(fitted, split.valid))
     return Run(active.info.run_id, fitted, scores, size)
 
 
@@ -243,83 +240,3 @@ def _row(run: mlflow.entities.Run) -> dict[str, object]:
         **{name: metrics.get(name) for name in METRICS},
         "size_mb": metrics.get("model_bytes", float("nan")) / 1e6,
     }
-
-
-def _tags(split: Split, notebook: str | None) -> dict[str, str]:
-    code = code_state()
-    return {
-        "developer": developer(),
-        "service": split.train.service.name,
-        "tree": "changed" if code.patch else "clean",
-        "mlflow.source.name": notebook or Path(sys.argv[0]).name,
-        "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
-        **({"mlflow.source.git.commit": code.commit} if code.commit else {}),
-    }
-
-
-def _months(split: Split) -> dict[str, str]:
-    return {part: ", ".join(map(str, trips.months)) for part, trips in split._asdict().items()}
-
-
-def _log_inputs(split: Split) -> None:
-    """Log what the run starts from; parameters cannot be overwritten, so digests are some."""
-    import mlflow
-
-    files = {name: digest for trips in split for name, digest in trips.sha256.items()}
-    mlflow.log_params(_months(split) | {f"sha256/{name}": files[name] for name in files})
-    mlflow.log_dict(library_versions(), "environment.json")
-    mlflow.log_text(split.rows().to_csv(), "rows.csv")
-    if patch := code_state().patch:
-        mlflow.log_text(patch, "code.patch")
-    for part, trips in split._asdict().items():
-        mlflow.log_input(_dataset(trips), context=part)
-
-
-def _dataset(trips: Trips) -> mlflow.data.dataset.Dataset:
-    import mlflow
-
-    name, digest = next(iter(trips.sha256.items()))
-    frame = trips.frame.astype(dict.fromkeys(ZONES, float))  # MLflow warns of whole numbers
-    return mlflow.data.from_pandas(frame, targets="duration", name=name, digest=digest[:36])
-
-
-def _log_parameters(fitted: Fitted, *, refit: bool) -> None:
-    import mlflow
-
-    mlflow.log_params(fitted.parameters | {"threads": fitted.threads, "refit": refit})
-
-
-def _log_metrics(fitted: Fitted, scores: pd.DataFrame, size: int) -> None:
-    import mlflow
-
-    tidy = scores.drop(columns="model").melt("part")
-    metrics = {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
-    seconds = {"fit_seconds": fitted.seconds, "refit_seconds": fitted.refit_seconds}
-    rounds = {"rounds": fitted.rounds} if fitted.rounds else {}
-    mlflow.log_metrics(metrics | seconds | rounds | {"model_bytes": size})
-    _log_curve(fitted.curve)
-
-
-def _log_curve(curve: pd.DataFrame) -> None:
-    from mlflow import MlflowClient, active_run
-    from mlflow.entities import Metric
-
-    points = [
-        Metric(f"{part}_rmse_by_round", float(value), 0, step)
-        for part in curve
-        for step, value in enumerate(curve[part], start=1)
-    ]
-    for start in range(0, len(points), 1000):  # MLflow takes no more at once
-        MlflowClient().log_batch(active_run().info.run_id, metrics=points[start : start + 1000])
-
-
-def _log_pictures(pictures: Sequence[Draw], predictions: pd.DataFrame) -> None:
-    import tempfile
-
-    import mlflow
-
-    with tempfile.TemporaryDirectory() as folder:
-        for draw in pictures:
-            draw(predictions).save(Path(folder) / f"{draw.__name__}.png")
-        if pictures:
-            mlflow.log_artifacts(folder, "pictures")

@@ -1,0 +1,107 @@
+"""How like a real month is a made one? The same models are judged on three months of either.
+
+    python benchmarks/sample_likeness.py FOLDER [--models median linear ...]
+
+FOLDER has TLC's green months 2021-01 to 2021-03. The reference model takes minutes, twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from xgboost import XGBRegressor
+
+from taxi_duration.evaluation import predict, score
+from taxi_duration.features import Clock, ZoneHabits
+from taxi_duration.models import MODELS, fit
+from taxi_duration.months import GREEN, Month
+from taxi_duration.parquet import write_parquet
+from taxi_duration.sample import make_month
+from taxi_duration.trips import Split, load_split
+
+MONTHS = ("2021-01", "2021-02", "2021-03")
+NO_MAP = "xgboost without map"
+ENOUGH = 0.06  # the made error may differ from the real one by this share
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", nargs="+", default=[*MODELS, NO_MAP])
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    real, made = load_split(*MONTHS, source=given.folder), made_split(given.seed)
+    print(side_by_side(facts(real), facts(made)).round(4).to_string(), "\n")
+    errors = [
+        pd.Series({name: rmse(name, split) for name in given.models}) for split in (real, made)
+    ]
+    table = side_by_side(*errors)
+    table["alike"] = (table["ratio"] - 1).abs() <= ENOUGH
+    print(table.sort_values("real", ascending=False).round(3).to_string())
+
+
+def made_split(seed: int) -> Split:
+    """Read full-size made months by the same road as real ones."""
+    with TemporaryDirectory() as folder:
+        for text in MONTHS:
+            month = Month.parse(text)
+            write_parquet(make_month(month, seed=seed), Path(folder, GREEN.file(month)))
+        return load_split(*MONTHS, source=folder)
+
+
+def facts(split: Split) -> pd.Series:
+    """Return what a reader would count first."""
+    pairs = [part.frame["PULocationID"] * 1000 + part.frame["DOLocationID"] for part in split]
+    minutes = split.test.frame["duration"]
+    distance = split.train.frame["trip_distance"]
+    return pd.Series(
+        {f"kept rides, {name}": len(part) for name, part in split._asdict().items()}
+        | {"minutes, mean": minutes.mean(), "minutes, sd": minutes.std()}
+        | {f"minutes, {share:.0%}": minutes.quantile(share) for share in QUANTILES}
+        | {f"miles, {share:.0%}": distance.quantile(share) for share in QUANTILES}
+        | {"distance 0": (distance == 0).mean(), "pairs in train": pairs[0].nunique()}
+        | {"unseen pairs, test": 1 - pairs[2].isin(pairs[0]).mean()}
+    )
+
+
+def rmse(name: str, split: Split) -> float:
+    """Return the error in the test month of a model fitted on the train month."""
+    if name == NO_MAP:
+        return without_map(split)
+    fitted = fit(name, split.train, split.valid)
+    return score(predict(fitted, split.test))["rmse"]
+
+
+def without_map(split: Split) -> float:
+    """Return the error of boosted trees that know zones by number only."""
+    habits = ZoneHabits()
+    learned = habits.fit_transform(split.train.frame, split.train.frame["duration"].to_numpy())
+    seen = [learned, *(habits.transform(part.frame) for part in split[1:])]
+    train, valid, test = (plain(part.frame, usual) for part, usual in zip(split, seen, strict=True))
+    model = XGBRegressor(
+        enable_categorical=True, n_estimators=2000, learning_rate=0.08, max_depth=8,
+        min_child_weight=10, subsample=0.9, colsample_bytree=0.8, early_stopping_rounds=50,
+        random_state=0,
+    )  # fmt: skip
+    known = [(valid, split.valid.frame["duration"])]
+    model.fit(train, split.train.frame["duration"], eval_set=known, verbose=False)
+    return float(np.sqrt(np.mean((model.predict(test) - split.test.frame["duration"]) ** 2)))
+
+
+def plain(rides: pd.DataFrame, usual: np.ndarray) -> pd.DataFrame:
+    zones = rides[["PULocationID", "DOLocationID"]].astype(pd.CategoricalDtype(range(266)))
+    numbers = np.column_stack([rides["trip_distance"], Clock().transform(rides), usual])
+    return zones.join(pd.DataFrame(numbers, columns=[*"abcdef"]))
+
+
+def side_by_side(real: pd.Series, made: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"real": real, "made": made, "ratio": made / real})
+
+
+if __name__ == "__main__":
+    main()

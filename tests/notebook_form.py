@@ -1,0 +1,214 @@
+"""What a committed notebook has to look like; each rule turns a notebook into complaints."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
+
+from nbformat import NotebookNode
+
+from taxi_duration.errors import NotebookError
+from taxi_duration.parameters import read_parameters
+
+__all__ = ["RULES", "complaints"]
+
+CELLS = range(25, 46)
+LINES = 12  # of code in a cell
+WORDS = 40  # of prose before it
+CLOSED = ("cli", "download", "features", "kernels", "notebooks", "parquet", "source", "store")
+NUMBERS = {"0", "1", "60"}  # the rule of what a ride is; every other one comes from a run
+IN_PROSE = re.compile(r"(?<![\w.])\d[\d.,]*%?")
+HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
+NOT_PROSE = re.compile(r"```[^`]*```|`[^`]*`|\]\([^)]*\)|\*\*\d\d_\w+\*\*")
+PATH = re.compile(r"""(?:^|[\s"'=(])(?:~?/[\w.]|[A-Za-z]:\\)""")
+TAGS = {"parameters", "nbval-ignore-output"}
+UNCHECKED = 2  # cells whose output may differ from run to run
+STATEMENTS = {
+    ast.FunctionDef: "a def",
+    ast.AsyncFunctionDef: "a def",
+    ast.Lambda: "a lambda",
+    ast.ClassDef: "a class",
+    ast.For: "a loop",
+    ast.While: "a loop",
+    ast.comprehension: "a loop",
+    ast.Try: "a try",
+}
+
+Rule = Callable[[NotebookNode], Iterator[str]]
+
+
+def complaints(notebook: NotebookNode) -> list[str]:
+    """Return what is wrong with a notebook, all of it."""
+    return [complaint for rule in RULES for complaint in rule(notebook)]
+
+
+def _opens_with_a_question(notebook: NotebookNode) -> Iterator[str]:
+    if not re.match(r"# .*\?\n", notebook.cells[0].source + "\n"):
+        yield "the title is not a question"
+
+
+def _is_neither_short_nor_long(notebook: NotebookNode) -> Iterator[str]:
+    if len(notebook.cells) not in CELLS:
+        yield f"{len(notebook.cells)} cells, not {CELLS[0]} to {CELLS[-1]}"
+
+
+def _declares_its_parameters(notebook: NotebookNode) -> Iterator[str]:
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    if len(tagged) != 1:
+        yield f"{len(tagged)} cells are tagged 'parameters', not 1"
+    for cell in tagged:
+        try:
+            yield from (
+                f"parameter {each.name!r} has no help"
+                for each in read_parameters(cell.source)
+                if not each.help
+            )
+        except NotebookError as problem:
+            yield str(problem)
+
+
+def _was_run_from_top_to_bottom(notebook: NotebookNode) -> Iterator[str]:
+    for number, (at, cell) in zip(count(1), _code(notebook), strict=False):
+        if cell.execution_count != number:
+            yield f"cell {at} was run as [{cell.execution_count}], not as [{number}]"
+
+
+def _keeps_its_outputs(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in _code(notebook):
+        statements = _tree(cell).body
+        if statements and isinstance(statements[-1], ast.Expr) and not cell.outputs:
+            yield f"cell {at} ends with a value, but shows none"
+
+
+def _ran_in_peace(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in _code(notebook):
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"cell {at} shows an error or a warning"
+
+
+def _is_checked(notebook: NotebookNode) -> Iterator[str]:
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    unknown = set().union(*tags) - TAGS
+    yield from (f"the tag {tag!r} is none of ours" for tag in sorted(unknown))
+    if sum("nbval-ignore-output" in each for each in tags) > UNCHECKED:
+        yield f"more than {UNCHECKED} cells are not checked"
+    if any("NBVAL_" in cell.source for cell in notebook.cells):
+        yield "a comment changes what is checked: use a tag"
+
+
+def _describes_its_pictures(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in _code(notebook):
+        for output in cell.outputs:
+            kinds = [kind for kind in output.get("data", ()) if kind.startswith("image/")]
+            if any(not output.metadata.get(kind, {}).get("alt") for kind in kinds):
+                yield f"cell {at} shows a picture without alternative text"
+
+
+def _leads_each_cell_with_prose(notebook: NotebookNode) -> Iterator[str]:
+    for (_, before), (at, cell) in pairwise(enumerate(notebook.cells)):
+        if cell.cell_type == "code" and before.cell_type == "code":
+            yield f"cell {at} is not led by prose"
+
+
+def _is_brief(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in enumerate(notebook.cells):
+        lines, words = len(cell.source.splitlines()), len(HEADING.sub("", _prose(cell)).split())
+        if cell.cell_type == "code" and lines > LINES:
+            yield f"cell {at} has {lines} lines, more than {LINES}"
+        if cell.cell_type == "markdown" and words > WORDS:
+            yield f"cell {at} has {words} words, more than {WORDS}"
+
+
+def _types_no_number_into_prose(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            found = {number.rstrip(".,") for number in IN_PROSE.findall(_prose(cell))}
+            yield from (
+                f"cell {at} says {number} in prose: another month would make it false"
+                for number in sorted(found - NUMBERS)
+            )
+
+
+def _only_calls(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in _code(notebook):
+        if re.search(r"^\s*[%!?]|[?;]\s*$", cell.source, re.MULTILINE):
+            yield f"cell {at} has a magic, a shell line or a ';'"
+        for kind in sorted({STATEMENTS.get(type(node), "") for node in ast.walk(_tree(cell))}):
+            if kind:
+                yield f"cell {at} has {kind}: move it to the library"
+
+
+def _knocks_at_doors(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in _code(notebook):
+        for node in ast.walk(_tree(cell)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                room = node.module.removeprefix("taxi_duration.")
+                rooms = [name.name for name in node.names] if room == "taxi_duration" else [room]
+                wrong = [name for name in rooms if name in CLOSED]
+                wrong += [name for name in rooms if room == "taxi_duration" and name != "plots"]
+                yield from (f"cell {at} imports the room {name!r}" for name in wrong)
+
+
+def _names_no_place(notebook: NotebookNode) -> Iterator[str]:
+    for at, cell in enumerate(notebook.cells):
+        texts = [cell.source, *_texts(cell)]
+        if any(PATH.search(text) for text in texts):
+            yield f"cell {at} names a place of one machine"
+
+
+def _gives_each_name_one_meaning(notebook: NotebookNode) -> Iterator[str]:
+    seen: set[str] = set()
+    for at, cell in _code(notebook):
+        names = {
+            node.id
+            for node in ast.walk(_tree(cell))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        yield from (f"cell {at} overwrites {name!r}" for name in sorted(names & seen))
+        seen |= names
+
+
+RULES: tuple[Rule, ...] = (
+    _opens_with_a_question,
+    _is_neither_short_nor_long,
+    _declares_its_parameters,
+    _was_run_from_top_to_bottom,
+    _keeps_its_outputs,
+    _ran_in_peace,
+    _is_checked,
+    _describes_its_pictures,
+    _leads_each_cell_with_prose,
+    _is_brief,
+    _types_no_number_into_prose,
+    _only_calls,
+    _knocks_at_doors,
+    _names_no_place,
+    _gives_each_name_one_meaning,
+)
+
+
+def _code(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    return ((at, cell) for at, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+
+
+def _tree(cell: NotebookNode) -> ast.Module:
+    try:
+        return ast.parse(cell.source)
+    except SyntaxError:  # a magic, of which `_only_calls` complains
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _prose(cell: NotebookNode) -> str:
+    """Return a cell's text without code, addresses and names of notebooks."""
+    return NOT_PROSE.sub(" ", cell.source)
+
+
+def _texts(cell: NotebookNode) -> Iterator[str]:
+    for output in cell.get("outputs", ()):
+        yield output.get("text", "")
+        yield from (
+            text for kind, text in output.get("data", {}).items() if kind.startswith("text/")
+        )

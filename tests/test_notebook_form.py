@@ -1,0 +1,155 @@
+"""Every committed notebook reads as it should; and whatever should not be in one is found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_form import CELLS, complaints
+
+NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+
+IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips"
+
+Change = Callable[[NotebookNode], object]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_committed_notebook_has_the_form_of_a_notebook(path):
+    assert complaints(nbformat.read(path, as_version=4)) == []
+
+
+def test_there_are_notebooks_to_look_at():
+    assert NOTEBOOKS
+
+
+def test_nothing_is_wrong_with_a_good_notebook(good):
+    assert complaints(good) == []
+
+
+@pytest.fixture
+def good() -> NotebookNode:
+    """A notebook of five code cells: parameters, imports, a table, a picture, a look at both."""
+    table = new_output("execute_result", {"text/plain": "rides  3"}, execution_count=3)
+    picture = new_output(
+        "execute_result",
+        {"image/png": DOT, "text/plain": "Picture"},
+        metadata={"image/png": {"alt": "A dot."}},
+        execution_count=4,
+    )
+    cells = [
+        new_markdown_cell("# How far does a taxi go?\n\nSee [TLC](https://nyc.gov/tlc/2021)."),
+        code('month: str = "2021-01"  # which', number=1, tags=["parameters"]),
+        new_markdown_cell("The names that are used, as in **01_explore**."),
+        code(
+            "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips", number=2
+        ),
+        new_markdown_cell("## The rides\n\nRides of 1 to 60 minutes; see `rides[3]`."),
+        code("rides = load_trips(month).frame\nrides", number=3, outputs=[table]),
+        new_markdown_cell("In a picture."),
+        code("plots.log_durations(rides)", number=4, outputs=[picture]),
+    ]
+    rest = [new_markdown_cell("What that means.") for _ in range(CELLS[0] - len(cells))]
+    return new_notebook(cells=[*cells, *rest])
+
+
+def code(source: str, *, number: int, tags=(), outputs=()) -> NotebookNode:
+    return new_code_cell(
+        source, execution_count=number, outputs=list(outputs), metadata={"tags": list(tags)}
+    )
+
+
+def source(at: int, text: str) -> Change:
+    return lambda notebook: notebook.cells[at].update(source=text)
+
+
+def tags(at: int, *names: str) -> Change:
+    return lambda notebook: notebook.cells[at].metadata.update(tags=list(names))
+
+
+def outputs(at: int, *found: NotebookNode) -> Change:
+    return lambda notebook: notebook.cells[at].update(outputs=list(found))
+
+
+def swap(first: int, second: int) -> Change:
+    def change(notebook: NotebookNode) -> None:
+        cells = notebook.cells
+        cells[first], cells[second] = cells[second], cells[first]
+
+    return change
+
+
+def strip(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+
+
+def unchecked(notebook: NotebookNode) -> None:
+    for cell in notebook.cells[3:8:2]:
+        cell.metadata.tags = ["nbval-ignore-output"]
+
+
+WARNING = new_output("stream", name="stderr", text="FutureWarning: soon")
+FAILURE = new_output("error", ename="KeyError", evalue="'x'", traceback=[])
+PLACE = new_output("stream", name="stdout", text="written to /home/me/rides.csv")
+UNSEEN = new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": ""}})
+
+BAD = {
+    "a title that asks nothing": (source(0, "# Rides"), "not a question"),
+    "too few cells": (lambda notebook: notebook.cells.pop(), "24 cells"),
+    "too many cells": (
+        lambda notebook: notebook.cells.extend(notebook.cells[9:] * 2),
+        "cells, not",
+    ),
+    "no parameters": (tags(1), "0 cells are tagged 'parameters'"),
+    "two cells of parameters": (tags(3, "parameters"), "2 cells are tagged"),
+    "a parameter without a type": (source(1, "month = '2021-01'  # which"), "is not a parameter"),
+    "a parameter without help": (source(1, "month: str = '2021-01'"), "'month' has no help"),
+    "a default that is computed": (source(1, "n: int = len('ab')  # rides"), "no literal"),
+    "stripped outputs": (strip, "cell 1 was run as [None], not as [1]"),
+    "outputs stripped, but not counts": (outputs(7), "cell 7 ends with a value, but shows none"),
+    "swapped cells": (swap(5, 7), "cell 5 was run as [4], not as [3]"),
+    "a warning": (outputs(5, WARNING), "cell 5 shows an error or a warning"),
+    "an error": (outputs(5, FAILURE), "cell 5 shows an error or a warning"),
+    "a picture without alternative text": (outputs(7, UNSEEN), "without alternative text"),
+    "a cell that is skipped": (tags(5, "nbval-skip"), "the tag 'nbval-skip' is none of ours"),
+    "a cell that may fail": (tags(5, "raises-exception"), "'raises-exception'"),
+    "too many cells that may differ": (unchecked, "more than 2 cells are not checked"),
+    "a comment for nbval": (source(7, "# NBVAL_SKIP\nplots.scatter(rides)"), "use a tag"),
+    "code led by code": (swap(2, 5), "is not led by prose"),
+    "a long cell": (source(5, "rides\n" * 13), "cell 5 has 13 lines"),
+    "long prose": (source(6, "word " * 41), "cell 6 has 41 words"),
+    "a result in prose": (source(6, "An error of 5.1 minutes."), "cell 6 says 5.1 in prose"),
+    "a share in prose": (source(6, "About 80% of rides."), "cell 6 says 80% in prose"),
+    "a month in a heading": (source(4, "## Rides of 2021"), "cell 4 says 2021 in prose"),
+    "a def": (source(5, "def f():\n    return 3\nf()"), "cell 5 has a def"),
+    "a lambda": (source(5, "rides.pipe(lambda all: all)"), "cell 5 has a lambda"),
+    "a class": (source(5, "class A:\n    pass\nA()"), "cell 5 has a class"),
+    "a loop": (source(5, "for ride in rides:\n    print(ride)"), "cell 5 has a loop"),
+    "a loop in brackets": (source(5, "[ride for ride in rides]"), "cell 5 has a loop"),
+    "a magic": (source(5, "%time rides"), "cell 5 has a magic"),
+    "a shell line": (source(5, "rides = 3\n!ls"), "cell 5 has a magic, a shell line"),
+    "a semicolon": (source(7, "plots.log_durations(rides);"), "or a ';'"),
+    "a room without a door": (
+        source(5, "from taxi_duration.source import read_month\nread_month(month)"),
+        "cell 5 imports the room 'source'",
+    ),
+    "a room instead of a name": (
+        source(5, "from taxi_duration import trips\ntrips"),
+        "cell 5 imports the room 'trips'",
+    ),
+    "a place in code": (source(5, "load_trips(month, source='/data')"), "cell 5 names a place"),
+    "a place at home": (source(5, "load_trips(month, source='~/tlc')"), "cell 5 names a place"),
+    "a place in an output": (outputs(5, PLACE), "cell 5 names a place"),
+    "a name with two meanings": (source(7, "rides = 3\nrides"), "cell 7 overwrites 'rides'"),
+}
+
+
+@pytest.mark.parametrize(("change", "found"), BAD.values(), ids=BAD)
+def test_what_is_wrong_with_a_notebook_is_found(good, change, found):
+    change(good)
+    assert found in "; ".join(complaints(good))
