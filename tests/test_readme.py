@@ -1,5 +1,9 @@
-"""The commands that README tells a reader to type do work; its code is run, too (conftest.py)."""
+"""The commands that README tells a reader to type do work; its code is run, too (conftest.py).
 
+Among them are runs of every notebook on other rides than those it was written on.
+"""
+
+import json
 import os
 import re
 import shlex
@@ -9,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 LINES = [line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines()]
 IN_PROSE = re.findall(r"`((?:make|taxi-duration) [^`\n]+)`", README)
@@ -24,28 +30,61 @@ NOT_RUN = {
     "make clean": "removes the environment that runs this",
     "make lab": "a server",
     "make ui": "a server",
-    "taxi-duration fetch 2024-01": "TLC's server",
+    "taxi-duration fetch": "TLC's server",
+    "taxi-duration run --source FOLDER": "real months, which have tests of their own",
 }
+RUN = [command for command in COMMANDS if not command.startswith(tuple(NOT_RUN))]
 
 
 @pytest.fixture(scope="module")
 def reader(new_store, tmp_path_factory):
-    """The folder and the environment of a reader who types one command after the other."""
+    """The folder of a reader who typed one command after the other, and how each ended."""
     folder = tmp_path_factory.mktemp("reader")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with new_store(folder):
-        yield folder, os.environ | {"PATH": path}
+        ended = {
+            command: subprocess.run(
+                shlex.split(command), cwd=folder, env=os.environ | {"PATH": path},
+                capture_output=True, text=True,
+            )
+            for command in RUN
+        }  # fmt: skip
+    return folder, ended
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in NOT_RUN])
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def executed(request, reader):
+    """A notebook, and the same as the reader ran it."""
+    return request.param, reader[0] / "runs" / "latest" / request.param.name
+
+
+def shown(path):
+    """What a notebook's cells show, by kind."""
+    cells = json.loads(path.read_text())["cells"]
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", ())]
+    return [(kind, str(value)) for each in data for kind, value in each.items()]
+
+
+@pytest.mark.parametrize("command", RUN)
 def test_a_command_of_the_readme_works(reader, command):
-    folder, environment = reader
-    done = subprocess.run(
-        shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = reader[1][command]
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", NOT_RUN)
-def test_an_exception_is_a_command_that_the_readme_has(command):
-    assert command in COMMANDS
+@pytest.mark.parametrize("start", NOT_RUN)
+def test_an_exception_is_for_a_command_that_the_readme_has(start):
+    assert any(command.startswith(start) for command in COMMANDS)
+
+
+def test_a_notebook_tells_of_the_rides_that_it_is_given(executed):
+    pictures = [{value for kind, value in shown(path) if kind == "image/png"} for path in executed]
+    assert pictures[1]
+    assert pictures[0].isdisjoint(pictures[1])
+
+
+def test_no_cell_warns_of_other_rides(executed):
+    assert '"name": "stderr"' not in executed[1].read_text()
+
+
+def test_a_notebook_has_a_result_for_programs(executed):
+    assert "application/json" in dict(shown(executed[1]))
