@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lab ui notebooks bench clean
+.PHONY: help run test test-library test-stories lab ui notebooks bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -18,7 +18,19 @@ run: .venv/ready ## Run the notebooks on the built-in sample months, and say whe
 
 test: .venv/ready ## Run every test: library, notebooks (nbval), documents, style, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory -j2 test-library test-stories
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+# The two halves take about as long, so they run side by side.
+STORIES := README.md notebooks tests/test_readme.py tests/test_notebook_checks.py
+PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0
+
+test-library:
+	@COVERAGE_FILE=.coverage.library $(PYTEST) taxi_duration tests \
+		$(addprefix --ignore=,$(filter tests/%,$(STORIES)))
+
+test-stories:
+	@COVERAGE_FILE=.coverage.stories $(PYTEST) $(STORIES)
 
 lab: .venv/ready ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

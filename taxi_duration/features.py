@@ -29,9 +29,12 @@ class Clock(TransformerMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return both numbers, missing where `pickup_datetime` is."""
         pickup = X["pickup_datetime"].to_numpy(dtype="datetime64[m]")
-        minutes = np.where(np.isnat(pickup), np.nan, pickup.astype(np.int64))
+        minutes = pickup.astype(np.int64).astype(np.int32)  # division is 10 times faster
         days = minutes // 1440
-        return np.column_stack([minutes - 1440 * days, (days + 3) % 7])  # 1970 began on a Thursday
+        weekday = (days + 3) % 7  # 1970 began on a Thursday
+        clock = np.stack([minutes - 1440 * days, weekday]).astype(np.float32)
+        clock[:, np.isnat(pickup)] = np.nan
+        return clock.T
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
         return np.array(["minute_of_day", "day_of_week"], dtype=object)
@@ -197,7 +200,8 @@ def _pairs(X: pd.DataFrame) -> np.ndarray:
 
 def _habit_keys(X: pd.DataFrame) -> np.ndarray:
     pickup, dropoff = _zones(X)
-    return np.column_stack([pair_codes(pickup, dropoff), pickup, dropoff])
+    # the encoder goes column by column, so a column should lie together in memory
+    return np.stack([pair_codes(pickup, dropoff), pickup, dropoff]).T
 
 
 def _distance(X: pd.DataFrame) -> np.ndarray:

@@ -17,7 +17,7 @@ from taxi_duration.sample import make_month
 
 __all__ = ["SAMPLE_ROWS", "RawMonth", "iter_month", "read_month"]
 
-SAMPLE_ROWS = 10_000  # small, so that notebooks on the sample stay quick
+SAMPLE_ROWS = 6_000  # small, so that notebooks on the sample stay quick
 
 
 @dataclass(frozen=True)

@@ -228,9 +228,10 @@ def _to_rides(raw: RawMonth) -> pd.DataFrame:
     given = raw.frame.rename(columns=raw.service.columns)
     times = {name: given[name].astype("datetime64[us]") for name in TIMES}
     zones = {name: given[name].fillna(UNKNOWN_ZONE).astype("int32") for name in ZONES}
-    seconds = (times["dropoff_datetime"] - times["pickup_datetime"]).dt.total_seconds()
+    minutes = (times["dropoff_datetime"] - times["pickup_datetime"]) / pd.Timedelta(minutes=1)
     distance = given["trip_distance"].astype("float64")
-    return pd.DataFrame({**times, **zones, "trip_distance": distance, "duration": seconds / 60})
+    columns = {**times, **zones, "trip_distance": distance, "duration": minutes}
+    return pd.DataFrame(columns, copy=False)
 
 
 def _check(raw: RawMonth) -> None:

@@ -93,7 +93,7 @@ def scatter(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
 
 @look()
 def residuals(
-    predictions: pd.DataFrame, *, model: str | None = None, at_least: int = 30
+    predictions: pd.DataFrame, *, model: str | None = None, at_least: int = 10
 ) -> Picture:
     """Draw the errors over the predicted minutes: where they centre and how far they spread.
 

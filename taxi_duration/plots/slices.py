@@ -33,7 +33,7 @@ def error_by_hour(
     *,
     measure: Literal["bias", "rmse"] = "bias",
     model: str | None = None,
-    at_least: int = 30,
+    at_least: int = 10,
 ) -> Picture:
     """Draw the error in each hour of the week.
 
