@@ -93,7 +93,7 @@ def _reason(problem: BaseException) -> str:
 
 def _home() -> Path:
     if (CHECKOUT / "setup.cfg").exists():
-        return CHECKOUT / "mlflow"
+        return CHECKOUT / "store"
     return Path.home() / ".taxi_duration"
 
 
