@@ -19,7 +19,7 @@ def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     here = store_uri()
     monkeypatch.chdir(tmp_path)
-    assert store_uri() == here == f"sqlite:///{CHECKOUT / 'mlflow' / 'mlflow.db'}"
+    assert store_uri() == here == f"sqlite:///{CHECKOUT / 'store' / 'mlflow.db'}"
 
 
 def test_a_place_named_by_the_environment_is_taken(monkeypatch):
