@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories lab ui notebooks bench clean
+.PHONY: help run test test-library test-stories lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -43,11 +43,18 @@ notebooks: .venv/ready ## Execute the notebooks on the sample months and save th
 	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
-bench: .venv/ready ## Measure speed, memory and likeness as ratios to the reference recipe
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+requirements: ## Choose the exact versions anew, one of each library for all Pythons
+	@rm -f requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
+		--python-version 3.11 --extra dev --no-header setup.cfg pyproject.toml -o requirements.txt
+
+bench: .venv/ready ## Measure speed, memory and error against the reference (MONTHS=FOLDER: on real months)
+	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/training.py $(MONTHS)
+	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/sample_likeness.py $(MONTHS)
 
 clean: ## Remove what the other commands made, the recorded runs excepted
-	@rm -rf .venv build dist *.egg-info .coverage htmlcov .pytest_cache .ruff_cache .hypothesis runs
+	@rm -rf .venv build dist *.egg-info .coverage* htmlcov .pytest_cache .ruff_cache .hypothesis runs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt setup.cfg pyproject.toml
