@@ -16,7 +16,8 @@ import pandas as pd
 from xgboost import XGBRegressor
 
 from taxi_duration.evaluation import predict, score
-from taxi_duration.features import Clock, ZoneHabits
+from taxi_duration.features import Clock
+from taxi_duration.habits import ZoneHabits
 from taxi_duration.models import MODELS, fit
 from taxi_duration.months import GREEN, Month
 from taxi_duration.parquet import write_parquet

@@ -47,15 +47,13 @@ def reference(folder: str) -> None:
 
 def rows(folder: str) -> None:
     """To kept rows with minute, weekday, pair and repaired distance."""
-    import numpy as np
-
     from taxi_duration.features import Clock, DistanceRepair
     from taxi_duration.trips import load_trips
     from taxi_duration.zones import pair_codes, zone_codes
 
     rides = load_trips(MONTH, service="yellow", source=folder).frame
     Clock().fit(rides).transform(rides)
-    DistanceRepair().fit(rides).transform(rides).astype(np.float32)
+    DistanceRepair().fit(rides).transform(rides)
     pair_codes(zone_codes(rides["PULocationID"]), zone_codes(rides["DOLocationID"]))
 
 
@@ -77,9 +75,9 @@ def measure(way: str, folder: str) -> dict[str, float]:
 
 
 def run_way(way: str, folder: str) -> None:
-    from taxi_duration.trips import load_trips
-
-    load_trips(MONTH)  # imports and the first look at a schema are not counted
+    with tempfile.TemporaryDirectory() as warm_up:  # imports and first looks are not counted
+        make(warm_up, 1000)
+        WAYS[way](warm_up)
     start = perf_counter()
     WAYS[way](folder)
     seconds = perf_counter() - start

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
+from taxi_duration.schema import check
 from taxi_duration.source import RawMonth, read_month
-
-if TYPE_CHECKING:
-    import pandera.errors
-    import pandera.pandas as pa
 
 __all__ = [
     "LONGEST",
@@ -200,7 +197,10 @@ def clean(
         If no ride is kept.
     """
     reason = _reason(rides)
-    kept = rides[reason.isna()].reset_index(drop=True)
+    is_kept = reason.isna().to_numpy()
+    kept = pd.DataFrame(
+        {name: column.to_numpy()[is_kept] for name, column in rides.items()}, copy=False
+    )
     if kept.empty:
         raise SchemaError(
             f"None of the {len(rides)} rows of {service.file(month)} is a ride of {SHORTEST} to "
@@ -224,7 +224,7 @@ def _reason(rides: pd.DataFrame) -> pd.Series:
 
 def _to_rides(raw: RawMonth) -> pd.DataFrame:
     """Rename, and settle what differs from year to year: ids as floats, times in ns or us."""
-    _check(raw)
+    check(raw)
     given = raw.frame.rename(columns=raw.service.columns)
     times = {name: given[name].astype("datetime64[us]") for name in TIMES}
     zones = {name: given[name].fillna(UNKNOWN_ZONE).astype("int32") for name in ZONES}
@@ -232,37 +232,3 @@ def _to_rides(raw: RawMonth) -> pd.DataFrame:
     distance = given["trip_distance"].astype("float64")
     columns = {**times, **zones, "trip_distance": distance, "duration": minutes}
     return pd.DataFrame(columns, copy=False)
-
-
-def _check(raw: RawMonth) -> None:
-    import pandera.errors
-
-    try:  # the columns' types need no rows
-        _schema(raw.service).validate(raw.frame.head(0), lazy=True)
-    except pandera.errors.SchemaErrors as problem:
-        raise SchemaError(
-            f"{raw.file} does not hold {raw.service.name} taxi trips: "
-            f"{'; '.join(_complaints(problem, raw.frame))}. Choose another file or service."
-        ) from problem
-
-
-def _complaints(problem: pandera.errors.SchemaErrors, frame: pd.DataFrame) -> list[str]:
-    cases = problem.failure_cases.drop_duplicates(["column", "check"])
-    return [
-        f"column {case.failure_case!r} is missing"
-        if case.check == "column_in_dataframe"
-        else f"column {case.column!r} has type {frame[case.column].dtype}, not {case.check}"
-        for case in cases.itertuples()
-    ]
-
-
-def _schema(service: Service) -> pa.DataFrameSchema:
-    import pandera.pandas as pa
-
-    def column(name: str) -> pa.Column:
-        is_time = service.columns[name] in TIMES
-        right = pd.api.types.is_datetime64_dtype if is_time else pd.api.types.is_numeric_dtype
-        check = pa.Check(right, name="datetimes" if is_time else "numbers")
-        return pa.Column(checks=check, nullable=True)
-
-    return pa.DataFrameSchema({name: column(name) for name in service.columns})

@@ -5,14 +5,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import TargetEncoder
 
 from taxi_duration.features import (
     Clock,
     DistanceRepair,
     ReferenceFeatures,
     RideFeatures,
-    ZoneHabits,
 )
+from taxi_duration.habits import ZoneHabits
 
 TRANSFORMERS = {
     "clock": Clock,
@@ -23,6 +25,7 @@ TRANSFORMERS = {
     "reference": ReferenceFeatures,
 }
 BEFORE = ["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]
+MINUTES = st.floats(1, 60)
 UNUSUAL = st.fixed_dictionaries(
     {
         "pickup_datetime": st.none() | st.datetimes(pd.Timestamp(2009, 1, 1), pd.Timestamp.max),
@@ -163,7 +166,8 @@ SHORT = make_rides(
 def test_an_unbelievable_distance_is_repaired(ride, distance):
     found = DistanceRepair().fit(SHORT).transform(make_rides([ride]))[0]
     given_distance = np.nan if ride[3] is None else ride[3]
-    np.testing.assert_array_equal(found, [distance, given_distance, distance != ride[3]])
+    expected = [distance, given_distance, distance != ride[3]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_without_any_believable_distance_the_repair_is_a_number():
@@ -181,6 +185,21 @@ def test_no_ride_has_its_own_duration_in_its_encoding(rides, data):
     before, after = (ZoneHabits().fit_transform(rides, y) for y in (minutes, changed))
     np.testing.assert_array_equal(before[row], after[row])
     assert not np.array_equal(before, after)
+
+
+FEW_ZONES = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), MINUTES), min_size=5)
+
+
+@given(FEW_ZONES)
+def test_the_encoding_is_that_of_scikit_learn(rows):
+    pickup, dropoff, minutes = np.array(rows).T
+    rides = pd.DataFrame({"PULocationID": pickup, "DOLocationID": dropoff})
+    keys = np.column_stack([266 * pickup + dropoff, pickup, dropoff])
+    folds = KFold(5, shuffle=True, random_state=0)
+    theirs, ours = TargetEncoder(target_type="continuous", cv=folds), ZoneHabits()
+    expected = theirs.fit_transform(keys, minutes)
+    np.testing.assert_allclose(ours.fit_transform(rides, minutes), expected, rtol=1e-5)
+    np.testing.assert_allclose(ours.transform(rides), theirs.transform(keys), rtol=1e-5)
 
 
 def test_in_training_the_encoding_is_another_than_afterwards(rides):
