@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pandas as pd
 
 from taxi_duration.models import Fitted
-from taxi_duration.provenance import code_state, developer, library_versions
+from taxi_duration.provenance import code_state, developer, environment, package_digest
 from taxi_duration.trips import Split, Trips
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ __all__ = [
     "Picture",
     "log_inputs",
     "log_metrics",
+    "log_naive",
     "log_parameters",
     "log_pictures",
+    "log_predictions",
+    "log_sureness",
     "months_of",
     "tags_of",
 ]
@@ -62,8 +66,9 @@ def log_inputs(split: Split) -> None:
     import mlflow
 
     files = {name: digest for trips in split for name, digest in trips.sha256.items()}
-    mlflow.log_params(months_of(split) | {f"sha256/{name}": files[name] for name in files})
-    mlflow.log_dict(library_versions(), "environment.json")
+    digests = {f"sha256/{name}": files[name] for name in files} | {"code_sha256": package_digest()}
+    mlflow.log_params(months_of(split) | digests)
+    mlflow.log_dict(environment(), "environment.json")
     mlflow.log_text(split.rows().to_csv(), "rows.csv")
     if patch := code_state().patch:
         mlflow.log_text(patch, "code.patch")
@@ -92,12 +97,40 @@ def log_metrics(fitted: Fitted, scores: pd.DataFrame, size: int) -> None:
     """Log errors, seconds, size (bytes), and the error after each round."""
     import mlflow
 
-    tidy = scores.drop(columns="model").melt("part")
-    metrics = {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
+    metrics = _by_part(scores)
     seconds = {"fit_seconds": fitted.seconds, "refit_seconds": fitted.refit_seconds}
     rounds = {"rounds": fitted.rounds} if fitted.rounds else {}
     mlflow.log_metrics(metrics | seconds | rounds | {"model_bytes": size})
     _log_curve(fitted.curve)
+
+
+def log_naive(scores: pd.DataFrame) -> None:
+    """Log the error of the naive answer on the same rides, as `naive_valid_rmse` and so on."""
+    import mlflow
+
+    mlflow.log_metrics({f"naive_{name}": value for name, value in _by_part(scores).items()})
+
+
+def log_sureness(covered: pd.DataFrame) -> None:
+    """Log the share of test rides within their interval, and its width, by predicted minutes."""
+    import mlflow
+
+    for row in covered.itertuples():
+        name = row.predicted.replace(" ", "_")
+        mlflow.log_metrics({f"test_coverage_{name}": row.coverage, f"test_width_{name}": row.width})
+
+
+def log_predictions(predictions: pd.DataFrame) -> None:
+    """Log the digest of the test predictions: a training that is made again has the same."""
+    import mlflow
+
+    minutes = predictions["predicted"].to_numpy(dtype="<f8")
+    mlflow.log_param("test_predictions_sha256", hashlib.sha256(minutes.tobytes()).hexdigest())
+
+
+def _by_part(scores: pd.DataFrame) -> dict[str, float]:
+    tidy = scores.drop(columns="model").melt("part")
+    return {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
 
 
 def _log_curve(curve: pd.DataFrame) -> None:

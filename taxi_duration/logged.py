@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
+from taxi_duration.intervals import Intervals
 from taxi_duration.models import MODELS, Fitted
 from taxi_duration.persistence import save_pipeline
+from taxi_duration.seal import seal
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -23,14 +25,17 @@ PACKAGE = Path(__file__).parent
 NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost")
 
 
-def log_model(fitted: Fitted, rides: pd.DataFrame) -> int:
-    """Log the model to the active run, load it again, and compare what both predict.
+def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
+    """Log the model to the active run, load it again, compare what both predict, and seal it.
 
     Models-from-code around a skops file is the one form that MLflow loads where pickles are
-    forbidden; it carries the library, so it predicts where `taxi_duration` is not installed.
+    forbidden; it carries the library, so it predicts where `taxi_duration` is not installed. The
+    digest of its files is a parameter of the run, `model_sha256`, since tags can be overwritten.
 
     Parameters
     ----------
+    intervals
+        That answer how sure the model is.
     rides
         Some to take the input example from (columns of `Trips.frame`).
 
@@ -53,13 +58,19 @@ def log_model(fitted: Fitted, rides: pd.DataFrame) -> int:
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(PACKAGE / "served.py"),
-            artifacts={"pipeline": str(pipeline)},
+            artifacts={
+                "pipeline": str(pipeline),
+                "intervals": str(intervals.save(Path(folder) / "intervals.json")),
+            },
             code_paths=[str(PACKAGE)],
             signature=_signature(fitted.name),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
         )
-    _check(logged.model_uri, fitted, example)
+    _check(logged.model_uri, fitted, intervals, example)
+    with tempfile.TemporaryDirectory() as folder:
+        files = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder)
+        mlflow.log_param("model_sha256", seal(Path(files)))
     return size
 
 
@@ -90,16 +101,17 @@ def _signature(name: str) -> ModelSignature:
     time, *numbers = MODELS[name].inputs
     return ModelSignature(
         Schema([ColSpec("datetime", time), *(ColSpec("double", number) for number in numbers)]),
-        Schema([ColSpec("double", "duration")]),
+        Schema([ColSpec("double", name) for name in ("duration", "low", "high")]),
     )
 
 
-def _check(uri: str, fitted: Fitted, example: pd.DataFrame) -> None:
+def _check(uri: str, fitted: Fitted, intervals: Intervals, example: pd.DataFrame) -> None:
     import mlflow
 
-    expected = fitted.pipeline.predict(example)
-    found = mlflow.pyfunc.load_model(uri).predict(example)["duration"]
-    if not np.array_equal(found, expected.astype(float)):
+    minutes = fitted.pipeline.predict(example).astype(float)
+    expected = np.column_stack([minutes, intervals.around(minutes)])
+    found = mlflow.pyfunc.load_model(uri).predict(example)[["duration", "low", "high"]].to_numpy()
+    if not np.array_equal(found, expected):
         raise TrackingError(
             f"Model {fitted.name!r} predicts {found.tolist()} after it was logged and loaded, "
             f"{expected.tolist()} before. The run is marked as failed: do not use its model."

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import Pipeline
 
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     import xgboost
     from xgboost import XGBRegressor
 
-__all__ = ["MODELS", "Fitted", "describe", "fit", "make_model"]
+__all__ = [
+    "MODELS",
+    "Fitted",
+    "Prepared",
+    "boost",
+    "describe",
+    "fit",
+    "make_model",
+    "prepare",
+]
 
 PATIENCE = 50  # rounds without a better valid month, after which boosting stops
 
@@ -63,6 +72,56 @@ class Fitted:
     threads: int
     months: tuple[Month, ...]
     curve: pd.DataFrame = field(repr=False)
+
+
+class Prepared(NamedTuple):
+    """What boosting is fed: features and minutes, of rides to learn from and to stop by."""
+
+    learn: xgboost.DMatrix
+    check: xgboost.DMatrix
+
+
+def prepare(features: BaseEstimator, train: Trips, valid: Trips) -> Prepared:
+    """Fit the transformer of rides, and return what boosting is fed."""
+    import xgboost
+
+    minutes = train.frame["duration"]
+    seen = features.fit_transform(train.frame, minutes)
+    unseen = features.transform(valid.frame)
+    return Prepared(
+        xgboost.DMatrix(seen, minutes), xgboost.DMatrix(unseen, valid.frame["duration"])
+    )
+
+
+def boost(regressor: XGBRegressor, prepared: Prepared, *, patience: int = PATIENCE) -> pd.DataFrame:
+    """Fit with early stopping, then leave only the rounds up to the best.
+
+    Parameters
+    ----------
+    patience
+        Rounds without a better valid month, after which boosting stops.
+
+    Returns
+    -------
+    DataFrame
+        rmse after each round, columns `train` and `valid`.
+    """
+    import xgboost
+
+    # XGBRegressor.fit would predict the valid month after each round from a compressed matrix:
+    # 7 times slower on sparse features
+    curves = {}
+    booster = xgboost.train(
+        regressor.get_xgb_params(),
+        prepared.learn,
+        num_boost_round=regressor.n_estimators,
+        evals=[(prepared.learn, "train"), (prepared.check, "valid")],
+        early_stopping_rounds=patience,
+        evals_result=curves,
+        verbose_eval=False,
+    )
+    _adopt(regressor, booster, rounds=booster.best_iteration + 1)
+    return pd.DataFrame({part: curve["rmse"] for part, curve in curves.items()})
 
 
 def fit(
@@ -139,28 +198,7 @@ def _rmse(model: Pipeline, trips: Trips) -> float:
 
 
 def _fit_boosted(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
-    """Fit with early stopping, then leave only the rounds up to the best."""
-    import xgboost
-
-    minutes = train.frame["duration"]
-    seen = model["features"].fit_transform(train.frame, minutes)
-    unseen = model["features"].transform(valid.frame)
-    # XGBRegressor.fit would predict the valid month after each round from a compressed matrix:
-    # 7 times slower on sparse features
-    learn = xgboost.DMatrix(seen, minutes)
-    check = xgboost.DMatrix(unseen, valid.frame["duration"])
-    regressor, curves = model["regressor"], {}
-    booster = xgboost.train(
-        regressor.get_xgb_params(),
-        learn,
-        num_boost_round=regressor.n_estimators,
-        evals=[(learn, "train"), (check, "valid")],
-        early_stopping_rounds=PATIENCE,
-        evals_result=curves,
-        verbose_eval=False,
-    )
-    _adopt(regressor, booster, rounds=booster.best_iteration + 1)
-    return pd.DataFrame({part: curve["rmse"] for part, curve in curves.items()})
+    return boost(model["regressor"], prepare(model["features"], train, valid))
 
 
 def _adopt(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import platform
 import subprocess
@@ -11,9 +12,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["CHECKOUT", "LIBRARIES", "Code", "code_state", "developer", "library_versions"]
+__all__ = [
+    "CHECKOUT",
+    "LIBRARIES",
+    "Code",
+    "code_state",
+    "developer",
+    "environment",
+    "package_digest",
+]
 
-CHECKOUT = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parent
+CHECKOUT = PACKAGE.parent
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -62,17 +72,29 @@ def code_state(folder: Path = CHECKOUT) -> Code:
         return Code(commit, _git(top, "diff-index", "--cached", "--binary", "-p", "HEAD", **aside))
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that a model's numbers depend on.
+def package_digest() -> str:
+    """Return one digest for this library's own files: the same digest, the same code."""
+    digest = hashlib.sha256()
+    for path in sorted(path for kind in ("*.py", "*.csv") for path in PACKAGE.rglob(kind)):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{content}  {path.relative_to(PACKAGE).as_posix()}\n".encode())
+    return digest.hexdigest()
+
+
+def environment() -> dict[str, str]:
+    """Return what a model's numbers depend on beside data and code: machine, Python, libraries.
 
     Examples
     --------
-    >>> list(library_versions())[:3]
-    ['python', 'machine', 'numpy']
+    >>> list(environment())[:4]
+    ['computer', 'machine', 'python', 'numpy']
     """
-    machine = f"{platform.system()} {platform.machine()}"
-    libraries = {name: _version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), "machine": machine, **libraries}
+    return {
+        "computer": platform.node(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: _version(name) for name in LIBRARIES},
+    }
 
 
 def developer() -> str:

@@ -8,15 +8,17 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from taxi_duration.intervals import Intervals
 from taxi_duration.persistence import load_pipeline
 
 
 class ServedModel(PythonModel):
-    """Rides in, minutes out."""
+    """Rides in, minutes out, with a low and a high end."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the pipeline that was logged with the model."""
+        """Load the pipeline and the intervals that were logged with the model."""
         self.pipeline = load_pipeline(Path(context.artifacts["pipeline"]))
+        self.intervals = Intervals.load(Path(context.artifacts["intervals"]))
 
     def predict(
         self,
@@ -24,8 +26,9 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """Return a column `duration`, in minutes."""
-        return pd.DataFrame({"duration": self.pipeline.predict(model_input).astype(float)})
+        """Return `duration`, `low` and `high`, in minutes."""
+        minutes = self.pipeline.predict(model_input).astype(float)
+        return self.intervals.around(minutes).assign(duration=minutes)[["duration", "low", "high"]]
 
 
 mlflow.models.set_model(ServedModel())

@@ -13,12 +13,16 @@ from taxi_duration.entries import (
     Draw,
     log_inputs,
     log_metrics,
+    log_naive,
     log_parameters,
     log_pictures,
+    log_predictions,
+    log_sureness,
     months_of,
     tags_of,
 )
 from taxi_duration.evaluation import compare, predict, score_parts
+from taxi_duration.intervals import Intervals, calibrate, coverage
 from taxi_duration.logged import log_model
 from taxi_duration.models import Fitted, fit, make_model
 from taxi_duration.store import EXPERIMENT, open_store, told
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "Training", "attach", "list_runs", "record", "record_all"]
 
+NAIVE = "median"  # whatever loses to it is not worth its cost
 DIGITS = 2  # two seeds of one model differ by more than a third would tell
 METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
 
@@ -43,6 +48,8 @@ class Run:
         MLflow's.
     fitted
         The model.
+    intervals
+        How sure it is: calibrated on the valid month, which its first fit has not learned from.
     scores
         As `taxi_duration.evaluation.score_parts` returns them.
     size
@@ -51,6 +58,7 @@ class Run:
 
     run_id: str
     fitted: Fitted
+    intervals: Intervals
     scores: pd.DataFrame = field(repr=False)
     size: int
 
@@ -174,11 +182,16 @@ def record(
         log_inputs(split)
         fitted = fit(name, split.train, split.valid, refit=refit, threads=threads, **parameters)
         scores = score_parts(fitted, split)
-        size = log_model(fitted, split.valid.frame)
+        unseen, judged = predict(fitted, split.valid), predict(fitted, split.test)
+        intervals = calibrate(unseen)
+        size = log_model(fitted, intervals, split.valid.frame)
         log_parameters(fitted, refit=refit)
         log_metrics(fitted, scores, size)
-        log_pictures(pictures, predict(fitted, split.valid))
-    return Run(active.info.run_id, fitted, scores, size)
+        log_naive(score_parts(fit(NAIVE, split.train, split.valid), split))
+        log_predictions(judged)
+        log_sureness(coverage(judged.join(intervals.around(judged["predicted"]))))
+        log_pictures(pictures, unseen)
+    return Run(active.info.run_id, fitted, intervals, scores, size)
 
 
 def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:

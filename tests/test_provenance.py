@@ -1,10 +1,22 @@
 """The commit, and as a patch whatever the checkout has beyond it."""
 
+import shutil
 import subprocess
+import sys
 
 import pytest
 
-from taxi_duration.provenance import LIBRARIES, Code, code_state, developer, library_versions
+from taxi_duration.provenance import (
+    LIBRARIES,
+    PACKAGE,
+    Code,
+    code_state,
+    developer,
+    environment,
+    package_digest,
+)
+
+TELL_DIGEST = "from taxi_duration.provenance import package_digest; print(package_digest())"
 
 
 def git(folder, *words):
@@ -93,9 +105,23 @@ def test_text_that_is_not_utf8_is_no_trouble(checkout):
     assert r"+caf\xe9" in code_state(checkout).patch
 
 
+def test_the_digest_of_the_library_is_that_of_its_files(tmp_path):
+    copy = shutil.copytree(PACKAGE, tmp_path / "taxi_duration")
+    script = [sys.executable, "-c", TELL_DIGEST]
+
+    def told():
+        done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert told() == package_digest()
+    with (copy / "sample" / "tables" / "road.csv").open("a") as file:
+        file.write("\n")
+    assert told() != package_digest()
+
+
 def test_the_versions_of_all_that_makes_the_numbers_are_told():
-    versions = library_versions()
-    assert list(versions) == ["python", "machine", *LIBRARIES]
+    versions = environment()
+    assert list(versions) == ["computer", "machine", "python", *LIBRARIES]
     assert "not installed" not in versions.values()
 
 

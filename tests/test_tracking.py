@@ -9,14 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import taxi_duration
 from taxi_duration.errors import ModelError, SourceError, TrackingError
+from taxi_duration.evaluation import predict, score_parts
+from taxi_duration.intervals import Intervals, calibrate, coverage
 from taxi_duration.logged import example_rides, log_model
 from taxi_duration.models import MODELS
-from taxi_duration.provenance import LIBRARIES
+from taxi_duration.provenance import LIBRARIES, package_digest
+from taxi_duration.seal import seal
 from taxi_duration.store import EXPERIMENT, open_store
 from taxi_duration.tracking import attach, list_runs, record, record_all
 
@@ -159,7 +163,7 @@ def test_the_inputs_are_the_three_months_by_digest(stored, split):
 
 def test_the_versions_of_the_libraries_are_there(files):
     versions = json.loads((files / "environment.json").read_text())
-    assert list(versions) == ["python", "machine", *LIBRARIES]
+    assert list(versions) == ["computer", "machine", "python", *LIBRARIES]
 
 
 def test_the_rows_kept_and_left_out_are_there(files, split):
@@ -178,8 +182,9 @@ def test_the_model_takes_what_is_known_before_the_ride_and_gives_minutes(model_f
     inputs = {column["name"]: column["type"] for column in json.loads(signature["inputs"])}
     numbers = dict.fromkeys(["PULocationID", "DOLocationID", "trip_distance"], "double")
     assert inputs == {"pickup_datetime": "datetime", **numbers}
-    (output,) = json.loads(signature["outputs"])
-    assert (output["name"], output["type"]) == ("duration", "double")
+    outputs = json.loads(signature["outputs"])
+    given = {column["name"]: column["type"] for column in outputs}
+    assert given == dict.fromkeys(["duration", "low", "high"], "double")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -198,6 +203,38 @@ def test_the_model_holds_no_pickle(model_folder):
     assert not [path for path in held if path.read_bytes()[:1] == b"\x80"]
 
 
+def test_the_naive_answer_stands_beside_it(stored, fit_quickly, split):
+    naive = score_parts(fit_quickly("median"), split).set_index("part")["rmse"]
+    for part in split._fields:
+        assert stored.data.metrics[f"naive_{part}_rmse"] == naive[part]
+
+
+def test_the_intervals_are_calibrated_on_the_valid_month_as_its_first_fit_saw_it(run, split):
+    minutes = run.fitted.first.predict(split.valid.frame).astype(float)
+    assert run.intervals == calibrate(split.valid.frame.assign(predicted=minutes))
+
+
+def test_the_metrics_say_how_many_test_rides_ended_within_their_interval(stored, run, split):
+    judged = predict(run.fitted, split.test)
+    for row in coverage(judged.join(run.intervals.around(judged["predicted"]))).itertuples():
+        name = f"test_coverage_{row.predicted.replace(' ', '_')}"
+        assert stored.data.metrics[name] == row.coverage
+
+
+def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
+    assert stored.data.params["model_sha256"] == seal(model_folder)
+
+
+def test_a_parameter_holds_the_digest_of_the_code(stored):
+    assert stored.data.params["code_sha256"] == package_digest()
+
+
+def test_to_train_again_gives_the_same_digest_of_predictions(store, stored, split):
+    again = record("xgboost", split, **QUICK)
+    found = client(store).get_run(again.run_id).data.params["test_predictions_sha256"]
+    assert found == stored.data.params["test_predictions_sha256"]
+
+
 PREDICT_WITHOUT_US = """
 import json, sys
 sys.path.append(sys.argv[1])
@@ -206,7 +243,7 @@ try:
 except ImportError:
     import mlflow
     model = mlflow.pyfunc.load_model(sys.argv[2])
-    print(json.dumps(model.predict(model.input_example)["duration"].tolist()))
+    print(model.predict(model.input_example).to_json(orient="split", double_precision=15))
 """
 
 
@@ -226,8 +263,14 @@ def test_the_model_predicts_where_pickles_are_forbidden_and_we_are_not_installed
     script = [sys.executable, "-I", "-S", "-c", PREDICT_WITHOUT_US, others_only, model_folder]
     environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
-    expected = run.fitted.pipeline.predict(example_rides(split.valid.frame, "xgboost"))
-    assert json.loads(done.stdout) == expected.tolist()
+    minutes = run.fitted.pipeline.predict(example_rides(split.valid.frame, "xgboost")).astype(float)
+    expected = np.column_stack([minutes, run.intervals.around(minutes)])
+    found = json.loads(done.stdout)
+    assert found["columns"] == ["duration", "low", "high"]
+    np.testing.assert_allclose(found["data"], expected, rtol=1e-12)
+
+
+SURE = Intervals(0.8, low=(0.0, 0.0, 0.0), high=(0.0, 0.0, 0.0))
 
 
 class Fickle:
@@ -252,7 +295,7 @@ def test_a_model_that_predicts_otherwise_after_loading_is_refused(store, fit_qui
         pytest.raises(TrackingError, match=r"Model 'ridge' predicts \[.*do not use its model"),
         mlflow.start_run() as active,
     ):
-        log_model(fickle, rides)
+        log_model(fickle, SURE, rides)
     assert mlflow.get_run(active.info.run_id).info.status == "FAILED"
 
 

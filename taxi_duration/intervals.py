@@ -1,0 +1,151 @@
+"""How sure: a low and a high end for each predicted duration."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taxi_duration.errors import ModelError
+
+__all__ = ["GROUPS", "Intervals", "calibrate", "coverage"]
+
+LEVEL = 0.8  # share of rides that should end within their interval
+EDGES = (10, 25)  # predicted minutes
+GROUPS = ("under 10", "10-25", "over 25")
+ENOUGH = 50  # rides; a smaller group takes the widths of all
+SHORTEST = 1.0  # minutes; no ride is predicted shorter when widths are relative to it
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Widths relative to the predicted minutes, by group of predicted minutes.
+
+    Attributes
+    ----------
+    level
+        Share of rides that they were made to cover.
+    low, high
+        For each of `GROUPS` the ends, as shares of the predicted minutes to be added.
+
+    Examples
+    --------
+    >>> Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.5, 0.4, 0.4)).around(np.array([8.0, 30.0]))
+        low  high
+    0   5.6  12.0
+    1  24.0  42.0
+    """
+
+    level: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def around(self, predicted: np.ndarray) -> pd.DataFrame:
+        """Return `low` and `high` (minutes) for predicted minutes, a row each."""
+        minutes = np.asarray(predicted, dtype=float)
+        group, scale = _group(minutes), np.maximum(minutes, SHORTEST)
+        low = minutes + np.take(self.low, group) * scale
+        high = minutes + np.take(self.high, group) * scale
+        return pd.DataFrame({"low": np.maximum(low, 0), "high": high})
+
+    def save(self, path: Path) -> Path:
+        """Write them as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Intervals:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file does not hold intervals.
+        """
+        try:
+            read = json.loads(path.read_text(encoding="utf-8"))
+            return cls(read["level"], tuple(read["low"]), tuple(read["high"]))
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise ModelError(f"{path} does not hold intervals ({problem}).") from problem
+
+
+def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
+    """Learn how far rides end from their prediction, on rides that the model has not seen.
+
+    Split conformal prediction [1]_ on signed relative errors, apart for short, middle and long
+    predictions (Mondrian [2]_), since one width for all covers long rides badly. Each end leaves
+    out half of what may be missed, so that a model that predicts too short gets a longer upper
+    end.
+
+    Parameters
+    ----------
+    predictions
+        Columns `duration` and `predicted`, in minutes.
+
+    Raises
+    ------
+    ModelError
+        If the level is not between 0 and 1.
+
+    References
+    ----------
+    .. [1] J. Lei et al., "Distribution-free predictive inference for regression", Journal of the
+       American Statistical Association 113 (2018), pp. 1094-1111.
+    .. [2] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world" (2005),
+       section 4.5.
+
+    Examples
+    --------
+    >>> rides = pd.DataFrame({"predicted": 20.0, "duration": np.linspace(10, 40, 1000)})
+    >>> calibrate(rides).around(np.array([20.0])).round(1)
+        low  high
+    0  13.0  37.0
+    """
+    if not 0 < level < 1:
+        raise ModelError(f"Level {level!r} is no share. Write one between 0 and 1, e.g. {LEVEL}.")
+    minutes = predictions["predicted"].to_numpy(dtype=float)
+    error = (predictions["duration"].to_numpy() - minutes) / np.maximum(minutes, SHORTEST)
+    group = _group(minutes)
+    parts = [error[group == each] for each in range(len(GROUPS))]
+    ends = [_ends(part if len(part) >= ENOUGH else error, level) for part in parts]
+    low, high = zip(*ends, strict=True)
+    return Intervals(level, low, high)
+
+
+def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how many rides ended within their interval.
+
+    Parameters
+    ----------
+    predictions
+        Columns `duration`, `predicted`, `low` and `high`, in minutes.
+
+    Returns
+    -------
+    DataFrame
+        A row for "all" and for each of `GROUPS` that has rides: `predicted` (the group),
+        `coverage` (a share), `width` (mean, in minutes), `rows`.
+    """
+    inside = predictions["duration"].between(predictions["low"], predictions["high"])
+    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
+    group = pd.Categorical.from_codes(_group(predictions["predicted"].to_numpy()), GROUPS)
+    rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
+    return pd.DataFrame(
+        {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
+    )
+
+
+def _group(minutes: np.ndarray) -> np.ndarray:
+    return np.digitize(minutes, EDGES)
+
+
+def _ends(error: np.ndarray, level: float) -> tuple[float, float]:
+    """Return the errors between which a new one falls with the given probability."""
+    ordered, n, missed = np.sort(error), len(error), (1 - level) / 2
+    low = math.floor((n + 1) * missed) - 1
+    high = math.ceil((n + 1) * (1 - missed)) - 1
+    return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
