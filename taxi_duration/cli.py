@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from taxi_duration import __version__
+from taxi_duration import __version__, model_commands, record_commands
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import SERVICES, Month, Service, check_order
 
@@ -204,6 +204,10 @@ def store() -> None:
     from taxi_duration.store import store_uri
 
     click.echo(store_uri())
+
+
+for command in (*model_commands.COMMANDS, *record_commands.COMMANDS):
+    cli.add_command(command)
 
 
 def _all(words: Iterable[str]) -> list[Month]:
