@@ -7,7 +7,6 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils import gen_batches
 
 from taxi_duration.habits import ZoneHabits
 from taxi_duration.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
@@ -130,7 +129,8 @@ class RideFeatures(TransformerMixin, BaseEstimator):
     def _matrix(self, X: pd.DataFrame, habits: np.ndarray) -> np.ndarray:
         """Fill the matrix block by block: what a processor's cache holds is worked on faster."""
         matrix = np.empty((len(self.get_feature_names_out()), len(X)), dtype=np.float32)
-        for rows in gen_batches(len(X), BLOCK):
+        for start in range(0, len(X), BLOCK):
+            rows = slice(start, start + BLOCK)
             matrix[:, rows] = np.concatenate(self._parts(X.iloc[rows], habits[rows]), axis=1).T
         return matrix.T
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
+from taxi_duration.estimator import Estimator
 from taxi_duration.intervals import Intervals
 from taxi_duration.models import MODELS, Fitted
-from taxi_duration.persistence import save_pipeline
 from taxi_duration.seal import seal
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["example_rides", "log_model"]
 
 PACKAGE = Path(__file__).parent
+VALID = 3  # rides of the example
 NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost")
 
 
@@ -51,31 +52,31 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     """
     import mlflow
 
+    estimator = Estimator(
+        fitted.name, MODELS[fitted.name].inputs, pipeline=fitted.pipeline, intervals=intervals
+    )
     example = example_rides(rides, fitted.name)
     with tempfile.TemporaryDirectory() as folder:
-        pipeline = save_pipeline(fitted.pipeline, Path(folder) / "pipeline.skops")
-        size = pipeline.stat().st_size
+        files = estimator.save(Path(folder))
+        size = files["pipeline"].stat().st_size
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(PACKAGE / "served.py"),
-            artifacts={
-                "pipeline": str(pipeline),
-                "intervals": str(intervals.save(Path(folder) / "intervals.json")),
-            },
+            artifacts={purpose: str(path) for purpose, path in files.items()},
             code_paths=[str(PACKAGE)],
             signature=_signature(fitted.name),
-            input_example=example,
+            input_example=example.head(VALID),
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
         )
-    _check(logged.model_uri, fitted, intervals, example)
     with tempfile.TemporaryDirectory() as folder:
-        files = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder)
-        mlflow.log_param("model_sha256", seal(Path(files)))
+        copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
+        _check(copy, estimator, example)
+        mlflow.log_param("model_sha256", seal(copy))
     return size
 
 
 def example_rides(rides: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return five rides as the named model takes them, one without distance, one without zone.
+    """Return three valid rides, one without distance and one without zone, for the named model.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def example_rides(rides: pd.DataFrame, name: str) -> pd.DataFrame:
     ['pickup_datetime', 'PULocationID', 'DOLocationID']
     """
     inputs = list(MODELS[name].inputs)
-    example = rides[inputs].head(5).astype(dict.fromkeys(inputs[1:], float))
+    example = rides[inputs].head(VALID + 2).astype(dict.fromkeys(inputs[1:], float))
     for row, missing in ((-1, "PULocationID"), (-2, "trip_distance")):
         if missing in inputs:
             example.loc[example.index[row], missing] = np.nan
@@ -96,23 +97,28 @@ def example_rides(rides: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _signature(name: str) -> ModelSignature:
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import ColSpec, Schema
+    from mlflow.types.schema import AnyType, ColSpec, Schema
 
     time, *numbers = MODELS[name].inputs
-    return ModelSignature(
-        Schema([ColSpec("datetime", time), *(ColSpec("double", number) for number in numbers)]),
-        Schema([ColSpec("double", name) for name in ("duration", "low", "high")]),
-    )
+    columns = [
+        ColSpec(AnyType(), time),  # a datetime would lose its zone before we see it
+        # without its distance a ride is refused by us, who can name the model that needs none
+        *(ColSpec("double", each, required=each != "trip_distance") for each in numbers),
+    ]
+    answer = [ColSpec("double", each) for each in ("duration", "low", "high")]
+    return ModelSignature(Schema(columns), Schema(answer))
 
 
-def _check(uri: str, fitted: Fitted, intervals: Intervals, example: pd.DataFrame) -> None:
+def _check(folder: Path, fitted: Estimator, example: pd.DataFrame) -> None:
+    """Compare what the logged files predict, valid rides also by the way that MLflow goes."""
     import mlflow
 
-    minutes = fitted.pipeline.predict(example).astype(float)
-    expected = np.column_stack([minutes, intervals.around(minutes)])
-    found = mlflow.pyfunc.load_model(uri).predict(example)[["duration", "low", "high"]].to_numpy()
-    if not np.array_equal(found, expected):
+    served, loaded = mlflow.pyfunc.load_model(str(folder)), Estimator.load(folder / "artifacts")
+    expected = fitted.answer(example)
+    found = [served.predict(example.head(VALID)), loaded.answer(example).tail(-VALID)]
+    if not pd.concat(found).equals(expected):
+        after, before = (frame.round(4).to_dict("list") for frame in (pd.concat(found), expected))
         raise TrackingError(
-            f"Model {fitted.name!r} predicts {found.tolist()} after it was logged and loaded, "
-            f"{expected.tolist()} before. The run is marked as failed: do not use its model."
+            f"Model {fitted.name!r} predicts {after} after it was logged and loaded, {before} "
+            "before. The run is marked as failed: do not use its model."
         )

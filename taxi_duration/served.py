@@ -6,19 +6,19 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from taxi_duration.intervals import Intervals
-from taxi_duration.persistence import load_pipeline
+from taxi_duration.errors import TaxiDurationError
+from taxi_duration.estimator import Estimator
 
 
 class ServedModel(PythonModel):
-    """Rides in, minutes out, with a low and a high end."""
+    """Rides in, minutes out, with a low and a high end; a ride that is not valid is refused."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the pipeline and the intervals that were logged with the model."""
-        self.pipeline = load_pipeline(Path(context.artifacts["pipeline"]))
-        self.intervals = Intervals.load(Path(context.artifacts["intervals"]))
+        """Load what was logged with the model."""
+        self.estimator = Estimator.load(Path(context.artifacts["pipeline"]).parent)
 
     def predict(
         self,
@@ -27,8 +27,10 @@ class ServedModel(PythonModel):
         params: dict[str, object] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
         """Return `duration`, `low` and `high`, in minutes."""
-        minutes = self.pipeline.predict(model_input).astype(float)
-        return self.intervals.around(minutes).assign(duration=minutes)[["duration", "low", "high"]]
+        try:
+            return self.estimator.predict(model_input)
+        except TaxiDurationError as problem:  # a server answers 400, and says what is wrong
+            raise MlflowException(str(problem), error_code=INVALID_PARAMETER_VALUE) from problem
 
 
 mlflow.models.set_model(ServedModel())

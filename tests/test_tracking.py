@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 import taxi_duration
 from taxi_duration.errors import ModelError, SourceError, TrackingError
@@ -181,7 +182,7 @@ def test_the_model_takes_what_is_known_before_the_ride_and_gives_minutes(model_f
     signature = Model.load(model_folder).signature.to_dict()
     inputs = {column["name"]: column["type"] for column in json.loads(signature["inputs"])}
     numbers = dict.fromkeys(["PULocationID", "DOLocationID", "trip_distance"], "double")
-    assert inputs == {"pickup_datetime": "datetime", **numbers}
+    assert inputs == {"pickup_datetime": "any", **numbers}
     outputs = json.loads(signature["outputs"])
     given = {column["name"]: column["type"] for column in outputs}
     assert given == dict.fromkeys(["duration", "low", "high"], "double")
@@ -257,45 +258,51 @@ def others_only(tmp_path):
     return tmp_path / "others"
 
 
+@pytest.mark.parametrize("name", ["xgboost", "quote"])
+def test_the_model_refuses_a_ride_that_is_not_valid(recorded, split, name):
+    import mlflow
+
+    (output,) = recorded[1].get_run(recorded[0][name].run_id).outputs.model_outputs
+    model = mlflow.pyfunc.load_model(
+        recorded[1].get_logged_model(output.model_id).artifact_location
+    )
+    nowhere = example_rides(split.valid.frame, name).head(1).assign(DOLocationID=9999.0)
+    with pytest.raises(MlflowException, match=r"row 0: DOLocationID .* 1 to 265, got 9999") as no:
+        model.predict(nowhere)
+    assert no.value.get_http_status_code() == 400
+
+
 def test_the_model_predicts_where_pickles_are_forbidden_and_we_are_not_installed(
     others_only, model_folder, run, split
 ):
     script = [sys.executable, "-I", "-S", "-c", PREDICT_WITHOUT_US, others_only, model_folder]
     environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
-    minutes = run.fitted.pipeline.predict(example_rides(split.valid.frame, "xgboost")).astype(float)
+    valid = example_rides(split.valid.frame, "xgboost").head(3)
+    minutes = run.fitted.pipeline.predict(valid).astype(float)
     expected = np.column_stack([minutes, run.intervals.around(minutes)])
     found = json.loads(done.stdout)
     assert found["columns"] == ["duration", "low", "high"]
     np.testing.assert_allclose(found["data"], expected, rtol=1e-12)
 
 
-SURE = Intervals(0.8, low=(0.0, 0.0, 0.0), high=(0.0, 0.0, 0.0))
+class Fickle(Intervals):
+    """Intervals that are other ones once they have been saved."""
 
-
-class Fickle:
-    """A model that is another one each time it is looked at."""
-
-    name = "ridge"
-
-    def __init__(self, *pipelines):
-        self.turns = iter(pipelines)
-
-    @property
-    def pipeline(self):
-        return next(self.turns)
+    def save(self, path):
+        return Intervals(self.level, self.high, self.high).save(path)
 
 
 def test_a_model_that_predicts_otherwise_after_loading_is_refused(store, fit_quickly, rides):
     import mlflow
 
-    fickle = Fickle(*(fit_quickly(name).pipeline for name in ("ridge", "median")))
+    fickle = Fickle(0.8, low=(-0.1,) * 3, high=(0.1,) * 3)
     open_store()
     with (
-        pytest.raises(TrackingError, match=r"Model 'ridge' predicts \[.*do not use its model"),
+        pytest.raises(TrackingError, match=r"Model 'ridge' predicts \{.*do not use its model"),
         mlflow.start_run() as active,
     ):
-        log_model(fickle, SURE, rides)
+        log_model(fit_quickly("ridge"), fickle, rides)
     assert mlflow.get_run(active.info.run_id).info.status == "FAILED"
 
 
