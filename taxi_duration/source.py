@@ -16,7 +16,7 @@ from taxi_duration.months import GREEN, Month, Service
 from taxi_duration.parquet import read_row_groups, sha256
 from taxi_duration.sample import make_month
 
-__all__ = ["SAMPLE_ROWS", "RawMonth", "iter_month", "read_month"]
+__all__ = ["SAMPLE_ROWS", "RawMonth", "digest_month", "iter_month", "read_month"]
 
 SAMPLE_ROWS = 6_000  # small, so that notebooks on the sample stay quick
 
@@ -105,6 +105,25 @@ def iter_month(
         yield from read_row_groups(
             _locate(month, service, source), list(columns or service.columns)
         )
+
+
+def digest_month(
+    month: Month, *, service: Service = GREEN, source: str | Path = "sample"
+) -> dict[str, str]:
+    """Return the digest of a month's file by its name, as `read_month` does, without parsing it.
+
+    Takes and raises what `read_month` does; a damaged file has a digest as well.
+
+    Examples
+    --------
+    >>> list(digest_month(Month(2021, 1)))
+    ['sample/green_tripdata_2021-01.parquet']
+    """
+    if source == "sample":
+        raw = read_month(month, service=service)
+        return {raw.file: raw.sha256}
+    path = _locate(month, service, source)
+    return {path.name: sha256(path)}
 
 
 def _locate(month: Month, service: Service, source: str | Path) -> Path:

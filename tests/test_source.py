@@ -7,7 +7,7 @@ from tlc import Answer
 from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import GREEN, YELLOW, Month
 from taxi_duration.parquet import sha256
-from taxi_duration.source import SAMPLE_ROWS, iter_month, read_month
+from taxi_duration.source import SAMPLE_ROWS, digest_month, iter_month, read_month
 
 JANUARY = Month(2021, 1)
 
@@ -32,6 +32,18 @@ def test_a_folder_is_read_and_its_file_named(january, folder, raw):
     expected = raw[list(GREEN.columns)]
     pd.testing.assert_frame_equal(found.frame, expected)
     assert (found.file, found.sha256) == (january.name, sha256(january))
+
+
+@pytest.mark.parametrize("where", ["sample", "folder"])
+def test_a_digest_is_that_of_the_month_that_is_read(january, folder, where):
+    source = folder if where == "folder" else where
+    found = read_month(JANUARY, source=source)
+    assert digest_month(JANUARY, source=source) == {found.file: found.sha256}
+
+
+def test_a_damaged_file_has_a_digest_too(january, folder):
+    january.write_bytes(january.read_bytes()[:-100])
+    assert digest_month(JANUARY, source=folder) == {january.name: sha256(january)}
 
 
 def test_only_the_columns_asked_for_come_back(january, folder):
