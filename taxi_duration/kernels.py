@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ def execute(
     *,
     timeout: int | None = None,
     progress: Progress | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> NotebookNode:
     """Execute a notebook, writing nothing.
 
@@ -48,6 +50,8 @@ def execute(
         Values of JSON's types, injected after the parameters cell.
     timeout
         Seconds that a cell may take; no limit if None.
+    environment
+        Variables that the kernel has beside ours.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def execute(
     NotebookError
         If no kernel starts.
     """
-    journey = _Journey(progress or (lambda _cell, _cells: None))
+    journey = _Journey(progress or (lambda _cell, _cells: None), environment or {})
     with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         try:
             return papermill.execute_notebook(
@@ -86,8 +90,9 @@ def execute(
 class _Journey:
     """Where the execution is."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.notebook, self.number, self.busy, self.progress = None, 0, False, progress
+    def __init__(self, progress: Progress, environment: Mapping[str, str]) -> None:
+        self.notebook, self.number, self.busy = None, 0, False
+        self.progress, self.environment = progress, environment
 
     def begin(self, notebook: NotebookNode) -> None:
         self.notebook = notebook
@@ -140,6 +145,7 @@ def _kernel_class(folder: Path, journey: _Journey) -> type[AsyncKernelManager]:
 
         async def start_kernel(self, **options: object) -> None:
             # what cells print goes to the notebook; this is the kernel's own last words
+            options["env"] = {**os.environ, **options.get("env", {}), **journey.environment}
             await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
 
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:

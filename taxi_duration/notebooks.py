@@ -7,13 +7,15 @@ import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import NotebookError, TrackingError
+from taxi_duration.executions import close_runs, tagging
 from taxi_duration.stages import check, inspect, spelled
 
 if TYPE_CHECKING:
@@ -129,7 +131,8 @@ def _execute(
     from taxi_duration.kernels import CellFailure, execute
 
     try:
-        return execute(notebook, values, **how)
+        with _closing_runs() as environment:
+            return execute(notebook, values, environment=environment, **how)
     except CellFailure as failure:
         failed = _failed(into / notebook.name)
         with _staging(into) as staging, _writing(into):
@@ -137,6 +140,18 @@ def _execute(
         raise NotebookError(
             f"{notebook.stem}, {failure}. See {failed}; once mended, go on with: {again}"
         ) from failure
+
+
+@contextmanager
+def _closing_runs() -> Iterator[dict[str, str]]:
+    """Give the kernel's environment; close the runs that it leaves when it breaks off."""
+    execution = uuid4().hex
+    try:
+        yield tagging(execution)
+    except BaseException as problem:
+        with suppress(TrackingError):  # then the store has failed the notebook, which says so
+            close_runs(execution, status="FAILED" if isinstance(problem, Exception) else "KILLED")
+        raise
 
 
 def _failed(path: Path) -> Path:

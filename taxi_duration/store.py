@@ -12,7 +12,7 @@ from pathlib import Path
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.provenance import CHECKOUT
 
-__all__ = ["EXPERIMENT", "open_store", "store_uri", "told"]
+__all__ = ["EXPERIMENT", "open_store", "store_exists", "store_uri", "told"]
 
 EXPERIMENT = "taxi-duration"
 LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
@@ -27,6 +27,12 @@ def store_uri() -> str:
     True
     """
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
+
+
+def store_exists() -> bool:
+    """Say whether there may be runs in the store; a server is asked when it is opened."""
+    database = _database(store_uri())
+    return database is None or database.exists()
 
 
 def open_store(experiment: str = EXPERIMENT) -> str:
