@@ -12,7 +12,7 @@ import pandas as pd
 from taxi_duration.errors import TrackingError
 from taxi_duration.store import open_store, store_uri, told
 
-__all__ = ["Record", "download", "read_record"]
+__all__ = ["Record", "download", "files_of", "read_record"]
 
 ENVIRONMENT = "environment.json"
 
@@ -103,10 +103,23 @@ def download(run_id: str, name: str, folder: Path) -> Path:
     return path
 
 
-def _environment(run_id: str) -> dict[str, str]:
+def files_of(run_id: str, folder: str = "") -> list[str]:
+    """Return the names, from the folder on, of what was logged with a run.
+
+    Raises
+    ------
+    TrackingError
+        If the store has no such run, or does not answer.
+    """
+    open_store()
     from mlflow import MlflowClient
 
-    if all(file.path != ENVIRONMENT for file in MlflowClient().list_artifacts(run_id)):
+    with told(f"The files of run {run_id!r} cannot be read"):
+        return [file.path for file in MlflowClient().list_artifacts(run_id, folder)]
+
+
+def _environment(run_id: str) -> dict[str, str]:
+    if ENVIRONMENT not in files_of(run_id):
         return {}
     with TemporaryDirectory() as folder:
         return json.loads(download(run_id, ENVIRONMENT, Path(folder)).read_text(encoding="utf-8"))

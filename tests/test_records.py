@@ -4,7 +4,7 @@ import pytest
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.provenance import environment
-from taxi_duration.records import download, read_record
+from taxi_duration.records import download, files_of, read_record
 from taxi_duration.tracking import record_all
 
 
@@ -36,6 +36,11 @@ def test_the_parent_of_a_training_is_no_model(training):
     assert (parent.model, parent.parent, parent.model_id, parent.inputs) == (None, None, None, {})
 
 
+def test_the_files_of_a_run_are_named(record):
+    assert {"environment.json", "rows.csv"} <= set(files_of(record.run_id))
+    assert files_of(record.run_id, "notebook") == []
+
+
 def test_a_file_of_a_run_is_copied(record, tmp_path):
     assert download(record.run_id, "rows.csv", tmp_path).read_text().startswith(",kept")
 
@@ -45,8 +50,9 @@ def test_a_file_of_a_run_is_copied(record, tmp_path):
     [
         lambda record, folder: read_record("0" * 32),
         lambda record, folder: download(record.run_id, "rows.txt", folder),
+        lambda record, folder: files_of("0" * 32),
     ],
-    ids=["run", "file"],
+    ids=["run", "file", "files"],
 )
 def test_what_is_not_there_is_said(record, tmp_path, ask):
     with pytest.raises(TrackingError, match=r"cannot be read|has no"):
