@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from taxi_duration import __version__, model_commands, record_commands
 from taxi_duration.errors import TaxiDurationError
-from taxi_duration.months import SERVICES, Month, Service, check_order
+from taxi_duration.months import SERVICES, Month, Service
 
 __all__ = ["main"]
 
@@ -112,6 +112,8 @@ def run(
     paths = find_notebooks(notebooks, folder=folder)
     width = max(len(path.stem) for path in paths)
     results = {}
+    if parameters.get("source") == "tlc":
+        _fetch_ahead(paths, parameters)
     with watch() as display:
         for done in run_all(paths, parameters=parameters, into=into / name,
                             timeout=timeout, code=code, progress=display.enter):  # fmt: skip
@@ -149,7 +151,7 @@ def fetch(
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
             path = fetch_month(month, service=Service.parse(service), cache=cache,
-                               base_url=base_url, again=again)  # fmt: skip
+                               base_url=base_url, again=again, progress=True)  # fmt: skip
         for note in notes:
             click.echo(f"taxi-duration: {note.message}", err=True)
         click.echo(path)
@@ -216,7 +218,7 @@ def _all(words: Iterable[str]) -> list[Month]:
 
 
 def _parameters(options: dict[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
-    """Gather the parameters, each given once; months in their order."""
+    """Gather the parameters, each given once."""
     given = {name: value for name, value in options.items() if value is not None}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -224,12 +226,17 @@ def _parameters(options: dict[str, str | None], pairs: Iterable[str]) -> dict[st
             why = "is given twice" if equals else "has no '='"
             raise click.BadParameter(f"{pair!r} {why}. Write NAME=VALUE.", param_hint="-p")
         given[name] = value
-    months = {
-        each: Month.parse(given[each]) for each in ("train", "valid", "test") if each in given
-    }
-    if len(months) == 3:
-        check_order(**months)
     return given
+
+
+def _fetch_ahead(paths: Sequence[Path], parameters: Mapping[str, str]) -> None:
+    """Download what the notebooks will read: a kernel has no place for a progress bar."""
+    from taxi_duration.download import fetch_month
+    from taxi_duration.stages import check, months_of
+
+    for path, values in check(paths, parameters).items():
+        for month in months_of(path, values).values():
+            fetch_month(month, service=Service.parse(values.get("service", "green")))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
@@ -32,7 +33,7 @@ def fetch_month(
     cache: str | Path | None = None,
     base_url: str | None = None,
     again: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> Path:
     """Download a month from TLC, unless it is there already; return its path.
 
@@ -46,6 +47,8 @@ def fetch_month(
     again
         Ask TLC even for a month that is there, to learn whether it was published again. If so,
         `RepublishedWarning` is issued and the old copy kept.
+    progress
+        Whether to show a bar, or now and then a line; only on a terminal if None.
 
     Raises
     ------
@@ -66,10 +69,16 @@ def fetch_month(
             return _keep(fresh, path, recorded)
 
 
-def _cache_folder(cache: str | Path | None) -> Path:
-    import pooch
+def _pooch() -> ModuleType:
+    """Import pooch, which in a notebook asks for widgets that nobody needs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+    return pooch
 
-    default = pooch.os_cache("taxi_duration")
+
+def _cache_folder(cache: str | Path | None) -> Path:
+    default = _pooch().os_cache("taxi_duration")
     folder = Path(cache or os.environ.get("TAXI_DURATION_CACHE") or default).expanduser()
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,11 +86,10 @@ def _cache_folder(cache: str | Path | None) -> Path:
     return folder
 
 
-def _download(url: str, staging: Path, month: Month, *, progress: bool) -> Path:
-    import pooch
+def _download(url: str, staging: Path, month: Month, *, progress: bool | None) -> Path:
     import requests
 
-    name = url.rpartition("/")[2]
+    pooch, name = _pooch(), url.rpartition("/")[2]
     pooch.get_logger().setLevel("WARNING")
     shelf = pooch.create(staging, base_url="", registry={name: None}, urls={name: url},
                          retry_if_failed=RETRIES)  # fmt: skip
@@ -96,7 +104,7 @@ def _download(url: str, staging: Path, month: Month, *, progress: bool) -> Path:
     return fresh
 
 
-def _downloader(month: Month, *, progress: bool) -> Callable[..., None]:
+def _downloader(month: Month, *, progress: bool | None) -> Callable[..., None]:
     import pooch
     import requests
     from tqdm import tqdm
@@ -106,7 +114,7 @@ def _downloader(month: Month, *, progress: bool) -> Callable[..., None]:
         name = url.rpartition("/")[2]
         # True, because pooch asks whether there is a bar before it knows how long
         with tqdm(True, desc=name, unit="B", unit_scale=True, mininterval=seconds, leave=False,
-                  disable=not progress) as bar:  # fmt: skip
+                  disable=None if progress is None else not progress) as bar:  # fmt: skip
             try:
                 pooch.HTTPDownloader(progressbar=bar, timeout=30)(url, output_file, shelf)
             except requests.HTTPError as problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from taxi_duration.errors import MonthError, nearest
 
@@ -136,8 +137,10 @@ YELLOW = Service("yellow", "tpep_pickup_datetime", "tpep_dropoff_datetime")
 SERVICES = {service.name: service for service in (GREEN, YELLOW)}
 
 
-def check_order(train: Month, valid: Month, test: Month) -> None:
-    """Refuse months that would let a model see what it is judged on.
+def check_order(
+    train: Month | None = None, valid: Month | None = None, test: Month | None = None
+) -> None:
+    """Refuse months that would let a model see what it is judged on; any may be left out.
 
     Raises
     ------
@@ -153,9 +156,9 @@ def check_order(train: Month, valid: Month, test: Month) -> None:
     taxi_duration.errors.MonthError: The test month 2021-01 does not come after the valid month \
 2021-02. Choose months in the order train, valid, test.
     """
-    for (early, before), (late, after) in (
-        (("train", train), ("valid", valid)),
-        (("valid", valid), ("test", test)),
+    given = {"train": train, "valid": valid, "test": test}
+    for (early, before), (late, after) in pairwise(
+        (part, each) for part, each in given.items() if each
     ):
         if not before < after:
             raise MonthError(

@@ -85,6 +85,8 @@ def run_all(
         Before any notebook starts: a parameter that none of them declares, that is not of its
         type or that no later cell reads. Later: a cell that failed or took too long, a
         kernel that died, a folder that cannot be written.
+    MonthError
+        Before any notebook starts: months that do not exist or are in the wrong order.
     """
     given = dict(parameters or {})
     values = check(notebooks, given)

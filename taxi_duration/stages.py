@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from taxi_duration.errors import NotebookError, nearest
+from taxi_duration.errors import MonthError, NotebookError, nearest
+from taxi_duration.months import Month, check_order
 from taxi_duration.parameters import Parameter, names_read, read_parameters
 
-__all__ = ["check", "find_notebooks", "inspect", "spelled"]
+__all__ = ["check", "find_notebooks", "inspect", "months_of", "spelled"]
 
 CHECKOUT = Path(__file__).parents[1]
+MONTHS = ("train", "valid", "test")
 
 
 def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = None) -> list[Path]:
@@ -50,6 +52,8 @@ def check(notebooks: Sequence[Path], given: Mapping[str, object]) -> dict[Path, 
     ------
     NotebookError
         If a parameter is declared by none, is not of its type, or no later cell reads it.
+    MonthError
+        If a month does not exist, or the months are not in the order train, valid, test.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
@@ -57,7 +61,23 @@ def check(notebooks: Sequence[Path], given: Mapping[str, object]) -> dict[Path, 
         if name not in known:
             where = ", ".join(path.stem for path in notebooks)
             raise NotebookError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
-    return {path: _values(path.stem, *declared[path], given) for path in notebooks}
+    values = {path: _values(path.stem, *declared[path], given) for path in notebooks}
+    for path in notebooks:
+        with _said_of(path.stem):
+            check_order(**months_of(path, values[path]))
+    return values
+
+
+def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
+    """Return the months that a notebook is about: those given, else those that it declares.
+
+    Raises
+    ------
+    MonthError
+        If one of them does not exist.
+    """
+    chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
+    return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part)}
 
 
 def _values(
@@ -99,8 +119,8 @@ def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
 def _said_of(notebook: str) -> Iterator[None]:
     try:
         yield
-    except NotebookError as problem:
-        raise NotebookError(f"{notebook}: {problem}") from None
+    except (NotebookError, MonthError) as problem:
+        raise type(problem)(f"{notebook}: {problem}") from None
 
 
 def _read_cells(notebook: Path) -> list[dict]:

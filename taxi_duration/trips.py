@@ -130,7 +130,11 @@ def load_split(
 
 
 def load_trips(
-    month: str | Month, *, service: str | Service = "green", source: str | Path = "sample"
+    month: str | Month,
+    *,
+    service: str | Service = "green",
+    source: str | Path = "sample",
+    after: str | Month | None = None,
 ) -> Trips:
     """Load the rides of a month that last 1 to 60 minutes.
 
@@ -142,11 +146,13 @@ def load_trips(
         "green" or "yellow".
     source
         "sample", "tlc" or a folder of TLC's files (see `taxi_duration.source.read_month`).
+    after
+        Month that is learned from, so that this one must come later.
 
     Raises
     ------
     MonthError
-        If there is no such month or service.
+        If there is no such month or service, or the month does not come after the other.
     SourceError
         If the month's file cannot be had or read.
     SchemaError
@@ -160,6 +166,8 @@ def load_trips(
     >>> len(trips) + trips.left_out.sum() == len(load_rides("2021-01"))
     np.True_
     """
+    if after is not None:
+        check_order(Month.parse(after), Month.parse(month))
     raw = _read(month, service, source)
     return clean(
         _to_rides(raw), month=raw.month, service=raw.service, sha256={raw.file: raw.sha256}

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tlc import Answer
 
 from taxi_duration.cli import main
 
 HERE = Path(__file__).parent / "notebooks"
 STORY = str(HERE / "story.ipynb")
+STORIES = Path(__file__).parents[1] / "notebooks"
 COMMANDS = ["run", "fetch", "sample", "inspect"]
 
 
@@ -137,9 +139,6 @@ def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(say):
         (["-p", "rowz=3"], "no parameter 'rowz'"),
         (["-p", "rows=many"], "takes int, not 'many'"),
         (["--service", "green", "--source", "sample"], "no parameter 'source'"),
-        (["--train", "2021-13"], "Month '2021-13' does not exist"),
-        (["-p", "valid=21-01"], "Month '21-01' does not exist"),
-        (["--train", "2021-02", "--valid", "2021-01", "--test", "2021-03"], "does not come after"),
         (["gone"], "There is no notebook 'gone'"),
     ],
 )
@@ -147,6 +146,50 @@ def test_a_run_that_cannot_be_meant_is_refused_and_touches_nothing(say, words, m
     code, out, (line,) = say("run", STORY, "--notebooks", HERE, *words)
     assert (code, out) == (1, [])
     assert message in line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--train", "2021-13"], "Month '2021-13' does not exist"),
+        (["-p", "valid=21-01"], "Month '21-01' does not exist"),
+        (["--valid", "2021-01"], "01_explore: The valid month 2021-01 does not come after the tr"),
+        (["--train", "2021-02"], "01_explore: The valid month 2021-02 does not come after the tr"),
+        (["--test", "2021-02"], "02_train: The test month 2021-02 does not come after the valid"),
+        (["--valid", "2021-04"], "02_train: The test month 2021-03 does not come after the valid"),
+    ],
+)
+def test_months_in_a_wrong_order_are_refused_be_they_given_or_the_notebooks_own(
+    say, words, message
+):
+    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+    assert (code, out) == (1, [])
+    assert message in line
+    assert not Path("runs").exists()
+
+
+@pytest.fixture
+def tlc_months(tlc, tmp_path, say, monkeypatch):
+    """A server that plays TLC, with 2021-01 and 2021-02; downloads go to a folder here."""
+    say("sample", "2021-01..2021-02", "--rows", "4000", "--into", tmp_path / "published")
+    for path in (tmp_path / "published").iterdir():
+        tlc.gives(path.name, Answer(path.read_bytes()))
+    monkeypatch.setenv("TAXI_DURATION_TLC_URL", tlc.url)
+    monkeypatch.setenv("TAXI_DURATION_CACHE", str(tmp_path / "cache"))
+    return tlc
+
+
+def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_months):
+    code, (line, *_), err = say("run", "01_explore", "--notebooks", STORIES, "--source", "tlc")
+    assert (code, err) == (0, [])
+    assert '"name": "stderr"' not in Path("runs/latest/01_explore.ipynb").read_text()
+
+
+def test_an_unpublished_month_is_refused_before_a_notebook_starts(say, tlc_months):
+    code, out, (line,) = say("run", "--notebooks", STORIES, "--source", "tlc")
+    assert (code, out) == (1, [])
+    assert "TLC has not published green_tripdata_2021-03.parquet" in line
     assert not Path("runs").exists()
 
 

@@ -103,12 +103,12 @@ def test_the_address_given_wins_over_the_environment(published, fetch, monkeypat
 
 
 def test_progress_is_shown_where_it_is_asked_for(published, folder, capsys):
-    fetch_month(JANUARY, cache=folder, base_url=published.url)
+    fetch_month(JANUARY, cache=folder, base_url=published.url, progress=True)
     assert FILE in capsys.readouterr().err
 
 
-def test_no_progress_is_shown_otherwise(published, fetch, capsys):
-    fetch()
+def test_no_progress_is_shown_otherwise_but_on_a_terminal(published, folder, capsys):
+    fetch_month(JANUARY, cache=folder, base_url=published.url)
     assert capsys.readouterr() == ("", "")
 
 

@@ -91,6 +91,11 @@ def test_three_months_in_order_may_be_used(ordered):
     assert check_order(*ordered) is None
 
 
+def test_a_missing_month_does_not_hide_a_wrong_order():
+    with pytest.raises(MonthError, match="test month 2021-01 does not come after the train month"):
+        check_order(train=Month(2021, 2), test=Month(2021, 1))
+
+
 @pytest.mark.parametrize(
     ("train", "valid", "test", "said"),
     [

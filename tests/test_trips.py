@@ -293,6 +293,12 @@ def test_months_out_of_order_are_refused_before_any_is_read(months, tmp_path):
         load_split(*months[:3], source=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("month", ["2021-01", "2020-12"])
+def test_a_month_that_does_not_come_after_the_one_learned_from_is_refused(month, tmp_path):
+    with pytest.raises(MonthError, match=f"valid month {month} does not come after"):
+        load_trips(month, source=tmp_path / "nowhere", after="2021-01")
+
+
 def test_a_split_tells_how_many_rows_of_each_part_were_kept_and_left_out():
     split = load_split("2021-01", "2021-02", "2021-03")
     rows = split.rows()
