@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from fastparquet import ParquetFile
 
-__all__ = ["open_parquet", "read_row_groups", "sha256", "write_parquet"]
+__all__ = ["append_parquet", "open_parquet", "read_row_groups", "sha256", "write_parquet"]
 
 
 def read_row_groups(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
@@ -85,6 +85,13 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
             f"Cannot write {str(path)!r}: {problem.strerror or problem}. "
             "Make room or choose another folder."
         ) from problem
+
+
+def append_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as a row group at the end of a file, which is made if it is not there."""
+    import fastparquet
+
+    fastparquet.write(str(path), frame, compression="SNAPPY", append=path.exists())
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,272 @@
+"""A model and a month in, predictions out, refused rows aside; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from taxi_duration.errors import SourceError, TaxiDurationError
+from taxi_duration.estimator import Estimator
+from taxi_duration.months import Month, Service
+from taxi_duration.parquet import append_parquet, open_parquet, sha256
+from taxi_duration.provenance import environment
+from taxi_duration.rides import read_rides, refusals, repaired
+from taxi_duration.schema import check
+from taxi_duration.source import RawMonth, digest_month, iter_month
+
+__all__ = ["Manifest", "Scored", "Scorer", "score_month"]
+
+BLOCK = 200_000  # rows that are read, answered and written together
+PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
+LOCK_SECONDS = 3600  # that another scorer of the same month may take
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A registered model that answers, and which one it is.
+
+    Attributes
+    ----------
+    name, version, sha256
+        Of the registered model, and the digest of its files.
+    """
+
+    name: str
+    version: int
+    sha256: str
+    estimator: Estimator = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a month's predictions rest on, and how many there are.
+
+    Attributes
+    ----------
+    files
+        sha256 of each file beside the manifest.
+    refused
+        Rows by reason; with `scored` they add up to `rows`.
+    repaired
+        Rows answered with the usual distance of their zones: it was 0, or over 60 miles.
+    """
+
+    service: str
+    month: str
+    input: dict[str, str]
+    model: dict[str, str | int]
+    rows: int
+    scored: int
+    refused: dict[str, int]
+    repaired: int
+    files: dict[str, str]
+    environment: dict[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest | None:
+        """Read the manifest of a folder; None if there is none, or it is not one of ours."""
+        try:
+            return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def save(self, folder: Path) -> None:
+        """Write it as JSON."""
+        text = json.dumps(asdict(self), indent=1)
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A month's predictions on disk.
+
+    Attributes
+    ----------
+    fresh
+        Whether they were made now; False where the same model had answered the same file before.
+    """
+
+    folder: Path
+    manifest: Manifest
+    fresh: bool
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the answered rides, as `score_month` writes them."""
+        return _read(self.folder / PREDICTIONS)
+
+    def refused(self) -> pd.DataFrame:
+        """Return the refused rows: `ride`, the columns of a ride, and the `reason`."""
+        return _read(self.folder / REFUSED)
+
+
+def score_month(
+    scorer: Scorer,
+    month: Month,
+    *,
+    service: Service,
+    source: str | Path,
+    into: Path,
+    force: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Scored:
+    """Answer every ride of a month, block by block, so that memory does not grow with it.
+
+    The folder `into/service=SERVICE/month=MONTH` appears, or is replaced, as a whole. In it
+
+    * `predictions.parquet`: `ride` (row in the month's file, from 0), `pickup_datetime`,
+      `PULocationID`, `DOLocationID`, `trip_distance` (as given), `predicted`, `low`, `high`
+      (minutes), `model_version`, and `duration` (minutes) where the drop-off is known;
+    * `refused.parquet`: the rows that are no valid rides, with the reason;
+    * `manifest.json`: a `Manifest`.
+
+    Parameters
+    ----------
+    force
+        Whether to answer again what the same model has answered.
+    progress
+        Called after each block with the rows done so far.
+
+    Raises
+    ------
+    SourceError
+        If the month cannot be read, or the folder cannot be written.
+    SchemaError
+        If the file does not hold trips.
+    """
+    from filelock import FileLock
+
+    place = into / f"service={service.name}" / f"month={month}"
+    basis = _basis(scorer, month, service, source)
+    with _writing(into):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.parent / f".{place.name}.lock", timeout=LOCK_SECONDS):
+            known = _known(place, basis)
+            if known and not force:
+                return Scored(place, known, fresh=False)
+            _sweep(place)
+            blocks = _blocks(month, service, source, progress)
+            with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as staging:
+                manifest = _score(scorer, blocks, Path(staging) / "new", basis)
+                _swap(Path(staging), place)
+    return Scored(place, manifest, fresh=True)
+
+
+def _basis(scorer: Scorer, month: Month, service: Service, source: str | Path) -> dict[str, object]:
+    """Return what decides the predictions: equal basis, equal predictions."""
+    return {
+        "service": service.name,
+        "month": str(month),
+        "input": digest_month(month, service=service, source=source),
+        "model": {"name": scorer.name, "version": scorer.version, "sha256": scorer.sha256},
+    }
+
+
+def _known(place: Path, basis: dict[str, object]) -> Manifest | None:
+    """Return the manifest of what is there, if it rests on the same and its files are whole."""
+    known = Manifest.load(place)
+    if known is None or any(getattr(known, name) != value for name, value in basis.items()):
+        return None
+    whole = all(
+        (place / name).is_file() and sha256(place / name) == digest
+        for name, digest in known.files.items()
+    )
+    return known if whole else None
+
+
+def _blocks(
+    month: Month, service: Service, source: str | Path, progress: Callable[[int], None] | None
+) -> Iterator[pd.DataFrame]:
+    """Read the month's rides in blocks of few rows, numbered through by their index."""
+    done = 0
+    for frame in iter_month(month, service=service, source=source):
+        check(RawMonth(frame, month, service, service.file(month), ""))
+        for start in range(0, len(frame), BLOCK):
+            block = frame.iloc[start : start + BLOCK].rename(columns=service.columns)
+            block.index = pd.RangeIndex(done, done + len(block), name="ride")
+            done += len(block)
+            yield block
+            if progress:
+                progress(done)
+
+
+def _score(
+    scorer: Scorer, blocks: Iterator[pd.DataFrame], folder: Path, basis: dict[str, object]
+) -> Manifest:
+    folder.mkdir()
+    rows = scored = usual = 0
+    reasons: Counter[str] = Counter()
+    for block in blocks:
+        rides = read_rides(block)
+        refused = refusals(rides, distance=scorer.estimator.needs_distance)
+        valid = refused.isna()
+        answers = _answers(scorer, block[valid], rides[valid])
+        append_parquet(answers, folder / PREDICTIONS)
+        append_parquet(_rows(block[~valid], refused[~valid]), folder / REFUSED)
+        rows, scored = rows + len(block), scored + len(answers)
+        usual += int(repaired(rides[valid]).sum()) if scorer.estimator.needs_distance else 0
+        reasons.update(refused.dropna())
+    files = {name: sha256(folder / name) for name in (PREDICTIONS, REFUSED)}
+    counts = {"rows": rows, "scored": scored, "refused": dict(reasons), "repaired": usual}
+    manifest = Manifest(**basis, **counts, files=files, environment=environment())
+    manifest.save(folder)
+    return manifest
+
+
+def _answers(scorer: Scorer, block: pd.DataFrame, rides: pd.DataFrame) -> pd.DataFrame:
+    found = scorer.estimator.answer(rides)
+    minutes = (block["dropoff_datetime"] - block["pickup_datetime"]) / pd.Timedelta(minutes=1)
+    zones = {name: rides[name].astype("int32") for name in ("PULocationID", "DOLocationID")}
+    return rides.assign(
+        **zones,
+        predicted=found["duration"],
+        low=found["low"],
+        high=found["high"],
+        model_version=pd.Series(scorer.version, index=rides.index, dtype="int32"),
+        duration=minutes,
+    ).reset_index()
+
+
+def _rows(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
+    kept = block.assign(reason=reason.astype(object)).reset_index()
+    numbers = ("PULocationID", "DOLocationID", "trip_distance")
+    times = ("pickup_datetime", "dropoff_datetime")
+    return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))
+
+
+def _sweep(place: Path) -> None:
+    """Remove what a scorer that was killed has left."""
+    for stale in place.parent.glob(f".{place.name}-*"):
+        shutil.rmtree(stale)
+
+
+def _swap(staging: Path, place: Path) -> None:
+    """Move a finished folder in; the former one goes with the staging."""
+    if place.exists():
+        place.rename(staging / "old")
+    (staging / "new").rename(place)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except TaxiDurationError:
+        raise
+    except OSError as problem:
+        raise SourceError(
+            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
+            "Make room or choose another folder."
+        ) from problem
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with open_parquet(path) as file:
+        return file.to_pandas()
