@@ -1,5 +1,6 @@
 """The commit, and as a patch whatever the checkout has beyond it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -134,3 +135,18 @@ def test_the_developer_may_be_named_to_git_by_the_environment(monkeypatch):
     for name, value in settings.items():
         monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
     assert developer() == "Ada Lovelace"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run Python as somebody else")
+def test_a_user_whom_neither_git_nor_the_machine_can_name_is_unknown():
+    script = """if 1:
+        import os
+        from taxi_duration.provenance import developer
+        os.setuid(54321)
+        print(developer())"""
+    nobody = dict.fromkeys(["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"], os.devnull)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PACKAGE.parent, env=nobody,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "unknown"
