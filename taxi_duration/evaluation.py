@@ -12,11 +12,13 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 from taxi_duration.errors import ModelError, nearest
 from taxi_duration.models import MODELS, Fitted
 from taxi_duration.trips import Split, Trips
+from taxi_duration.zones import N_ZONES, ZoneMap, zone_codes
 
 __all__ = ["SLICES", "compare", "importance", "predict", "score", "score_by", "score_parts"]
 
 CLOSE = 5  # minutes that a passenger may call "about right"
 METRICS = ["rmse", "mae", "bias", "within_5"]
+PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
 
 SLICES = {
     "distance": lambda rides: pd.cut(
@@ -30,6 +32,7 @@ SLICES = {
         ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
         ordered=True,
     ),
+    "part": lambda rides: _part_of_city(rides),
 }
 
 
@@ -91,7 +94,8 @@ def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
     predictions
         As `predict` returns them.
     by
-        "distance" (bands in miles), "hour" or "weekday".
+        "distance" (bands in miles), "hour", "weekday" or "part" (of the city, where the ride
+        begins: on the map that its distances draw, seen from the middle of all rides).
 
     Raises
     ------
@@ -157,3 +161,14 @@ def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:
         for part in ("valid", "test")
     )
     return valid.join(test).sort_values("valid_rmse").reset_index()
+
+
+def _part_of_city(rides: pd.DataFrame) -> pd.Categorical:
+    """Return in which quarter of the map each ride begins; a zone without a place is apart."""
+    places = ZoneMap().fit(rides).places().set_index("zone").reindex(range(N_ZONES))
+    east, north = places.iloc[zone_codes(rides["PULocationID"])].to_numpy().T
+    is_placed = ~np.isnan(east)
+    middle = (np.median(axis[is_placed]) if is_placed.any() else 0 for axis in (east, north))
+    is_east, is_north = (axis > half for axis, half in zip((east, north), middle, strict=True))
+    quarter = np.where(is_placed, 2 * ~is_north + is_east, len(PARTS) - 1)
+    return pd.Categorical.from_codes(quarter, PARTS, ordered=True)

@@ -1,0 +1,58 @@
+"""What a run has to show before its model is registered."""
+
+from __future__ import annotations
+
+from taxi_duration.errors import ModelError
+from taxi_duration.loading import sealed_files
+from taxi_duration.records import Record
+from taxi_duration.store import open_store, told
+
+__all__ = ["check_run"]
+
+
+def check_run(record: Record) -> None:
+    """Refuse a run whose model nobody should use.
+
+    Raises
+    ------
+    ModelError
+        If it has not finished, has no model with a signature, comes from changed code whose
+        patch was not kept, is no better than "median", or its files are not those it recorded.
+    TrackingError
+        If the store does not answer.
+    """
+    if record.status != "FINISHED" or not record.model_id:
+        state = "has no model" if record.status == "FINISHED" else f"is {record.status}"
+        raise ModelError(f"Run {record.run_id!r} {state}. Register a finished run of a model.")
+    valid, naive_valid = (record.metrics.get(f"{each}valid_rmse") for each in ("", "naive_"))
+    if valid is None or naive_valid is None or not valid < naive_valid:
+        raise ModelError(
+            f"Run {record.run_id!r} has an rmse of {valid} on the valid month, no better than the "
+            f"{naive_valid} of 'median'. Register a run that is."
+        )
+    if record.tags.get("tree") == "changed" and not _has_patch(record):
+        raise ModelError(
+            f"Run {record.run_id!r} comes from changed code, and its patch was not kept. "
+            "Commit, and train again."
+        )
+    _check_signature(record)
+
+
+def _has_patch(record: Record) -> bool:
+    open_store()
+    from mlflow import MlflowClient
+
+    with told(f"The files of run {record.run_id!r} cannot be read"):
+        files = MlflowClient().list_artifacts(record.run_id)
+    return any(file.path == "code.patch" for file in files)
+
+
+def _check_signature(record: Record) -> None:
+    from mlflow.models import Model
+
+    with sealed_files(record, f"models:/{record.model_id}") as folder:
+        if Model.load(str(folder)).signature is None:
+            raise ModelError(
+                f"The model of run {record.run_id!r} does not say what it takes and gives. "
+                "Log it with a signature."
+            )
