@@ -20,6 +20,7 @@ from matplotlib.colors import is_color_like, same_color
 
 from taxi_duration import plots
 from taxi_duration.errors import SchemaError, SourceError
+from taxi_duration.plots.places import LANDMARKS, LINE
 
 ROWS = 4000
 MODELS = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
@@ -84,6 +85,7 @@ PICTURES = {
     "error_by": (plots.error_by, SCORES),
     "compare_models": (plots.compare_models, COMPARISON),
     "learning_curve": (plots.learning_curve, CURVE),
+    "learned_at_once": (plots.learning_curve, CURVE[:1]),
     "feature_importance": (plots.feature_importance, IMPORTANCE),
     "zone_map": (lambda places: plots.zone_map(places, rides=RIDES), PLACES),
 }
@@ -114,7 +116,7 @@ def axes_of(picture):
 
 def test_every_drawing_function_is_tried_here():
     drawing = set(plots.__all__) - {"Picture", "colour_of"}
-    assert set(PICTURES) - {"rmse_by_hour"} == drawing
+    assert set(PICTURES) - {"rmse_by_hour", "learned_at_once"} == drawing
 
 
 @every_picture
@@ -339,6 +341,11 @@ def test_hours_with_few_rides_are_left_out_of_a_months_line():
     assert drawn == (size >= 10).groupby("month").sum().tolist()
 
 
+def test_the_picture_of_months_says_which_hours_it_leaves_out():
+    _, hourly = draw("duration_by_month").figure.axes
+    assert hourly.get_title(loc="left") == "Mean by hour with 30 rides or more"
+
+
 def test_predicted_and_actual_count_the_same_rides():
     *bars, outline = axes_of(draw("predicted_and_actual")).patches
     assert outline.get_data().values.sum() == ROWS
@@ -379,6 +386,18 @@ def test_the_cells_of_error_by_hour_are_the_error(measure, error):
     assert cells == pytest.approx(error)
 
 
+def test_the_month_of_error_by_hour_is_named():
+    picture = plots.error_by_hour(RIDES, at_least=5, model="ridge", month="2021-02")
+    assert axes_of(picture).get_title(loc="left") == "Bias by hour, 2021-02: ridge"
+
+
+def test_error_by_hour_may_have_the_colours_of_another_picture():
+    later = RIDES.assign(predicted=RIDES["predicted"] + 3)
+    picture = plots.error_by_hour(later, scale_of=RIDES, at_least=5)
+    limits = [axes_of(each).collections[0].get_clim() for each in (picture, draw("error_by_hour"))]
+    assert limits[0] == limits[1]
+
+
 def test_hours_with_few_rides_are_left_out_of_error_by_hour():
     hours = RIDES["pickup_datetime"].dt.strftime("%a %H").value_counts()
     cells = axes_of(plots.error_by_hour(RIDES, at_least=25)).collections[0].get_array()
@@ -409,6 +428,11 @@ def test_the_learning_curve_marks_the_round_with_the_lowest_valid_error():
     assert (best.get_xdata()[0], best.get_ydata()[0]) == (3, 6.5)
 
 
+def test_a_model_without_rounds_has_a_bar_for_each_month():
+    axes = axes_of(draw("learned_at_once"))
+    assert [bar.get_width() for bar in axes.patches] == [9.0, 9.5]
+
+
 def test_importances_are_shares_with_the_largest_on_top():
     axes = axes_of(draw("feature_importance"))
     assert [bar.get_width() for bar in axes.patches] == [75, 25]
@@ -434,6 +458,14 @@ def test_the_widest_line_of_the_map_joins_the_busiest_pair():
 def test_rides_within_zones_alone_make_a_map_without_lines():
     rides = pd.DataFrame([(1, 1), (2, 2)], columns=ENDS)
     assert axes_of(plots.zone_map(PLACES, rides=rides)).collections[0].get_segments() == []
+
+
+def test_the_names_of_landmarks_stand_beside_the_map_one_below_the_other():
+    places = PLACES.assign(zone=list(LANDMARKS)[:8], north=[0, 3, 1, 2, 5, 4, 7, 7])
+    rides = pd.DataFrame([(7, 14), (14, 92)], columns=ENDS)
+    names = axes_of(plots.zone_map(places, rides=rides)).texts
+    assert min(name.xyann[0] for name in names) > 1
+    assert np.diff([name.xyann[1] for name in names]).max() <= -LINE + 1e-9
 
 
 def test_rides_beyond_the_map_are_not_on_it():

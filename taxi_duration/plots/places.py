@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.patheffects import withStroke
 
 from taxi_duration.plots.picture import Picture, complete, sheet
-from taxi_duration.plots.style import CONTRAST, INK, RIDES, look
+from taxi_duration.plots.style import CONTRAST, INK, MUTED, RIDES, look
 
 __all__ = ["zone_map"]
+
+HEIGHT = 7.4  # inches
+LINE = 0.035  # of the height, from one name to the next
+LEADER = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.8, "zorder": 1.5}
 
 LANDMARKS = {  # TLC's zones that a reader may know
     7: "Astoria",
@@ -47,16 +50,19 @@ def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame, pairs: int = 300
     places = complete(coordinates, "zone", "east", "north").set_index("zone")
     ends = complete(rides, "PULocationID", "DOLocationID")
     ends = ends[ends.isin(places.index).all(axis="columns")]
-    figure, (axes,) = sheet(width=7.2, height=7.4, title="The map that the trips drew")
+    low, high = _frame(places.loc[ends.melt()["value"]])
+    east, north = high - low
+    width = np.clip(2 + HEIGHT * east / north, 5, 10)
+    figure, (axes,) = sheet(width=width, height=HEIGHT, title="The map that the trips drew")
     _draw_flow(axes, places, flow=_busiest_pairs(ends, pairs))
     pickups = ends["PULocationID"].value_counts().reindex(places.index, fill_value=0)
     sizes = 8 + 300 * pickups / max(pickups.max(), 1)
     axes.scatter(
         places["east"], places["north"], s=sizes, color=RIDES, edgecolor="white", lw=0.6, zorder=2
     )
-    _name_landmarks(axes, places)
-    _frame_most(axes, places.loc[ends.melt()["value"]])
+    axes.set(xlim=(low["east"], high["east"]), ylim=(low["north"], high["north"]))
     axes.set(xlabel="east (miles)", ylabel="north (miles)", aspect="equal")
+    _name_landmarks(axes, places)
     alt = (
         "Map of the taxi zones learned from the distances of trips, in miles east and north: "
         "dots grow with the pick-ups in a zone, lines with the rides between two zones."
@@ -81,15 +87,18 @@ def _draw_flow(axes: Axes, places: pd.DataFrame, *, flow: pd.Series) -> None:
 
 
 def _name_landmarks(axes: Axes, places: pd.DataFrame) -> None:
-    halo = [withStroke(linewidth=3, foreground="white")]
-    for zone in places.index.intersection(list(LANDMARKS)):
+    """Write the names beside the map, from north to south, where they cover no dot."""
+    low, high = axes.get_ylim()
+    known = places.loc[places.index.intersection(list(LANDMARKS))]
+    beside = np.inf
+    for zone, (east, north) in known.sort_values("north", ascending=False).iterrows():
+        beside = min((north - low) / (high - low), beside - LINE)
         axes.annotate(
-            LANDMARKS[zone], places.loc[zone], (7, 4), textcoords="offset points",
-            color=INK, fontsize=10, path_effects=halo, zorder=4,
+            LANDMARKS[zone], (east, north), (1.02, beside), textcoords="axes fraction",
+            va="center", color=INK, fontsize=10, arrowprops=LEADER,
         )  # fmt: skip
 
 
-def _frame_most(axes: Axes, visited: pd.DataFrame) -> None:
-    """Leave far places that hardly any ride touches out of the frame."""
-    low, high = visited.quantile(0.002), visited.quantile(0.998)
-    axes.set(xlim=(low["east"] - 1, high["east"] + 1), ylim=(low["north"] - 1, high["north"] + 1))
+def _frame(visited: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the corners of the map; far places that hardly any ride touches are left out."""
+    return visited.quantile(0.002) - 1, visited.quantile(0.998) + 1

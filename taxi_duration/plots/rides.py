@@ -148,7 +148,11 @@ def duration_by_month(rides: pd.DataFrame, *, at_least: int = 30) -> Picture:
     means = by_hour.mean().where(by_hour.size() >= at_least)
     for month, colour in zip(means.index.levels[0], colours, strict=True):
         hourly.plot(means[month], color=colour, label=month, linewidth=2.2)
-    hourly.set(title="Mean by hour", xlabel="hour of pick-up (o'clock)", xticks=range(0, 24, 3))
+    hourly.set(
+        title=f"Mean by hour with {at_least} rides or more",
+        xlabel="hour of pick-up (o'clock)",
+        xticks=range(0, 24, 3),
+    )
     hourly.set(ylabel="duration (minutes)")
     hourly.legend()
     alt = (

@@ -33,6 +33,8 @@ def error_by_hour(
     *,
     measure: Literal["bias", "rmse"] = "bias",
     model: str | None = None,
+    month: str | None = None,
+    scale_of: pd.DataFrame | None = None,
     at_least: int = 10,
 ) -> Picture:
     """Draw the error in each hour of the week.
@@ -45,6 +47,10 @@ def error_by_hour(
         Mean of predicted minus actual minutes, or the root of its mean square.
     model : str, optional
         Names the model.
+    month : str, optional
+        Names the month of the rides.
+    scale_of : pandas.DataFrame, optional
+        Other predictions: with the colours of their picture, so that the two can be compared.
     at_least : int
         Hours with fewer rides are left hatched.
 
@@ -57,18 +63,22 @@ def error_by_hour(
         raise SchemaError(f"Measure {measure!r} cannot be drawn. {nearest(measure, MEASURES)}")
     rides = complete(predictions, "pickup_datetime", "duration", "predicted")
     table = _weekly_errors(rides, measure=measure, at_least=at_least)
+    scale = rides if scale_of is None else complete(scale_of, *rides)
+    limits = _limits(_weekly_errors(scale, measure=measure, at_least=at_least), measure)
     title, meaning = HEAT_MAPS[measure]
-    figure, (axes,) = sheet(title=titled(title, model))
-    low, high = np.nanmin(table), np.nanmax(table)
-    if measure == "bias":
-        low, high = -max(-low, high), max(-low, high)
+    figure, (axes,) = sheet(title=titled(f"{title}, {month}" if month else title, model))
     cmap = "vlag" if measure == "bias" else shades(colour_of(model))
-    heat_map(axes, table, label=MEASURES[measure], cmap=cmap, limits=(low, high))
+    heat_map(axes, table, label=MEASURES[measure], cmap=cmap, limits=limits)
     alt = (
         f"Heat map of the error, {MEASURES[measure]}: hour of pick-up across, weekday down, "
         f"{meaning}, hatched where there are too few rides."
     )
     return Picture(figure, alt)
+
+
+def _limits(table: pd.DataFrame, measure: str) -> tuple[float, float]:
+    low, high = np.nanmin(table), np.nanmax(table)
+    return (-max(-low, high), max(-low, high)) if measure == "bias" else (low, high)
 
 
 def _weekly_errors(rides: pd.DataFrame, *, measure: str, at_least: int) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def compare_models(comparison: pd.DataFrame) -> Picture:
         axes.annotate(text, place, (12, -4), textcoords="offset points", fontsize=10)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.set(xlabel="RMSE (minutes)", ylabel="model", xlim=(0, 1.3 * errors.max(axis=None)))
+    axes.set(xlabel="RMSE (minutes)", ylabel="model", xlim=(0, 1.36 * errors.max(axis=None)))
     _legend_in_ink(axes)
     alt = (
         "Dot plot of the RMSE in minutes, from zero, one row a model and the best on top: "
@@ -58,6 +58,8 @@ def _legend_in_ink(axes: Axes) -> None:
 def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
     """Draw the error after each boosting round, and where the valid month's is lowest.
 
+    A model without rounds has one error on each month: a bar for either.
+
     Parameters
     ----------
     curve : pandas.DataFrame
@@ -71,6 +73,8 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
         If a column or every row is missing.
     """
     curve = complete(curve, "train", "valid")
+    if len(curve) == 1:
+        return _learned_at_once(curve.iloc[0], model)
     rounds = range(1, len(curve) + 1)
     best, error = int(curve["valid"].argmin()) + 1, curve["valid"].min()
     figure, (axes,) = sheet(title=f"Error by boosting round: {model}")
@@ -85,6 +89,18 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
         "and a dotted line at the round where the latter is lowest."
     )
     return Picture(figure, alt)
+
+
+def _learned_at_once(errors: pd.Series, model: str) -> Picture:
+    figure, (axes,) = sheet(height=2, title=f"Error, learned without rounds: {model}")
+    months = ["train month", "valid month"]
+    bars = axes.barh(months, errors[["train", "valid"]], color=[MUTED, colour_of(model)])
+    axes.bar_label(bars, fmt="%.2f", padding=4)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set(xlabel="RMSE (minutes)", ylabel="month")
+    axes.margins(x=0.12)
+    return Picture(figure, "Two bars: RMSE in minutes on the train month and on the valid month.")
 
 
 @look()
