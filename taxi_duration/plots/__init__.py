@@ -1,6 +1,7 @@
 """Frames in, figures out: each call draws one `Picture` and leaves nothing else behind."""
 
 from taxi_duration.plots.durations import durations, left_out, log_durations
+from taxi_duration.plots.explanation import influences, reasons
 from taxi_duration.plots.picture import Picture
 from taxi_duration.plots.places import zone_map
 from taxi_duration.plots.predictions import predicted_and_actual, residuals, scatter
@@ -25,10 +26,12 @@ __all__ = [
     "error_by",
     "error_by_hour",
     "feature_importance",
+    "influences",
     "learning_curve",
     "left_out",
     "log_durations",
     "predicted_and_actual",
+    "reasons",
     "residuals",
     "rides_by_hour",
     "scatter",
