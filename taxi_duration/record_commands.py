@@ -6,4 +6,48 @@ import click
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: tuple[click.Command, ...] = ()
+
+@click.command()
+@click.argument("model", metavar="MODEL_OR_RUN")
+@click.option("--source", metavar="DIR", help="Where its months are, if not where they came from.")
+@click.pass_context
+def reproduce(context: click.Context, model: str, source: str | None) -> None:
+    """Train a recorded model again from its record, and compare it with the original.
+
+    Says "reproduced", or what differs: data, code, environment, figures; then the exit code is 1.
+    MODEL_OR_RUN is a run's id, a version's number or an alias. Nothing is written to the store.
+
+    \b
+    Examples:
+      taxi-duration reproduce champion
+      taxi-duration reproduce 3 --source ~/tlc
+    """  # noqa: D301
+    from taxi_duration.lineage import reproduce
+    from taxi_duration.terminal import watch
+
+    with watch() as display:
+        found = reproduce(model, source=source, progress=display.enter)
+    click.echo(found)
+    if not found.reproduced:
+        context.exit(1)
+
+
+@click.command()
+@click.argument("model", required=False)
+def history(model: str | None) -> None:
+    """Print a registered model's line of descent: each version, what it rests on, who promoted it.
+
+    MODEL is the name in the registry, taxi-duration if none is given.
+
+    \b
+    Example:
+      taxi-duration history
+    """  # noqa: D301
+    from taxi_duration.lineage import descent
+    from taxi_duration.registry import NAME
+    from taxi_duration.registry import history as versions
+
+    click.echo(descent(versions(name=model or NAME)))
+
+
+COMMANDS: tuple[click.Command, ...] = (reproduce, history)
