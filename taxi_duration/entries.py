@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -94,14 +95,19 @@ def log_parameters(fitted: Fitted, *, refit: bool) -> None:
 
 
 def log_metrics(fitted: Fitted, scores: pd.DataFrame, size: int) -> None:
-    """Log errors, seconds, size (bytes), and the error after each round."""
+    """Log errors, seconds, size (bytes), and the error after each round of boosting.
+
+    `mlflow.xgboost.autolog` would patch every fit in the process and log by names of its own, of
+    a curve that `Fitted` already has.
+    """
     import mlflow
 
     metrics = _by_part(scores)
     seconds = {"fit_seconds": fitted.seconds, "refit_seconds": fitted.refit_seconds}
     rounds = {"rounds": fitted.rounds} if fitted.rounds else {}
     mlflow.log_metrics(metrics | seconds | rounds | {"model_bytes": size})
-    _log_curve(fitted.curve)
+    if fitted.rounds:
+        _log_curve(fitted.curve)
 
 
 def log_naive(scores: pd.DataFrame) -> None:
@@ -137,8 +143,9 @@ def _log_curve(curve: pd.DataFrame) -> None:
     from mlflow import MlflowClient, active_run
     from mlflow.entities import Metric
 
+    now = int(time.time() * 1000)
     points = [
-        Metric(f"{part}_rmse_by_round", float(value), 0, step)
+        Metric(f"{part}_rmse_by_round", float(value), now, step)
         for part in curve
         for step, value in enumerate(curve[part], start=1)
     ]

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -98,11 +99,12 @@ def environment() -> dict[str, str]:
 
 
 def developer() -> str:
-    """Return who trains: git's user name here, else the login name."""
-    try:
+    """Return who trains: git's user name here, else the login name; "unknown" without either."""
+    with suppress(OSError, subprocess.CalledProcessError):
         return _git(CHECKOUT, "config", "user.name").strip()
-    except (OSError, subprocess.CalledProcessError):
+    with suppress(OSError, KeyError, ImportError):  # in a container, a user may have no name
         return getpass.getuser()
+    return "unknown"
 
 
 def _git(folder: Path, *words: str, **environment: str) -> str:

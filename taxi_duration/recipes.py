@@ -20,7 +20,7 @@ from taxi_duration.features import ReferenceFeatures, RideFeatures
 if TYPE_CHECKING:
     from xgboost import XGBRegressor
 
-__all__ = ["MODELS", "Recipe", "describe", "make_model"]
+__all__ = ["MODELS", "Recipe", "check_names", "describe", "make_model"]
 
 WHEN_AND_WHERE = ("pickup_datetime", "PULocationID", "DOLocationID")
 
@@ -127,6 +127,27 @@ def describe(names: Iterable[str]) -> pd.DataFrame:
     """
     recipes = {name: _recipe(name) for name in names}
     return pd.DataFrame({"model": name, "about": recipe.about} for name, recipe in recipes.items())
+
+
+def check_names(names: Iterable[str]) -> list[str]:
+    """Return the names of models to compare; each must be known and stand there once.
+
+    Raises
+    ------
+    ModelError
+        If there is none, one stands there twice, or there is no such model.
+
+    Examples
+    --------
+    >>> check_names(["median", "ridge"])
+    ['median', 'ridge']
+    """
+    names = list(names)
+    twice = [name for name in MODELS if names.count(name) > 1]
+    if twice or not names:
+        wrong = f"{twice[0]!r} is named more than once" if twice else "No model is named"
+        raise ModelError(f"{wrong}. Name each model to compare once: {', '.join(MODELS)}.")
+    return [name for name in names if _recipe(name)]
 
 
 def make_model(name: str, *, threads: int | None = None, **parameters: object) -> Pipeline:

@@ -25,6 +25,7 @@ from taxi_duration.evaluation import compare, predict, score_parts
 from taxi_duration.intervals import Intervals, calibrate, coverage
 from taxi_duration.logged import log_model
 from taxi_duration.models import Fitted, fit, make_model
+from taxi_duration.recipes import check_names
 from taxi_duration.store import EXPERIMENT, open_store, told
 from taxi_duration.trips import Split
 
@@ -108,12 +109,12 @@ def record_all(
 
     Raises
     ------
-    ModelError, TrackingError
+    ModelError
+        If no model is named, one twice, or one that does not exist; nothing is recorded.
+    TrackingError
         As `record`; then parent and child are marked as failed.
     """
-    names = list(names)
-    for name in names:
-        make_model(name)
+    names = check_names(names)
     open_store(experiment)
     import mlflow
 

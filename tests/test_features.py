@@ -1,5 +1,8 @@
 """What a model sees of a ride: known before it, as numbers, row for row."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +27,7 @@ TRANSFORMERS = {
     "quote": lambda: RideFeatures(distance=False),
     "reference": ReferenceFeatures,
 }
+FEATURES = (Path(__file__).parents[1] / "docs" / "features.md").read_text()
 BEFORE = ["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]
 MINUTES = st.floats(1, 60)
 UNUSUAL = st.fixed_dictionaries(
@@ -59,6 +63,27 @@ def features(rides):
 @pytest.fixture(scope="module")
 def table(features, rides):
     return pd.DataFrame(features.transform(rides), columns=features.get_feature_names_out())
+
+
+def documented():
+    """Return the rows of the documents' table of features: names, and what is said of them."""
+    head, _, *lines = re.findall(r"^\|(.*)\|$", FEATURES.partition("## What they are not")[0], re.M)
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in lines]
+    return head.split(" | "), {name: row for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+
+def test_each_feature_has_a_row_in_the_documents_and_each_row_a_feature(rides):
+    variants = [RideFeatures(distance=known) for known in (True, False)]
+    fitted = [each.fit(rides, rides["duration"]) for each in variants]
+    assert set(documented()[1]) == {
+        name for each in fitted for name in each.get_feature_names_out()
+    }
+
+
+def test_each_row_of_the_documents_says_where_from_when_known_and_why_allowed():
+    head, rows = documented()
+    assert [len(row) for row in rows.values()] == [len(head)] * len(rows)
+    assert all(map(all, rows.values()))
 
 
 @given(st.data())

@@ -153,6 +153,15 @@ def test_the_error_of_each_round_is_there(recorded, run, part):
     assert found == dict(enumerate(run.fitted.curve[part], start=1))
 
 
+def test_the_error_of_each_round_has_the_time_of_its_run(recorded, run, stored):
+    (first, *_) = recorded[1].get_metric_history(run.run_id, "valid_rmse_by_round")
+    assert stored.info.start_time <= first.timestamp <= stored.info.end_time
+
+
+def test_a_model_without_rounds_has_no_error_of_each_round(two_runs, store):
+    assert "valid_rmse_by_round" not in client(store).get_run(two_runs[1]).data.metrics
+
+
 def test_the_inputs_are_the_three_months_by_digest(stored, split):
     found = {
         entry.tags[0].value: (entry.dataset.name, entry.dataset.digest)
@@ -333,11 +342,14 @@ def test_a_failure_half_way_is_told_as_it_is_and_leaves_no_run_running(store, sp
         lambda split: record("medium", split),
         lambda split: record("ridge", split, depth=3),
         lambda split: record_all(["median", "medium"], split),
+        lambda split: record_all([], split),
+        lambda split: record_all(["ridge", "median", "ridge"], split),
     ],
-    ids=["model", "parameter", "one of several"],
+    ids=["model", "parameter", "one of several", "none", "one twice"],
 )
-def test_an_unknown_model_or_parameter_is_refused_and_nothing_recorded(store, split, ask):
-    with pytest.raises(ModelError, match=r"Model '(medium' is unknown|ridge' has no parameter)"):
+def test_models_that_cannot_be_meant_are_refused_and_nothing_recorded(store, split, ask):
+    refusals = ["is unknown", "has no parameter", "No model is named", "named more than once"]
+    with pytest.raises(ModelError, match="|".join(refusals)):
         ask(split)
     assert all_runs(store) == []
 
