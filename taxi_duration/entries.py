@@ -28,6 +28,7 @@ __all__ = [
     "log_parameters",
     "log_pictures",
     "log_predictions",
+    "log_slices",
     "log_sureness",
     "months_of",
     "tags_of",
@@ -124,6 +125,13 @@ def log_sureness(covered: pd.DataFrame) -> None:
     for row in covered.itertuples():
         name = row.predicted.replace(" ", "_")
         mlflow.log_metrics({f"test_coverage_{name}": row.coverage, f"test_width_{name}": row.width})
+
+
+def log_slices(slices: pd.DataFrame) -> None:
+    """Log the error by slice, as `taxi_duration.evaluation.score_slices` returns it."""
+    import mlflow
+
+    mlflow.log_text(slices.to_csv(index=False), "slices.csv")
 
 
 def log_predictions(predictions: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,19 @@ from taxi_duration.models import MODELS, Fitted
 from taxi_duration.trips import Split, Trips
 from taxi_duration.zones import N_ZONES, ZoneMap, zone_codes
 
-__all__ = ["SLICES", "compare", "importance", "predict", "score", "score_by", "score_parts"]
+__all__ = [
+    "SLICES",
+    "compare",
+    "importance",
+    "predict",
+    "score",
+    "score_by",
+    "score_parts",
+    "score_slices",
+]
 
 CLOSE = 5  # minutes that a passenger may call "about right"
+TOLD = ("distance", "hour", "weekday")
 METRICS = ["rmse", "mae", "bias", "within_5"]
 PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
 
@@ -139,6 +149,36 @@ def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:
         for name, trips in parts
     ]
     return pd.DataFrame(rows)
+
+
+def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the `score` by distance, hour and weekday of several months.
+
+    Parameters
+    ----------
+    predictions
+        As `predict` returns them, by the name of the month's part, e.g. "valid".
+
+    Returns
+    -------
+    DataFrame
+        Columns `month` (that name), `by`, `slice`, and those of `score`.
+
+    Examples
+    --------
+    >>> from taxi_duration.models import fit
+    >>> from taxi_duration.trips import load_split
+    >>> train, valid, test = load_split("2021-01", "2021-02", "2021-03")
+    >>> slices = score_slices({"valid": predict(fit("median", train, valid), valid)})
+    >>> slices["by"].unique().tolist()
+    ['distance', 'hour', 'weekday']
+    """
+    tables = [
+        score_by(frame, by).rename(columns={by: "slice"}).assign(month=name, by=by)
+        for name, frame in predictions.items()
+        for by in TOLD
+    ]
+    return pd.concat(tables, ignore_index=True)[["month", "by", "slice", *METRICS, "rows"]]
 
 
 def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -17,11 +17,12 @@ from taxi_duration.entries import (
     log_parameters,
     log_pictures,
     log_predictions,
+    log_slices,
     log_sureness,
     months_of,
     tags_of,
 )
-from taxi_duration.evaluation import compare, predict, score_parts
+from taxi_duration.evaluation import compare, predict, score_parts, score_slices
 from taxi_duration.intervals import Intervals, calibrate, coverage
 from taxi_duration.logged import log_model
 from taxi_duration.models import Fitted, fit, make_model
@@ -190,6 +191,7 @@ def record(
         log_metrics(fitted, scores, size)
         log_naive(score_parts(fit(NAIVE, split.train, split.valid), split))
         log_predictions(judged)
+        log_slices(score_slices({"valid": unseen, "test": judged}))
         log_sureness(coverage(judged.join(intervals.around(judged["predicted"]))))
         log_pictures(pictures, unseen)
     return Run(active.info.run_id, fitted, intervals, scores, size)
@@ -228,8 +230,8 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
     return pd.DataFrame([_row(run) for run in found], columns=columns)
 
 
-def attach(run_id: str, paths: Iterable[Path]) -> None:
-    """Attach files to a run, e.g. the notebook that made it.
+def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> None:
+    """Attach files to a run, in a folder of it, e.g. the notebook that made it.
 
     Raises
     ------
@@ -241,7 +243,7 @@ def attach(run_id: str, paths: Iterable[Path]) -> None:
 
     with told("The files cannot be attached"):
         for path in paths:
-            MlflowClient().log_artifact(run_id, str(path), "notebook")
+            MlflowClient().log_artifact(run_id, str(path), folder)
 
 
 def _row(run: mlflow.entities.Run) -> dict[str, object]:

@@ -181,6 +181,13 @@ def test_the_rows_kept_and_left_out_are_there(files, split):
     pd.testing.assert_frame_equal(found, split.rows())
 
 
+def test_the_error_by_slice_is_there(files):
+    found = pd.read_csv(files / "slices.csv")
+    assert set(found["month"]) == {"valid", "test"}
+    assert set(found["by"]) == {"distance", "hour", "weekday"}
+    assert found["rmse"].gt(0).all()
+
+
 def test_the_pictures_are_there(files):
     assert (files / "pictures" / "dots.png").read_bytes() == b"dots"
 
