@@ -20,6 +20,10 @@ WORDS = 40  # of prose before it
 CLOSED = ("cli", "download", "features", "kernels", "notebooks", "parquet", "source", "store")
 NUMBERS = {"0", "1", "60"}  # the rule of what a ride is; every other one comes from a run
 IN_PROSE = re.compile(r"(?<![\w.])\d[\d.,]*%?")
+SPELLED = re.compile(
+    r"\b(?:four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|dozen|hundred|thousand)\b",
+    re.IGNORECASE,
+)  # up to three, they count what stays: a split has three months
 HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 NOT_PROSE = re.compile(r"```[^`]*```|`[^`]*`|\]\([^)]*\)|\*\*\d\d_\w+\*\*")
 PATH = re.compile(r"""(?:^|[\s"'=(])(?:~?/[\w.]|[A-Za-z]:\\)""")
@@ -126,7 +130,8 @@ def _is_brief(notebook: NotebookNode) -> Iterator[str]:
 def _types_no_number_into_prose(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            found = {number.rstrip(".,") for number in IN_PROSE.findall(_prose(cell))}
+            numbers = IN_PROSE.findall(_prose(cell)) + SPELLED.findall(_prose(cell))
+            found = {number.rstrip(".,") for number in numbers}
             yield from (
                 f"cell {at} says {number} in prose: another month would make it false"
                 for number in sorted(found - NUMBERS)

@@ -169,6 +169,37 @@ def test_months_in_a_wrong_order_are_refused_be_they_given_or_the_notebooks_own(
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["-p", "service=1"],
+            "01_explore: Parameter 'service' takes Literal['green', 'yellow'], n",
+        ),
+        (["02_train", "-p", "models=median,xgbost"], "Did you mean 'xgboost'? Known: 'median', '"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_and_touches_nothing(say, words, message):
+    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+    assert (code, out) == (1, [])
+    assert message in line
+    assert not Path("runs").exists()
+
+
+def test_a_service_that_there_is_not_is_a_wrong_usage(say):
+    code, _, err = say("run", "--notebooks", STORIES, "--service", "purple")
+    assert code == 2
+    assert err[-1].endswith("'purple' is not one of 'green', 'yellow'.")
+
+
+def test_a_parameter_that_no_cell_reads_is_refused_and_touches_nothing(say):
+    words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
+    code, out, (line,) = say("run", "--notebooks", HERE, *words)
+    assert (code, out) == (1, [])
+    assert "no cell reads the parameter 'colour', so it would change nothing" in line
+    assert not Path("runs").exists()
+
+
 @pytest.fixture
 def tlc_months(tlc, tmp_path, say, monkeypatch):
     """A server that plays TLC, with 2021-01 and 2021-02; downloads go to a folder here."""
@@ -181,7 +212,7 @@ def tlc_months(tlc, tmp_path, say, monkeypatch):
 
 
 def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_months):
-    code, (line, *_), err = say("run", "01_explore", "--notebooks", STORIES, "--source", "tlc")
+    code, _, err = say("run", "01_explore", "--notebooks", STORIES, "--source", "tlc")
     assert (code, err) == (0, [])
     assert '"name": "stderr"' not in Path("runs/latest/01_explore.ipynb").read_text()
 

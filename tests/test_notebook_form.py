@@ -1,5 +1,6 @@
 """Every committed notebook reads as it should; and whatever should not be in one is found."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_form import CELLS, complaints
 
+from taxi_duration.models import MODELS
+from taxi_duration.months import SERVICES
+from taxi_duration.stages import inspect
+
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
+CHOICES = {"service": list(SERVICES), "models": list(MODELS)}
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips"
@@ -20,6 +26,13 @@ Change = Callable[[NotebookNode], object]
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_committed_notebook_has_the_form_of_a_notebook(path):
     assert complaints(nbformat.read(path, as_version=4)) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_offers_the_services_and_models_that_there_are(path):
+    offered = {each.name: each.annotation for each in inspect(path) if each.name in CHOICES}
+    found = {name: re.findall(r"'(\w+)'", kind) for name, kind in offered.items()}
+    assert found == {name: CHOICES[name] for name in offered}
 
 
 def test_there_are_notebooks_to_look_at():
@@ -124,6 +137,7 @@ BAD = {
     "a long cell": (source(5, "rides\n" * 13), "cell 5 has 13 lines"),
     "long prose": (source(6, "word " * 41), "cell 6 has 41 words"),
     "a result in prose": (source(6, "An error of 5.1 minutes."), "cell 6 says 5.1 in prose"),
+    "a number in words": (source(6, "Seven models."), "cell 6 says Seven in prose"),
     "a share in prose": (source(6, "About 80% of rides."), "cell 6 says 80% in prose"),
     "a month in a heading": (source(4, "## Rides of 2021"), "cell 4 says 2021 in prose"),
     "a def": (source(5, "def f():\n    return 3\nf()"), "cell 5 has a def"),
