@@ -1,11 +1,11 @@
 """The page of a notebook: its story, its parameters, and nothing from elsewhere."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
 import pytest
+from pages import Elements
 
 from taxi_duration.reports import write_page
 from taxi_duration.stages import inspect
@@ -16,21 +16,6 @@ OUTPUTS = [
     {"image/png": "aGVsbG8=", "text/plain": "<Figure>"},
     {"application/json": {"secret": 1}},
 ]
-
-
-class Elements(HTMLParser):
-    """Every element of a page, as (name, attributes)."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.found = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def named(self, *tags):
-        return [attributes for tag, attributes in self.found if tag in tags]
 
 
 def page(path, **how):
