@@ -63,7 +63,11 @@ def register(run_id: str, *, name: str = NAME) -> Version:
         found = client.search_model_versions(f"name = '{name}' and source_path = '{source}'")
         if not found:
             digest = {DIGEST: record.parameters["model_sha256"]}
-            found = [client.create_model_version(name, source, run_id, tags=digest)]
+            found = [
+                client.create_model_version(
+                    name, source, run_id, tags=digest, model_id=record.model_id
+                )
+            ]
         version = str(found[0].version)
         if version != journal.champion_of(name):
             client.set_registered_model_alias(name, CHALLENGER, version)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from shelf import stock
 from tlc import Tlc
 
 from taxi_duration.models import MODELS, fit
@@ -131,6 +132,19 @@ def store(new_store, tmp_path):
     """The address of a store that is the test's own."""
     with new_store(tmp_path) as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def months():
+    """Three whole sample months."""
+    return load_split("2021-01", "2021-02", "2021-03")
+
+
+@pytest.fixture(scope="session")
+def shelf(new_store, months, tmp_path_factory):
+    """The address of a store with trainings to choose from, and their run ids (see `shelf`)."""
+    with new_store(tmp_path_factory.mktemp("shelf")) as uri:
+        return uri, stock(months)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,72 @@
+"""A store with trainings to choose from, and a server of MLflow in front of such a one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import requests
+
+from taxi_duration.tracking import record
+
+QUICK = {"learning_rate": 0.3, "threads": 1}
+GOOD = QUICK | {"n_estimators": 30, "max_depth": 6}
+STOCK = {
+    "poor": ("ridge", {}),
+    "weak": ("xgboost", QUICK | {"n_estimators": 5, "max_depth": 4}),
+    "good": ("xgboost", GOOD),
+    "another seed": ("xgboost", GOOD | {"random_state": 1}),
+}
+
+
+def stock(split):
+    """Record models of several kinds; return their run ids."""
+    runs = {what: record(name, split, **how) for what, (name, how) in STOCK.items()}
+    runs["bad slice"] = record("xgboost", _long_short_rides(split), **GOOD)
+    return {what: run.run_id for what, run in runs.items()}
+
+
+def _long_short_rides(split):
+    """Teach that rides of up to a mile take three times as long as they do."""
+    rides = split.train.frame
+    longer = (3 * rides["duration"]).clip(upper=60)
+    is_short = rides["trip_distance"].between(0, 1, inclusive="right")
+    wrong = rides.assign(duration=rides["duration"].mask(is_short, longer))
+    return split._replace(train=replace(split.train, frame=wrong))
+
+
+@contextmanager
+def serving(database, folder):
+    """Run `mlflow server` on loopback, in front of a copy of a database; give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    copy = shutil.copy(database, folder / "mlflow.db")
+    words = [sys.executable, "-m", "mlflow", "server", "-w", "1", "--port", str(port)]
+    words += ["--backend-store-uri", f"sqlite:///{copy}"]
+    words += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            words, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait(f"http://127.0.0.1:{port}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, 15)
+            server.wait()
+
+
+def _wait(address):
+    for _ in range(300):
+        try:
+            if requests.get(f"{address}/health", timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    raise TimeoutError(address)
