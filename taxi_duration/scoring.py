@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,17 +15,28 @@ import pandas as pd
 
 from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.estimator import Estimator
+from taxi_duration.loading import NAME, load
 from taxi_duration.months import Month, Service
-from taxi_duration.parquet import append_parquet, open_parquet, sha256
+from taxi_duration.parquet import append_parquet, sha256
 from taxi_duration.provenance import environment
 from taxi_duration.rides import read_rides, refusals, repaired
 from taxi_duration.schema import check
+from taxi_duration.scored import PREDICTIONS, REFUSED, Manifest, Scored, known_manifest
 from taxi_duration.source import RawMonth, digest_month, iter_month
+from taxi_duration.versions import find_version
 
-__all__ = ["Manifest", "Scored", "Scorer", "score_month"]
+__all__ = [
+    "PREDICTIONS",
+    "Manifest",
+    "Scored",
+    "Scorer",
+    "load_scorer",
+    "score_month",
+    "score_months",
+]
 
 BLOCK = 200_000  # rows that are read, answered and written together
-PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
+FOLDER = Path("predictions")
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
 
 
@@ -45,66 +56,55 @@ class Scorer:
     estimator: Estimator = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What a month's predictions rest on, and how many there are.
+def load_scorer(model: str) -> Scorer:
+    """Load a registered model to answer with; its files are checked first.
 
-    Attributes
-    ----------
-    files
-        sha256 of each file beside the manifest.
-    refused
-        Rows by reason; with `scored` they add up to `rows`.
-    repaired
-        Rows answered with the usual distance of their zones: it was 0, or over 60 miles.
+    Raises
+    ------
+    ModelError
+        If there is no such version, or its files are not those that were recorded.
+    TrackingError
+        If the store does not answer.
     """
-
-    service: str
-    month: str
-    input: dict[str, str]
-    model: dict[str, str | int]
-    rows: int
-    scored: int
-    refused: dict[str, int]
-    repaired: int
-    files: dict[str, str]
-    environment: dict[str, str]
-
-    @classmethod
-    def load(cls, folder: Path) -> Manifest | None:
-        """Read the manifest of a folder; None if there is none, or it is not one of ours."""
-        try:
-            return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def save(self, folder: Path) -> None:
-        """Write it as JSON."""
-        text = json.dumps(asdict(self), indent=1)
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
+    version = find_version(model)
+    estimator = load(version.address).estimator
+    return Scorer(version.name, int(version.version), version.sha256, estimator)
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A month's predictions on disk.
+def score_months(
+    months: str,
+    *,
+    model: str = f"models:/{NAME}@champion",
+    service: str | Service = "green",
+    source: str | Path = "sample",
+    into: str | Path = FOLDER,
+    force: bool = False,
+    progress: Callable[[Month, int], None] | None = None,
+) -> list[Scored]:
+    """Answer every ride of a month or of `FIRST..LAST`, by a registered model; see `score_month`.
 
-    Attributes
+    Parameters
     ----------
-    fresh
-        Whether they were made now; False where the same model had answered the same file before.
+    model
+        As `taxi_duration.versions.find_version` takes it; an alias is resolved once.
+    progress
+        Called after each block with the month, and its rows done so far.
+
+    Raises
+    ------
+    MonthError, ModelError, TrackingError
+        If there is no such month, service or model, or the store does not answer.
+    SourceError, SchemaError
+        As `score_month`.
     """
-
-    folder: Path
-    manifest: Manifest
-    fresh: bool
-
-    def predictions(self) -> pd.DataFrame:
-        """Return the answered rides, as `score_month` writes them."""
-        return _read(self.folder / PREDICTIONS)
-
-    def refused(self) -> pd.DataFrame:
-        """Return the refused rows: `ride`, the columns of a ride, and the `reason`."""
-        return _read(self.folder / REFUSED)
+    kind, wanted, scorer = Service.parse(service), Month.parse_range(months), load_scorer(model)
+    return [
+        score_month(
+            scorer, month, service=kind, source=source, into=Path(into), force=force,
+            progress=partial(progress, month) if progress else None,
+        )
+        for month in wanted
+    ]  # fmt: skip
 
 
 def score_month(
@@ -148,7 +148,7 @@ def score_month(
     with _writing(into):
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.parent / f".{place.name}.lock", timeout=LOCK_SECONDS):
-            known = _known(place, basis)
+            known = known_manifest(place, basis)
             if known and not force:
                 return Scored(place, known, fresh=False)
             _sweep(place)
@@ -167,18 +167,6 @@ def _basis(scorer: Scorer, month: Month, service: Service, source: str | Path) -
         "input": digest_month(month, service=service, source=source),
         "model": {"name": scorer.name, "version": scorer.version, "sha256": scorer.sha256},
     }
-
-
-def _known(place: Path, basis: dict[str, object]) -> Manifest | None:
-    """Return the manifest of what is there, if it rests on the same and its files are whole."""
-    known = Manifest.load(place)
-    if known is None or any(getattr(known, name) != value for name, value in basis.items()):
-        return None
-    whole = all(
-        (place / name).is_file() and sha256(place / name) == digest
-        for name, digest in known.files.items()
-    )
-    return known if whole else None
 
 
 def _blocks(
@@ -265,8 +253,3 @@ def _writing(folder: Path) -> Iterator[None]:
             f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
             "Make room or choose another folder."
         ) from problem
-
-
-def _read(path: Path) -> pd.DataFrame:
-    with open_parquet(path) as file:
-        return file.to_pandas()

@@ -19,7 +19,8 @@ from taxi_duration.intervals import Intervals
 from taxi_duration.models import MODELS
 from taxi_duration.months import GREEN, Month
 from taxi_duration.parquet import write_parquet
-from taxi_duration.scoring import Manifest, Scorer, score_month
+from taxi_duration.scored import Manifest
+from taxi_duration.scoring import Scorer, score_month
 
 JANUARY = Month(2021, 1)
 SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))

@@ -1,0 +1,95 @@
+"""A month's predictions on disk: what they rest on, and whether they are whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from taxi_duration.parquet import open_parquet, sha256
+
+__all__ = ["PREDICTIONS", "REFUSED", "Manifest", "Scored", "known_manifest"]
+
+PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a month's predictions rest on, and how many there are.
+
+    Attributes
+    ----------
+    files
+        sha256 of each file beside the manifest.
+    refused
+        Rows by reason; with `scored` they add up to `rows`.
+    repaired
+        Rows answered with the usual distance of their zones: it was 0, or over 60 miles.
+    """
+
+    service: str
+    month: str
+    input: dict[str, str]
+    model: dict[str, str | int]
+    rows: int
+    scored: int
+    refused: dict[str, int]
+    repaired: int
+    files: dict[str, str]
+    environment: dict[str, str]
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest | None:
+        """Read the manifest of a folder; None if there is none, or it is not one of ours."""
+        try:
+            return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def save(self, folder: Path) -> None:
+        """Write it as JSON."""
+        text = json.dumps(asdict(self), indent=1)
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A month's predictions on disk.
+
+    Attributes
+    ----------
+    fresh
+        Whether they were made now; False where the same model had answered the same file before.
+    """
+
+    folder: Path
+    manifest: Manifest
+    fresh: bool
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the answered rides, as `score_month` writes them."""
+        return _read(self.folder / PREDICTIONS)
+
+    def refused(self) -> pd.DataFrame:
+        """Return the refused rows: `ride`, the columns of a ride, and the `reason`."""
+        return _read(self.folder / REFUSED)
+
+
+def known_manifest(place: Path, basis: Mapping[str, object]) -> Manifest | None:
+    """Return the manifest of what is there, if it rests on the same and its files are whole."""
+    known = Manifest.load(place)
+    if known is None or any(getattr(known, name) != value for name, value in basis.items()):
+        return None
+    whole = all(
+        (place / name).is_file() and sha256(place / name) == digest
+        for name, digest in known.files.items()
+    )
+    return known if whole else None
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with open_parquet(path) as file:
+        return file.to_pandas()
