@@ -12,15 +12,8 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.notebooks import Progress
-from taxi_duration.rebuild import (
-    PARTS,
-    Original,
-    Rebuilt,
-    find_original,
-    inputs_now,
-    predict_test,
-    rebuild,
-)
+from taxi_duration.originals import PARTS, Original, find_original, inputs_now
+from taxi_duration.rebuild import Rebuilt, predict_test, rebuild
 from taxi_duration.records import Record
 
 if TYPE_CHECKING:

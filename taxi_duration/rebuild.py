@@ -13,55 +13,20 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from taxi_duration.errors import ModelError, TrackingError
-from taxi_duration.months import Month, Service
+from taxi_duration.errors import TrackingError
+from taxi_duration.loading import load_run
 from taxi_duration.notebooks import Progress, inspect, run
-from taxi_duration.parameters import read_parameters
-from taxi_duration.persistence import load_pipeline
+from taxi_duration.originals import Original
 from taxi_duration.recipes import make_model
-from taxi_duration.records import Record, download, files_of, read_record
-from taxi_duration.seal import check_seal
-from taxi_duration.source import digest_month
+from taxi_duration.records import Record, read_record
 from taxi_duration.store import open_store
 from taxi_duration.tracking import list_runs
 from taxi_duration.tracking import record as train
 from taxi_duration.trips import load_split, load_trips
 
-__all__ = ["PARTS", "Original", "Rebuilt", "find_original", "inputs_now", "predict_test", "rebuild"]
+__all__ = ["Rebuilt", "predict_test", "rebuild"]
 
-PARTS = ("train", "valid", "test")
 OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
-
-
-@dataclass(frozen=True)
-class Original:
-    """A recorded run of a model, and what made it.
-
-    Attributes
-    ----------
-    source
-        Where its months came from, or are now.
-    notebook
-        That was run to train it, as it was executed; None where the library was called.
-    name
-        The notebook's.
-    """
-
-    record: Record
-    source: str
-    notebook: dict | None = field(repr=False)
-    name: str | None
-
-    @property
-    def again(self) -> bool:
-        """Whether the notebook trains the models that it is told, so that it can run again."""
-        cells = self.notebook["cells"] if self.notebook else ()
-        return any(
-            each.name == "models"
-            for cell in cells
-            if "parameters" in cell["metadata"].get("tags", ())
-            for each in read_parameters("".join(cell["source"]))
-        )
 
 
 @dataclass(frozen=True)
@@ -70,94 +35,6 @@ class Rebuilt:
 
     record: Record
     predicted: np.ndarray = field(repr=False)
-
-
-def find_original(run_id: str, *, source: str | Path | None = None) -> Original:
-    """Read a run and the notebook that made it, attached to it or to a run above.
-
-    Parameters
-    ----------
-    source
-        Where its months are now; else where they came from.
-
-    Raises
-    ------
-    ModelError
-        If the run has no model, or does not say where its months came from.
-    TrackingError
-        If there is no such run, it has not finished, or the store does not answer.
-    """
-    record = read_record(run_id)
-    _check(record)
-    found = _attached(record)
-    notebook, name = found or (None, None)
-    return Original(record, str(source or _source(record, notebook)), notebook, name)
-
-
-def _check(record: Record) -> None:
-    if record.model is None:
-        runs = list_runs(parent=record.run_id)
-        names = ", ".join(f"{run.model} {run.run_id}" for run in runs.itertuples())
-        raise ModelError(
-            f"Run {record.run_id!r} has no model of its own. Name one of its runs: "
-            f"{names or 'it has none'}."
-        )
-    if record.status != "FINISHED":
-        raise TrackingError(
-            f"Run {record.run_id!r} is {record.status}: what it recorded is not whole. Name a run "
-            "that has finished."
-        )
-
-
-def _attached(record: Record) -> tuple[dict, str] | None:
-    while True:
-        for name in files_of(record.run_id, "notebook"):
-            if name.endswith(".ipynb"):
-                return _read(record.run_id, name), Path(name).stem
-        if record.parent is None:
-            return None
-        record = read_record(record.parent)
-
-
-def _read(run_id: str, name: str) -> dict:
-    with TemporaryDirectory() as folder:
-        return json.loads(download(run_id, name, Path(folder)).read_text(encoding="utf-8"))
-
-
-def _source(record: Record, notebook: dict | None) -> str:
-    if all(name.startswith("sample/") for name in record.inputs):
-        return "sample"
-    if notebook is None or "source" not in _given(notebook):
-        raise ModelError(
-            f"Run {record.run_id!r} does not say where {', '.join(record.inputs)} came from. "
-            "Say where they are: --source."
-        )
-    return str(_given(notebook)["source"])
-
-
-def _given(notebook: dict) -> dict[str, object]:
-    return dict(notebook["metadata"].get("papermill", {}).get("parameters", {}))
-
-
-def inputs_now(original: Original) -> dict[str, str]:
-    """Return the digests of the files that now stand where the run's inputs came from.
-
-    Raises
-    ------
-    SourceError
-        If one of them cannot be had.
-    """
-    service = Service.parse(original.record.tags["service"])
-    months = [month for part in _months(original.record).values() for month in part.split(", ")]
-    digests = [
-        digest_month(Month.parse(month), service=service, source=original.source)
-        for month in months
-    ]
-    return {name: digest for each in digests for name, digest in each.items()}
-
-
-def _months(record: Record) -> dict[str, str]:
-    return {part: record.parameters[part] for part in PARTS}
 
 
 def rebuild(original: Original, *, progress: Progress | None = None) -> Rebuilt:
@@ -197,7 +74,12 @@ def _aside(folder: Path) -> Iterator[None]:
 def _run_notebook(original: Original, folder: Path, progress: Progress | None) -> str:
     path = folder / f"{original.name}.ipynb"
     path.write_text(json.dumps(_bare(original.notebook)), encoding="utf-8")
-    run(path, parameters=_parameters(original, path), into=folder / "runs", progress=progress)
+    given = {
+        each.name: original.given[each.name]
+        for each in inspect(path)
+        if each.name in original.given
+    }
+    run(path, parameters=given, into=folder / "runs", progress=progress)
     runs = list_runs()
     found = runs.loc[(runs["model"] == original.record.model) & (runs["status"] == "FINISHED")]
     if found.empty:
@@ -218,19 +100,9 @@ def _bare(notebook: dict) -> dict:
     return notebook | {"cells": cells}
 
 
-def _parameters(original: Original, path: Path) -> dict[str, object]:
-    """Return what the notebook was given, and what the run says of itself, by their names."""
-    record = original.record
-    about = {"models": [record.model], "service": record.tags["service"]}
-    known = _given(original.notebook) | record.parameters | about | {"source": original.source}
-    return {each.name: known[each.name] for each in inspect(path) if each.name in known}
-
-
 def _train(original: Original) -> str:
     record = original.record
-    split = load_split(
-        **_months(record), service=record.tags["service"], source=original.source
-    )  # fmt: skip
+    split = load_split(**original.months, service=original.service, source=original.source)
     return train(
         record.model,
         split,
@@ -261,11 +133,6 @@ def predict_test(record: Record, source: str) -> np.ndarray:
     ModelError
         If the files are not those that were recorded.
     """
-    rides = load_trips(
-        record.parameters["test"], service=record.tags["service"], source=source
-    ).frame
-    with TemporaryDirectory() as folder:
-        files = download(record.run_id, "model", Path(folder))
-        check_seal(files, record.parameters["model_sha256"], name=f"of run {record.run_id}")
-        pipeline = load_pipeline(files / "artifacts" / "pipeline.skops")
-        return pipeline.predict(rides).astype(float)
+    service, month = record.tags["service"], record.parameters["test"]
+    rides = load_trips(month, service=service, source=source).frame
+    return load_run(record.run_id).predict(rides)["duration"].to_numpy()

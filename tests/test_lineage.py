@@ -19,7 +19,8 @@ from taxi_duration.errors import ModelError, SourceError, TrackingError
 from taxi_duration.lineage import compare, reproduce
 from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks import run
-from taxi_duration.rebuild import find_original, rebuild
+from taxi_duration.originals import find_original
+from taxi_duration.rebuild import rebuild
 from taxi_duration.sample import make_month
 from taxi_duration.tracking import list_runs, record
 from taxi_duration.trips import load_split
@@ -268,10 +269,12 @@ def test_stopped_by_the_user_it_leaves_no_kernel_and_no_file(trained, states):
     mark = Path(trained["mark"])
     mark.touch()
     before = states()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=_interrupt, args=(mark,), daemon=True)
     thread.start()
     code = main(["reproduce", trained["ridge"]])
     thread.join()
+    signal.signal(signal.SIGINT, handler)
     kernel = int(mark.read_text())
     mark.write_text("")
     assert (code, states()) == (130, before)
