@@ -93,7 +93,7 @@ def run_all(
 
     def each() -> Iterator[Executed]:
         for number, path in enumerate(notebooks):
-            again = _command(notebooks[number:], given, into)
+            again = _command(notebooks[number:], given, into, timeout=timeout, code=code)
             report = partial(progress, path.stem) if progress else None
             execution = partial(_execute, timeout=timeout, progress=report, again=again)
             yield _run(path, values[path], into=Path(into), execute=execution, code=code)
@@ -140,7 +140,8 @@ def _execute(
         with _staging(into) as staging, _writing(into):
             _write(failure.notebook, staging / failed.name).replace(failed)
         raise NotebookError(
-            f"{notebook.stem}, {failure}. See {failed}; once mended, go on with: {again}"
+            f"{notebook.stem}, {str(failure).rstrip('.')}. See {failed}; once mended, go on with: "
+            f"{again}"
         ) from failure
 
 
@@ -205,12 +206,23 @@ def _write(notebook: NotebookNode, path: Path) -> Path:
     return path
 
 
-def _command(notebooks: Sequence[Path], given: Mapping[str, object], into: Path) -> str:
+def _command(
+    notebooks: Sequence[Path],
+    given: Mapping[str, object],
+    into: Path,
+    *,
+    timeout: int | None,
+    code: bool,
+) -> str:
     """Write the command that runs these notebooks again."""
     words = ["taxi-duration", "run", *map(spelled, notebooks)]
     words += ["--into", str(into.parent)] if into.parent != Path("runs") else []
     words += ["--name", into.name] if into.name != "latest" else []
-    for name, value in given.items():
+    words += ["--timeout", str(timeout)] if timeout else []
+    words += ["--code"] if code else []
+    declared = {each.name for notebook in notebooks for each in inspect(notebook)}
+    for name in filter(declared.__contains__, given):
+        value = given[name]
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         words += ["-p", f"{name}={text}"]
     return shlex.join(words)

@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -131,6 +132,27 @@ def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(say):
     code, out, (line,) = say("run", HERE / "fails_in_cell_3.ipynb")
     assert (code, out) == (1, [])
     assert line.startswith("taxi-duration: fails_in_cell_3, cell [3]: KeyError: 'white'. ")
+
+
+def test_the_command_that_a_failure_offers_goes_on_from_there(say):
+    last = HERE / "wants_a_file.ipynb"
+    words = ["-p", "rows=4", "-p", "file=here.txt", "--timeout", 60, "--code", "--name", "both"]
+    code, (done,), (line,) = say("run", STORY, last, *words)
+    assert (code, "story" in done) == (1, True)
+    offered = shlex.split(line.partition("go on with: ")[2])
+    assert offered == [
+        "taxi-duration", "run", str(last), "--name", "both", "--timeout", "60", "--code",
+        "-p", "file=here.txt",
+    ]  # fmt: skip
+    Path("here.txt").write_text("found")
+    code, (done, *_), err = say(*offered[1:])
+    assert (code, err) == (0, [])
+    assert "read_text" in Path("runs/both/wants_a_file.html").read_text()
+
+
+def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(say):
+    _, _, (line,) = say("run", HERE / "wants_a_file.ipynb")
+    assert "There is nothing. See runs/latest/wants_a_file.failed.ipynb" in line
 
 
 @pytest.mark.parametrize(
