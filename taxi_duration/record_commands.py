@@ -50,4 +50,28 @@ def history(model: str | None) -> None:
     click.echo(descent(versions(name=model or NAME)))
 
 
-COMMANDS: tuple[click.Command, ...] = (reproduce, history)
+@click.command()
+@click.argument("model", default="champion")
+@click.option("--into", type=click.Path(), default="cards", show_default=True, metavar="DIR",
+              help="Where to write it.")  # fmt: skip
+def card(model: str, into: str) -> None:
+    """Write a registered model's card, in Markdown and as a page, and attach it to the version.
+
+    MODEL is a version's number or address, an alias or a run's id; the champion if none is given.
+
+    \b
+    Examples:
+      taxi-duration card
+      taxi-duration card taxi-duration/3 --into /tmp
+    """  # noqa: D301
+    from pathlib import Path
+
+    from taxi_duration.card import attach_card, make_card
+
+    made = make_card(model)
+    for path in made.save(Path(into)):
+        click.echo(path)
+    attach_card(made)
+
+
+COMMANDS: tuple[click.Command, ...] = (reproduce, history, card)

@@ -15,7 +15,7 @@ from taxi_duration.verdict import Verdict
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["DIGEST", "VERDICT", "Version", "find_version", "numbers"]
+__all__ = ["DIGEST", "VERDICT", "Version", "find_version", "numbers", "tag_version"]
 
 DIGEST, VERDICT = "sha256", "verdict"  # tags of a version
 RUN = re.compile(r"[0-9a-f]{32}")
@@ -77,6 +77,21 @@ def find_version(version: str | Version, *, name: str = NAME) -> Version:
         return find_version(version.address)
     registered = _of_run(version, name) if RUN.fullmatch(version) else None
     return _version(registered or locate(version, name=name))
+
+
+def tag_version(version: Version, tag: str, text: str) -> None:
+    """Note something on a version; the next note of that name replaces it.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not take it.
+    """
+    open_store()
+    from mlflow import MlflowClient
+
+    with told(f"A note on {version} cannot be written"):
+        MlflowClient().set_model_version_tag(version.name, version.version, tag, text)
 
 
 def numbers(name: str) -> list[int]:
