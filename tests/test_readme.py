@@ -6,19 +6,21 @@ Among them are runs of every notebook on other rides than those it was written o
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tlc import Answer, Tlc
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 LINES = [line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines()]
-IN_PROSE = re.findall(r"`((?:make|taxi-duration) [^`\n]+)`", README)
+IN_PROSE = re.findall(r"`((?:make|taxi-duration|python) [^`\n]+)`", README)
 TYPED = [shlex.join(shlex.split(line, comments=True)) for line in LINES + IN_PROSE]
 COMMANDS = [command for command in dict.fromkeys(TYPED) if command]
 
@@ -30,21 +32,23 @@ NOT_RUN = {
     "make clean": "removes the environment that runs this",
     "make lab": "a server",
     "make ui": "a server",
-    "taxi-duration fetch": "TLC's server",
+    "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
     "taxi-duration run --source FOLDER": "real months, which have tests of their own",
 }
 RUN = [command for command in COMMANDS if not command.startswith(tuple(NOT_RUN))]
 
 
 @pytest.fixture(scope="module")
-def reader(new_store, tmp_path_factory):
+def reader(new_store, month_bytes, tmp_path_factory):
     """The folder of a reader who typed one command after the other, and how each ended."""
     folder = tmp_path_factory.mktemp("reader")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with new_store(folder):
+    with new_store(folder), Tlc() as server:
+        server.gives("green_tripdata_2024-01.parquet", Answer(month_bytes))
+        places = {"PATH": path, "TAXI_DURATION_TLC_URL": server.url, "TAXI_DURATION_CACHE": "cache"}
         ended = {
             command: subprocess.run(
-                shlex.split(command), cwd=folder, env=os.environ | {"PATH": path},
+                shlex.split(command), cwd=folder, env=os.environ | places,
                 capture_output=True, text=True,
             )
             for command in RUN
@@ -69,6 +73,14 @@ def shown(path):
 def test_a_command_of_the_readme_works(reader, command):
     done = reader[1][command]
     assert done.returncode == 0, done.stderr
+
+
+def test_the_pictures_are_those_of_the_notebooks():
+    docs = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    shown = re.findall(r"\]\(docs/(\w+\.png)\)", README)
+    assert sorted(shown) == sorted(docs["PICTURES"])
+    for name, where in docs["PICTURES"].items():
+        assert (ROOT / "docs" / name).read_bytes() == docs["picture"](*where)
 
 
 @pytest.mark.parametrize("start", NOT_RUN)

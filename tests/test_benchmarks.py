@@ -1,0 +1,50 @@
+"""The benchmarks run, and say which promised figure a small or a wrong month misses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from taxi_duration.months import GREEN, Month
+from taxi_duration.parquet import write_parquet
+from taxi_duration.sample import make_month
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory):
+    """Run a benchmark; give its exit code, and the lines of stdout and stderr."""
+    folder = tmp_path_factory.mktemp("small")
+    for number in (1, 2, 3):
+        month = Month(2021, number)
+        write_parquet(make_month(month, rows=1500), folder / GREEN.file(month))
+
+    def measure(name, *words):
+        command = [sys.executable, BENCHMARKS / name, *[word.format(folder) for word in words]]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+    return measure
+
+
+def test_the_training_says_each_promise_that_small_months_miss(measure):
+    code, table, missed = measure("training.py", "{}")
+    assert code == 1
+    assert [line.split(" | ")[0] for line in table[2:4]] == ["| reference", "| xgboost"]
+    assert missed[0].startswith("The reference's valid rmse is ")
+    assert "xgboost never reached 6.317 on the valid month." in missed
+
+
+def test_the_speed_says_each_promise_that_a_small_month_misses(measure):
+    code, table, missed = measure("speed.py", "--rows", "3000", "--repeat", "1")
+    assert code == 1
+    assert [line.split()[1] for line in table[2:]] == ["reference", "rows", "matrix"]
+    assert any("of the reference's peak memory, not 0.33." in line for line in missed)
+
+
+def test_the_likeness_of_the_sample_is_told_for_each_model(measure):
+    code, table, err = measure("sample_likeness.py", "{}", "--models", "median")
+    assert (code, err) == (0, [])
+    assert table[-1].split()[0] == "median"
