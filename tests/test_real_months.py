@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from taxi_duration.cli import main
 from taxi_duration.evaluation import score_parts
 from taxi_duration.models import fit
 from taxi_duration.trips import load_split
@@ -16,8 +17,8 @@ MONTHS = ("2021-01", "2021-02", "2021-03")
 
 
 @pytest.fixture(scope="module")
-def recorded(real, new_store, tmp_path_factory):
-    """The metrics of each model that the command has trained; the reference takes minutes."""
+def trained(real, new_store, tmp_path_factory):
+    """The store of models that the command has trained; the reference takes minutes."""
     folder = tmp_path_factory.mktemp("real")
     words = ["run", STORY, "--source", real, "-p", "models=linear,ridge,lasso,xgboost,quote"]
     for part, month in zip(("train", "valid", "test"), MONTHS, strict=True):
@@ -26,10 +27,22 @@ def recorded(real, new_store, tmp_path_factory):
         command = [sys.executable, "-m", "taxi_duration.cli", *words, "--into", folder]
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    store = MlflowClient(uri)
+    return uri
+
+
+@pytest.fixture(scope="module")
+def runs(trained):
+    """The recorded run of each model."""
+    store = MlflowClient(trained)
     experiments = [each.experiment_id for each in store.search_experiments()]
-    runs = store.search_runs(experiments, "tags.model LIKE '%'")
-    return {run.data.tags["model"]: run.data.metrics for run in runs}
+    found = store.search_runs(experiments, "tags.model LIKE '%'")
+    return {run.data.tags["model"]: run for run in found}
+
+
+@pytest.fixture(scope="module")
+def recorded(runs):
+    """The metrics of each model."""
+    return {model: run.data.metrics for model, run in runs.items()}
 
 
 def test_the_kept_rows_are_those_of_the_course_notes(recorded):
@@ -57,3 +70,9 @@ def test_refitted_on_both_months_it_is_predicted_to_4_76_minutes(real):
     months = load_split(*MONTHS, source=real)
     fitted = fit("xgboost", months.train, months.valid, refit=True)
     assert score_parts(fitted, months).set_index("part")["rmse"]["test"] <= 4.76
+
+
+def test_a_real_month_run_is_reproduced_to_the_last_bit(trained, runs, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", trained)
+    assert main(["reproduce", runs["xgboost"].info.run_id]) == 0
+    assert "Asked: the same to the last bit" in capsys.readouterr().out
