@@ -76,6 +76,15 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def read_only(folder):
+    """A folder where not even root may write."""
+    if os.geteuid() == 0:
+        return Path("/sys/kernel")
+    folder.chmod(0o555)
+    return folder
+
+
+@pytest.fixture
 def january(raw, folder):
     """The file of January 2021 in the folder."""
     raw.to_parquet(folder / JANUARY, engine="pyarrow")

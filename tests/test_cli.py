@@ -281,6 +281,25 @@ def test_a_sample_that_cannot_be_written_is_refused(say):
     assert "Cannot write 'file/folder/green_tripdata_2021-01.parquet': Not a directory" in line
 
 
+def test_a_sample_that_finds_no_room_is_refused_and_leaves_nothing(say, full_disk):
+    code, _, (line,) = say("sample", "2021-01", "--rows", 5000, "--into", "months")
+    assert (code, "File too large. Make room or choose another folder." in line) == (1, True)
+    assert list(Path("months").iterdir()) == []
+
+
+def test_a_sample_in_a_folder_that_cannot_be_written_is_refused(say, read_only):
+    code, out, (line,) = say("sample", "2021-01", "--rows", 100, "--into", read_only)
+    assert (code, out) == (1, [])
+    assert f"Cannot write '{read_only}/green_tripdata_2021-01.parquet': " in line
+
+
+def test_a_run_into_a_folder_that_cannot_be_written_is_refused(say, read_only):
+    code, out, (line,) = say("run", STORY, "--into", read_only)
+    assert (code, out) == (1, [])
+    assert line.startswith(f"taxi-duration: Cannot write to '{read_only}/latest': ")
+    assert line.endswith("Free it or choose another folder: --into.")
+
+
 def test_fetch_downloads_a_range_of_months_and_says_where_they_are(say, mirror):
     code, out, _ = say("fetch", "2021-01..2021-02", "--base-url", mirror, "--cache", "kept")
     assert code == 0

@@ -1,11 +1,9 @@
 """A month from TLC: fetched once, remembered, and what is said when it cannot be had."""
 
-import os
 import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tlc import Answer, Tlc
@@ -30,15 +28,6 @@ def published(tlc, month_bytes):
     """A server that has January."""
     tlc.gives(FILE, Answer(month_bytes))
     return tlc
-
-
-@pytest.fixture
-def read_only(folder):
-    """A folder where not even root may write."""
-    if os.geteuid() == 0:
-        return Path("/sys/kernel")
-    folder.chmod(0o555)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,39 @@
+"""Make refuses a Python that the project does not run on, in one line, and sets nothing up."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAKE = shutil.which("make")
+pytestmark = pytest.mark.skipif(not MAKE, reason="there is no make")
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """What `make run` says, beside make's own words, with these variables."""
+    for name in ("Makefile", "requirements.txt", "setup.cfg", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def refusal(*variables, **environment):
+        done = subprocess.run(
+            [MAKE, "run", *variables], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert not (tmp_path / ".venv").exists()
+        (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+        return line
+
+    return refusal
+
+
+def test_another_python_is_refused(refusal):
+    false = shutil.which("false")
+    said = f"taxi_duration needs Python 3.11, 3.12 or 3.13, and {false} is another. Name one: "
+    assert refusal(f"PYTHON={false}").startswith(said)
+
+
+def test_no_python_is_refused(refusal, tmp_path):
+    assert "needs Python 3.11, 3.12 or 3.13; none was found." in refusal(PATH=str(tmp_path))
