@@ -1,8 +1,6 @@
 """The check of a notebook finds what was changed in a copy of it, each at its cell, and no more."""
 
 import ast
-import base64
-import io
 import os
 import re
 import shutil
@@ -12,14 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
-from PIL import Image
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from taxi_duration import plots
 from taxi_duration.parameters import names_read
+from taxi_duration.trips import load_trips
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = ROOT / "notebooks" / "01_explore.ipynb"
+EXPLORE, TRAIN = (ROOT / "notebooks" / f"{name}.ipynb" for name in ("01_explore", "02_train"))
+COMPLAINT = r"^_+ notebooks/(\S+)::Cell \d+ _+\n.*\nCell (\d+): (.*)$"
 CHECK = ("setup.cfg", "conftest.py", "tests/nbval_sanitize.cfg", "tests/pictures.py")
 
 
@@ -33,14 +33,12 @@ def change_a_number(cells):
 
 
 def change_a_bar(cells):
-    """Paint a bar, a tenth of an inch wide, into the first picture; return its cell."""
-    at, data = _first(cells, "image/png")
-    colours = np.array(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))))
-    height, width, _ = colours.shape
-    colours[height // 2 : height * 3 // 4, width // 4 : width // 4 + 15, :3] = (51, 71, 91)
-    file = io.BytesIO()
-    Image.fromarray(colours).save(file, format="png")
-    data["image/png"] = base64.b64encode(file.getvalue()).decode()
+    """Draw the rows left out again, with two more of one reason; return the cell."""
+    at = next(at for at, cell in enumerate(cells) if "plots.left_out(" in cell.source)
+    counts = load_trips("2021-01").left_out
+    counts["over 60 minutes"] += 2
+    fresh, _ = plots.left_out(counts)._repr_mimebundle_()
+    cells[at].outputs[0].data["image/png"] = fresh["image/png"]
     return at
 
 
@@ -70,31 +68,67 @@ def _first(cells, kind):
     )
 
 
+CHANGES = (change_a_number, change_a_bar, swap_two_cells)
+
+
+def end_after_a_changed_number(notebook):
+    """Exchange a digit in the first table, and leave out what follows; return its cell."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    at = change_a_number(cells)
+    del notebook.cells[notebook.cells.index(cells[at]) + 1 :]
+    return at
+
+
+THREADS = """import joblib
+from taxi_duration.models import fit
+from taxi_duration.trips import load_split
+few = fit("xgboost", *load_split("2021-01", "2021-02", "2021-03")[:2], n_estimators=1)
+f"{joblib.cpu_count()} processor, {few.threads} thread"
+"""
+ONE = "'1 processor, 1 thread'"
+
+
+def ask_for_threads():
+    """Return a notebook that says how many threads a fit has, and that there is but one."""
+    said = new_output("execute_result", {"text/plain": ONE}, execution_count=1)
+    cell = new_code_cell(THREADS.strip(), execution_count=1, outputs=[said])
+    return new_notebook(cells=[cell], metadata=nbformat.read(EXPLORE, as_version=4).metadata)
+
+
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
-    """The cell of each change, and the complaint by cell when the changed copy is checked."""
+    """The cell of each change, and the complaints by notebook and cell of the changed copies."""
     copy = tmp_path_factory.mktemp("changed")
-    for name in (*CHECK, NOTEBOOK.relative_to(ROOT)):
+    for name in CHECK:
         (copy / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    changes = {change: change(cells) for change in (change_a_number, change_a_bar, swap_two_cells)}
-    nbformat.write(notebook, copy / "notebooks" / NOTEBOOK.name)
+    (copy / "notebooks").mkdir()
+    explore, train = (nbformat.read(path, as_version=4) for path in (EXPLORE, TRAIN))
+    cells = [cell for cell in explore.cells if cell.cell_type == "code"]
+    changes = {change: (EXPLORE.name, change(cells)) for change in CHANGES}
+    changes[end_after_a_changed_number] = (TRAIN.name, end_after_a_changed_number(train))
+    threads = ask_for_threads()
+    for name, notebook in {
+        EXPLORE.name: explore,
+        TRAIN.name: train,
+        "threads.ipynb": threads,
+    }.items():
+        nbformat.write(notebook, copy / "notebooks" / name)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--no-cov", "--color=no", f"--basetemp={copy}/t", "-rN"],
         cwd=copy, env=os.environ | {"COLUMNS": "300"}, capture_output=True, text=True,
     )  # fmt: skip
-    complaints = re.findall(r"^Cell (\d+): (.*)$", done.stdout, re.MULTILINE)
-    return changes, {int(at): complaint for at, complaint in complaints}
+    found = re.findall(COMPLAINT, done.stdout, re.MULTILINE)
+    return changes, {(name, int(at)): complaint for name, at, complaint in found}
 
 
 def test_a_changed_number_is_found(checked):
     changes, complaints = checked
-    assert complaints[changes[change_a_number]] == "Cell outputs differ"
+    for change in (change_a_number, end_after_a_changed_number):
+        assert complaints[changes[change]] == "Cell outputs differ"
 
 
-def test_a_changed_bar_is_found(checked):
+def test_a_bar_that_was_drawn_longer_is_found(checked):
     changes, complaints = checked
     assert "picture 1 is drawn differently" in complaints[changes[change_a_bar]]
 
@@ -102,6 +136,10 @@ def test_a_changed_bar_is_found(checked):
 def test_a_swapped_cell_is_found(checked):
     changes, complaints = checked
     assert complaints[changes[swap_two_cells]] == "Cell execution caused an exception"
+
+
+def test_a_notebook_is_checked_with_one_thread(checked):
+    assert ("threads.ipynb", 0) not in checked[1]
 
 
 def test_nothing_else_is_complained_of(checked):

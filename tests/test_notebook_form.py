@@ -16,6 +16,7 @@ from taxi_duration.stages import inspect
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
 CHOICES = {"service": list(SERVICES), "models": list(MODELS)}
+INDEPENDENT = ("log_durations", "rides_by_hour")
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips"
@@ -161,6 +162,19 @@ BAD = {
     "a place in an output": (outputs(5, PLACE), "cell 5 names a place"),
     "a name with two meanings": (source(7, "rides = 3\nrides"), "cell 7 overwrites 'rides'"),
 }
+
+
+def test_two_cells_that_need_nothing_of_each_other_are_found_when_swapped():
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    sources = [cell.source for cell in notebook.cells]
+    places = [sources.index(f"plots.{name}(trips.frame)") for name in INDEPENDENT]
+    swap(*places)(notebook)
+    counts = [notebook.cells[at].execution_count for at in places]
+    expected = [
+        f"cell {at} was run as [{count}], not as [{other}]"
+        for at, count, other in zip(places, counts, counts[::-1], strict=True)
+    ]
+    assert complaints(notebook) == expected
 
 
 @pytest.mark.parametrize(("change", "found"), BAD.values(), ids=BAD)
