@@ -89,17 +89,17 @@ def find_original(run_id: str, *, source: str | Path | None = None) -> Original:
 
 
 def _check(record: Record) -> None:
-    if record.model is None:
-        runs = list_runs(parent=record.run_id)
-        names = ", ".join(f"{run.model} {run.run_id}" for run in runs.itertuples())
-        raise ModelError(
-            f"Run {record.run_id!r} has no model of its own. Name one of its runs: "
-            f"{names or 'it has none'}."
-        )
     if record.status != "FINISHED":
         raise TrackingError(
             f"Run {record.run_id!r} is {record.status}: what it recorded is not whole. Name a run "
             "that has finished."
+        )
+    if record.model_id is None:
+        runs = list_runs(parent=record.run_id)
+        names = ", ".join(f"{run.model} {run.run_id}" for run in runs.itertuples())
+        raise ModelError(
+            f"Run {record.run_id!r} has no model of its own. Name one that has: "
+            f"{names or 'taxi-duration history lists them'}."
         )
 
 
