@@ -32,6 +32,7 @@ ADDRESS = re.compile(
 UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 # What `taxi_duration.logged` writes. Any other key could have MLflow run other code.
 LOADER = {
+    "flavors": ["python_function"],
     "loader_module": "mlflow.pyfunc.loaders.code_model",
     "code": "code",
     "model_code_path": "served.py",
@@ -196,7 +197,7 @@ def _check_loader(folder: Path, address: str) -> None:
     flavor = dict(flavors.get("python_function", {}))
     files = {name: each["path"] for name, each in (flavor.get("artifacts") or {}).items()}
     code = PurePosixPath(str(flavor.get("model_code_path"))).name  # MLflow takes only the name
-    found = flavor | {"artifacts": files, "model_code_path": code}
+    found = flavor | {"flavors": [*flavors], "artifacts": files, "model_code_path": code}
     for key in sorted({*LOADER, *found} - HARMLESS):
         if found.get(key) != LOADER.get(key):
             raise ModelError(

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
+import pandas as pd
+
 __all__ = ["Limits", "Verdict"]
 
 
@@ -82,6 +84,19 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{'accepted' if self.accepted else 'refused'}: {'; '.join(self.reasons)}"
+
+    def table(self) -> pd.DataFrame:
+        """Return its figures in words, a row each; not the speed, which is never the same."""
+        change = f"{self.worst_change:+.1%} on {self.worst_rides:,} rides"
+        rows = {
+            "champion so far": self.champion,
+            "champion's rmse": f"{self.champion_rmse:.2f}",
+            "challenger's rmse": f"{self.challenger_rmse:.2f}",
+            "difference": f"{self.difference:+.2f}, between {self.low:+.2f} and {self.high:+.2f}",
+            "worst slice": f"{self.worst}, {change}",
+            "verdict": "accepted" if self.accepted else "refused",
+        }
+        return pd.DataFrame({"gate": rows})
 
     def to_json(self) -> str:
         """Return all of it as text."""
