@@ -67,6 +67,16 @@ COMPARISON = pd.DataFrame(
 )
 CURVE = pd.DataFrame({"train": [9.0, 6.0, 5.0, 4.0], "valid": [9.5, 7.0, 6.5, 6.75]})
 IMPORTANCE = pd.DataFrame({"feature": ["weekday", "distance"], "importance": [1.0, 3.0]})
+TRIALS = pd.DataFrame(
+    {
+        "number": range(4),
+        "valid_rmse": [5.4, 5.2, 5.3, 5.25],
+        "rounds": 9,
+        "seconds": 1.0,
+        "max_depth": [5, 8, 9, 7],
+        "reg_lambda": [0.5, 80.0, 9.0, 30.0],
+    }
+)
 PLACES = pd.DataFrame({"zone": range(1, 9), "east": range(8), "north": [0, 3, 1, 2, 5, 4, 7, 6]})
 
 PICTURES = {
@@ -87,6 +97,8 @@ PICTURES = {
     "learning_curve": (plots.learning_curve, CURVE),
     "learned_at_once": (plots.learning_curve, CURVE[:1]),
     "feature_importance": (plots.feature_importance, IMPORTANCE),
+    "search_history": (plots.search_history, TRIALS),
+    "search_slices": (plots.search_slices, TRIALS),
     "zone_map": (lambda places: plots.zone_map(places, rides=RIDES), PLACES),
 }
 ORIGINALS = {name: data.copy() for name, (_, data) in PICTURES.items()}

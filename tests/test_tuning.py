@@ -1,7 +1,9 @@
 """A search is the same however it is made, and its trials are what they say they are."""
 
+import re
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -174,3 +176,14 @@ def test_a_space_is_described_a_row_a_parameter():
     described = describe_space(QUICK)
     assert described["parameter"].tolist() == ["max_depth", "reg_alpha"]
     assert described["drawn"].tolist() == ["whole numbers", "evenly by the logarithm"]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_documented_space_is_the_one_in_the_code(name):
+    document = Path(__file__).parents[1].joinpath("docs", "search.md").read_text(encoding="utf-8")
+    section = document.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\w ]+) \|", section, re.MULTILINE)
+    described = describe_space(name).itertuples(index=False)
+    assert rows == [
+        (each, f"{low:.3g}", f"{high:.3g}", drawn) for each, low, high, drawn in described
+    ]

@@ -11,6 +11,7 @@ from taxi_duration.plots.rides import (
     duration_by_month,
     rides_by_hour,
 )
+from taxi_duration.plots.search import search_history, search_slices
 from taxi_duration.plots.slices import error_by, error_by_hour
 from taxi_duration.plots.style import colour_of
 from taxi_duration.plots.training import compare_models, feature_importance, learning_curve
@@ -35,5 +36,7 @@ __all__ = [
     "residuals",
     "rides_by_hour",
     "scatter",
+    "search_history",
+    "search_slices",
     "zone_map",
 ]

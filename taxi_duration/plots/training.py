@@ -37,6 +37,7 @@ def compare_models(comparison: pd.DataFrame) -> Picture:
         place, text = (max(valid, test), name), f"valid {valid:.2f}, test {test:.2f}"
         axes.annotate(text, place, (12, -4), textcoords="offset points", fontsize=10)
     axes.invert_yaxis()
+    axes.margins(y=0.3 / max(len(table) - 1, 1))  # the same distance from the edge for few models
     axes.grid(visible=False, axis="y")
     axes.set(xlabel="RMSE (minutes)", ylabel="model", xlim=(0, 1.36 * errors.max(axis=None)))
     _legend_in_ink(axes)
