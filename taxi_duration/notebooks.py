@@ -140,7 +140,7 @@ def _execute(
         with _staging(into) as staging, _writing(into):
             _write(failure.notebook, staging / failed.name).replace(failed)
         raise NotebookError(
-            f"{notebook.stem}, {str(failure).rstrip('.')}. See {failed}; once mended, go on with: "
+            f"{notebook.stem}, {str(failure).removesuffix('.')}. See {failed}; once mended, go on with: "
             f"{again}"
         ) from failure
 
