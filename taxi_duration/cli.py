@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from taxi_duration import __version__, model_commands, record_commands
+from taxi_duration import __version__, model_commands, record_commands, work_commands
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import SERVICES, Month, Service
 
@@ -208,8 +208,9 @@ def store() -> None:
     click.echo(store_uri())
 
 
-for command in (*model_commands.COMMANDS, *record_commands.COMMANDS):
-    cli.add_command(command)
+for room in (model_commands, record_commands, work_commands):
+    for command in room.COMMANDS:
+        cli.add_command(command)
 
 
 def _all(words: Iterable[str]) -> list[Month]:

@@ -13,7 +13,7 @@ RARE = 0.005  # zones with a smaller share are counted together
 TRACE = 1e-4  # share that stands for none: no logarithm of zero
 
 WATCHED = {
-    "trip_distance": "distance (miles)",
+    "trip_distance": "distance",
     "hour": "hour of pick-up",
     "weekday": "weekday of pick-up",
     "PULocationID": "pick-up zone",
@@ -34,17 +34,17 @@ def drift(rides: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each of `WATCHED`: `watched`, `psi` (population stability index), and for
-        measured ones `shift`: the Wasserstein distance in the reference's standard deviations.
+        A row for each of `WATCHED`: `watched` (in words), `psi` (population stability index), and
+        for measured ones `shift`: the Wasserstein distance in the reference's standard deviations.
     """
     now, then = _watched(rides), _watched(reference)
     rows = [
         {
-            "watched": name,
+            "watched": said,
             "psi": stability_index(now[name], then[name], measured=name in MEASURED),
             "shift": _shift(now[name], then[name]) if name in MEASURED else np.nan,
         }
-        for name in WATCHED
+        for name, said in WATCHED.items()
     ]
     return pd.DataFrame(rows)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from taxi_duration.drift import WATCHED, drift
+from taxi_duration.drift import drift
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation import score
 from taxi_duration.intervals import coverage
@@ -170,7 +170,7 @@ def _crossed(
     if row["refused"] > limits.refused:
         said.append(f"{row['refused']:.0%} of rows refused")
     far = moved[moved["psi"] > limits.psi].itertuples()
-    return said + [f"{WATCHED[each.watched]} drifted (PSI {each.psi:.2f})" for each in far]
+    return said + [f"{each.watched} drifted (PSI {each.psi:.2f})" for each in far]
 
 
 def _months_between(first: str, last: str) -> int:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from taxi_duration.months import Month, Service
 from taxi_duration.parquet import open_parquet, sha256
 
-__all__ = ["PREDICTIONS", "REFUSED", "Manifest", "Scored", "known_manifest"]
+__all__ = ["PREDICTIONS", "REFUSED", "Manifest", "Scored", "known_manifest", "place"]
 
 PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
 
@@ -69,6 +70,13 @@ class Scored:
     manifest: Manifest
     fresh: bool
 
+    @classmethod
+    def find(cls, into: Path, month: Month, service: Service) -> Scored | None:
+        """Find a month's predictions below a folder; None if there are none."""
+        folder = place(into, month, service)
+        manifest = Manifest.load(folder)
+        return cls(folder, manifest, fresh=False) if manifest else None
+
     def predictions(self) -> pd.DataFrame:
         """Return the answered rides, as `score_month` writes them."""
         return _read(self.folder / PREDICTIONS)
@@ -78,13 +86,18 @@ class Scored:
         return _read(self.folder / REFUSED)
 
 
-def known_manifest(place: Path, basis: Mapping[str, object]) -> Manifest | None:
+def place(into: Path, month: Month, service: Service) -> Path:
+    """Return the folder of a month's predictions."""
+    return into / f"service={service.name}" / f"month={month}"
+
+
+def known_manifest(folder: Path, basis: Mapping[str, object]) -> Manifest | None:
     """Return the manifest of what is there, if it rests on the same and its files are whole."""
-    known = Manifest.load(place)
+    known = Manifest.load(folder)
     if known is None or any(getattr(known, name) != value for name, value in basis.items()):
         return None
     whole = all(
-        (place / name).is_file() and sha256(place / name) == digest
+        (folder / name).is_file() and sha256(folder / name) == digest
         for name, digest in known.files.items()
     )
     return known if whole else None

@@ -21,13 +21,11 @@ from taxi_duration.parquet import append_parquet, sha256
 from taxi_duration.provenance import environment
 from taxi_duration.rides import read_rides, refusals, repaired
 from taxi_duration.schema import check
-from taxi_duration.scored import PREDICTIONS, REFUSED, Manifest, Scored, known_manifest
+from taxi_duration.scored import PREDICTIONS, REFUSED, Manifest, Scored, known_manifest, place
 from taxi_duration.source import RawMonth, digest_month, iter_month
 from taxi_duration.versions import find_version
 
 __all__ = [
-    "PREDICTIONS",
-    "Manifest",
     "Scored",
     "Scorer",
     "load_scorer",
@@ -143,20 +141,20 @@ def score_month(
     """
     from filelock import FileLock
 
-    place = into / f"service={service.name}" / f"month={month}"
+    folder = place(into, month, service)
     basis = _basis(scorer, month, service, source)
     with _writing(into):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.parent / f".{place.name}.lock", timeout=LOCK_SECONDS):
-            known = known_manifest(place, basis)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
+            known = known_manifest(folder, basis)
             if known and not force:
-                return Scored(place, known, fresh=False)
-            _sweep(place)
+                return Scored(folder, known, fresh=False)
+            _sweep(folder)
             blocks = _blocks(month, service, source, progress)
-            with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}-") as staging:
+            with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
                 manifest = _score(scorer, blocks, Path(staging) / "new", basis)
-                _swap(Path(staging), place)
-    return Scored(place, manifest, fresh=True)
+                _swap(Path(staging), folder)
+    return Scored(folder, manifest, fresh=True)
 
 
 def _basis(scorer: Scorer, month: Month, service: Service, source: str | Path) -> dict[str, object]:
@@ -229,17 +227,17 @@ def _rows(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
     return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))
 
 
-def _sweep(place: Path) -> None:
+def _sweep(folder: Path) -> None:
     """Remove what a scorer that was killed has left."""
-    for stale in place.parent.glob(f".{place.name}-*"):
+    for stale in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(stale)
 
 
-def _swap(staging: Path, place: Path) -> None:
+def _swap(staging: Path, folder: Path) -> None:
     """Move a finished folder in; the former one goes with the staging."""
-    if place.exists():
-        place.rename(staging / "old")
-    (staging / "new").rename(place)
+    if folder.exists():
+        folder.rename(staging / "old")
+    (staging / "new").rename(folder)
 
 
 @contextmanager

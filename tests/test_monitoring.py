@@ -147,7 +147,7 @@ def test_without_a_month_or_its_durations_nothing_is_judged(scored, reference, a
 
 def test_nothing_has_drifted_from_itself(reference):
     found = drift(reference.rides, reference.rides)
-    assert found["watched"].tolist() == list(WATCHED)
+    assert found["watched"].tolist() == list(WATCHED.values())
     assert found["psi"].abs().max() == 0
     assert found["shift"].abs().max() == 0
 

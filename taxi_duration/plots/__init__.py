@@ -2,6 +2,7 @@
 
 from taxi_duration.plots.durations import durations, left_out, log_durations
 from taxi_duration.plots.explanation import influences, reasons
+from taxi_duration.plots.monitoring import ageing, drifts, quality
 from taxi_duration.plots.picture import Picture
 from taxi_duration.plots.places import zone_map
 from taxi_duration.plots.predictions import predicted_and_actual, residuals, scatter
@@ -12,14 +13,17 @@ from taxi_duration.plots.rides import (
     rides_by_hour,
 )
 from taxi_duration.plots.search import search_history, search_slices
+from taxi_duration.plots.selection import pareto_front
 from taxi_duration.plots.slices import error_by, error_by_hour
 from taxi_duration.plots.style import colour_of
 from taxi_duration.plots.training import compare_models, feature_importance, learning_curve
 
 __all__ = [
     "Picture",
+    "ageing",
     "colour_of",
     "compare_models",
+    "drifts",
     "duration_by_distance",
     "duration_by_hour",
     "duration_by_month",
@@ -31,7 +35,9 @@ __all__ = [
     "learning_curve",
     "left_out",
     "log_durations",
+    "pareto_front",
     "predicted_and_actual",
+    "quality",
     "reasons",
     "residuals",
     "rides_by_hour",

@@ -1,0 +1,114 @@
+"""A registered model behind MLflow's own server, its files checked before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from taxi_duration.errors import ModelError
+from taxi_duration.loading import NAME, sealed_files
+from taxi_duration.records import read_record
+from taxi_duration.versions import Version, find_version
+
+__all__ = ["PORT", "Server", "serve"]
+
+PORT = 8000
+START_SECONDS = 120  # the server imports MLflow before it answers
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """A model that answers over HTTP.
+
+    Attributes
+    ----------
+    address
+        To which rides are sent.
+    """
+
+    address: str
+    version: Version
+    process: subprocess.Popen = field(repr=False)
+
+    def wait(self) -> int:
+        """Stay until the server ends, and return its exit code."""
+        return self.process.wait()
+
+
+@contextmanager
+def serve(
+    model: str = f"models:/{NAME}@champion", *, host: str = "127.0.0.1", port: int = PORT
+) -> Iterator[Server]:
+    """Serve a model until the end of the block, by `mlflow models serve`.
+
+    Parameters
+    ----------
+    model
+        As `taxi_duration.versions.find_version` takes it; an alias is resolved once.
+    host
+        Loopback unless told otherwise: the server asks nobody who they are.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, its files are not those that were recorded, or the server
+        does not come up.
+    TrackingError
+        If the store does not answer.
+    """
+    version = find_version(model)
+    with sealed_files(read_record(version.run_id), version.address) as folder:
+        words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-w", "1"]
+        command = [sys.executable, "-m", "mlflow", *words, "-h", host, "-p", str(port)]
+        # a group of its own, since the command starts the server as its child
+        process = subprocess.Popen(command, env=_environment(), process_group=0)  # noqa: S603
+        try:
+            _wait_for(process, f"http://{host}:{port}/ping")
+            yield Server(f"http://{host}:{port}/invocations", version, process)
+        finally:
+            _stop(process)
+
+
+def _environment() -> dict[str, str]:
+    beside = Path(sys.executable).parent  # where MLflow looks for its server
+    return {
+        **os.environ,
+        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def _wait_for(process: subprocess.Popen, address: str) -> None:
+    import requests
+
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if requests.get(address, timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    raise ModelError(
+        f"No server came up at {address}. Read what it said above; the port may be taken: --port."
+    )
+
+
+def _stop(process: subprocess.Popen) -> None:
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(STOP_SECONDS)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
