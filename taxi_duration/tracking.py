@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,6 +141,7 @@ def record(
     pictures: Sequence[Draw] = (),
     refit: bool = False,
     threads: int | None = None,
+    tags: Mapping[str, str] | None = None,
     **parameters: object,
 ) -> Run:
     """Train one model, and record all that the training rests on and leads to.
@@ -155,6 +156,8 @@ def record(
         That asks for it, e.g. "02_train".
     pictures
         Functions of `taxi_duration.plots` that draw predictions (of the valid month).
+    tags
+        To be set on the run beside our own, e.g. the id of the `search` that found the parameters.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def record(
     open_store(experiment)
     import mlflow
 
-    tags = tags_of(split, notebook) | {"model": name}
+    tags = {**(tags or {}), **tags_of(split, notebook), "model": name}
     nested = mlflow.active_run() is not None
     with (
         told(f"The run of model {name!r} cannot be recorded"),

@@ -436,3 +436,9 @@ def test_a_run_from_a_changed_checkout_has_its_commit_and_its_patch(
     assert found.data.tags["tree"] == "changed"
     patch = Path(client(store).download_artifacts(found.info.run_id, "code.patch", tmp_path))
     assert "+# an idea" in patch.read_text()
+
+
+def test_a_run_takes_tags_that_cannot_replace_ours(store, split):
+    run = record("median", split, tags={"search": "3f1c", "model": "another"})
+    tags = client(store).get_run(run.run_id).data.tags
+    assert (tags["search"], tags["model"]) == ("3f1c", "median")
