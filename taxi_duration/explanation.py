@@ -10,7 +10,7 @@ from taxi_duration.estimator import Estimator
 from taxi_duration.features import RideFeatures
 from taxi_duration.rides import read_rides
 
-__all__ = ["AVERAGE", "explain", "influence"]
+__all__ = ["AVERAGE", "can_explain", "explain", "influence"]
 
 AVERAGE = "average ride"
 ROWS = 5000  # rides that say enough about a month
@@ -23,6 +23,11 @@ BECAUSE = {
     "time of day": ("minute_of_day",),
     "weekday": ("day_of_week",),
 }
+
+
+def can_explain(estimator: Estimator) -> bool:
+    """Say whether the model is one of boosted trees on the features of a ride."""
+    return isinstance(estimator.pipeline[0], RideFeatures)
 
 
 def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +101,8 @@ def _contributions(
     estimator: Estimator, rides: pd.DataFrame
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return minutes by thing, and those of an average ride."""
-    features = estimator.pipeline["features"]
-    if not isinstance(features, RideFeatures):
+    features = estimator.pipeline[0]
+    if not can_explain(estimator):
         raise ModelError(
             f"Model {estimator.name!r} cannot say why. Ask one of boosted trees on a ride's "
             "features: 'xgboost' or 'quote'."

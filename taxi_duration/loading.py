@@ -155,8 +155,9 @@ def locate(model: str, *, name: str = NAME) -> ModelVersion:
         except MlflowException as problem:
             if problem.error_code in UNKNOWN:
                 raise ModelError(
-                    f"There is no model {model!r} named {name!r} in {store_uri()}. Register one "
-                    "(taxi-duration register RUN), or look at them: taxi-duration history."
+                    f"There is no model {model!r} named {name!r} in {store_uri()}. Choose one "
+                    "in the notebook 04_select, register one (taxi-duration register RUN), or look "
+                    "at them: taxi-duration history."
                 ) from problem
             raise
 

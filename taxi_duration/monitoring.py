@@ -15,6 +15,8 @@ from taxi_duration.trips import LONGEST, SHORTEST
 
 __all__ = ["Limits", "Reference", "Report", "ScoredMonth", "monitor"]
 
+LIMITED = ("rmse", "bias", "coverage", "refused", "psi")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -59,12 +61,15 @@ class Reference:
         Share of rides that its intervals were made to cover.
     last
         The last month that it learned from.
+    model
+        What kind of model it is, e.g. "xgboost".
     """
 
     rides: pd.DataFrame = field(repr=False)
     rmse: float
     level: float
     last: str
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class ScoredMonth:
     month: str
     predictions: pd.DataFrame = field(repr=False)
     refused: int
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """Rides that count for the error, as in training: they took 1 to 60 minutes."""
+        return self.predictions[self.predictions["duration"].between(SHORTEST, LONGEST)]
 
 
 @dataclass(frozen=True)
@@ -89,11 +99,16 @@ class Report:
         As `taxi_duration.drift.drift`, with the `month`.
     alarm
         Whether somebody has to act.
+    months
+        What was judged, the latest last.
     """
 
     table: pd.DataFrame = field(repr=False)
     drift: pd.DataFrame = field(repr=False)
     alarm: bool
+    months: tuple[ScoredMonth, ...] = field(repr=False)
+    reference: Reference
+    limits: Limits
 
     @property
     def verdict(self) -> str:
@@ -101,6 +116,20 @@ class Report:
         latest = self.table.iloc[-1]
         act = "Retrain." if self.alarm else "Nothing to do yet." if latest["verdict"] else ""
         return f"{latest['month']}: {latest['verdict'] or 'within its limits'}. {act}".strip()
+
+    def margins(self) -> pd.DataFrame:
+        """Return what each limit allows, and what each month has used of it, a row a limit."""
+        used = self.table.set_index("month")
+        rows = {
+            "rmse above that at training (share)": used["rmse"] / self.reference.rmse - 1,
+            "bias, either way (minutes)": used["bias"].abs(),
+            "coverage, off the promised (share)": (used["coverage"] - self.reference.level).abs(),
+            "rows refused (share)": used["refused"],
+            "largest drift (PSI)": used["psi"],
+        }
+        table = pd.DataFrame(rows).T
+        allowed = [getattr(self.limits, name) for name in LIMITED]
+        return pd.DataFrame({"limit": allowed}, table.index).join(table)
 
 
 def monitor(
@@ -129,12 +158,11 @@ def monitor(
     out = table["verdict"].ne("").tail(limits.of_last)
     alarm = bool(out.iloc[-1] and out.sum() >= limits.months)
     tidy = pd.concat(drifts, names=["month"]).reset_index("month").reset_index(drop=True)
-    return Report(table, tidy, alarm)
+    return Report(table, tidy, alarm, tuple(ordered), reference, limits)
 
 
 def _figures(each: ScoredMonth, reference: Reference, moved: pd.DataFrame) -> dict[str, object]:
-    known = each.predictions[each.predictions["duration"].between(SHORTEST, LONGEST)]
-    rows = len(each.predictions) + each.refused
+    known, rows = each.known, len(each.predictions) + each.refused
     if known.empty and each.refused < rows:
         raise ModelError(
             f"No duration of {each.month} is known yet. Look at it when its rides have ended, and "

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.months import Month, Service
 from taxi_duration.parquet import open_parquet, sha256
+from taxi_duration.rides import REFUSED as REASONS
 
-__all__ = ["PREDICTIONS", "REFUSED", "Manifest", "Scored", "known_manifest", "place"]
+__all__ = [
+    "PREDICTIONS",
+    "REFUSED",
+    "Manifest",
+    "Scored",
+    "known_manifest",
+    "place",
+    "swap",
+    "sweep",
+    "tally",
+    "writing",
+]
 
 PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
 
@@ -101,6 +116,61 @@ def known_manifest(folder: Path, basis: Mapping[str, object]) -> Manifest | None
         for name, digest in known.files.items()
     )
     return known if whole else None
+
+
+def tally(made: Sequence[Scored]) -> pd.DataFrame:
+    """Count what became of the rows of scored months, a column a month.
+
+    Returns
+    -------
+    DataFrame
+        Rows read, answered, answered with a usual distance in place of the given one, and refused
+        for each reason that there may be.
+    """
+    return pd.DataFrame({str(each.manifest.month): _counts(each.manifest) for each in made})
+
+
+def _counts(manifest: Manifest) -> dict[str, int]:
+    reasons = {f"refused: {reason}": manifest.refused.get(reason, 0) for reason in REASONS}
+    return {
+        "read": manifest.rows,
+        "answered": manifest.scored,
+        "answered with a usual distance": manifest.repaired,
+        **reasons,
+    }
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a scorer that was killed has left."""
+    for stale in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(stale)
+
+
+def swap(staging: Path, folder: Path) -> None:
+    """Move a finished folder in; the former one goes with the staging."""
+    if folder.exists():
+        folder.rename(staging / "old")
+    (staging / "new").rename(folder)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say in one line why the folder cannot be written.
+
+    Raises
+    ------
+    SourceError
+        In place of the system's own error.
+    """
+    try:
+        yield
+    except TaxiDurationError:
+        raise
+    except OSError as problem:
+        raise SourceError(
+            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
+            "Make room or choose another folder."
+        ) from problem
 
 
 def _read(path: Path) -> pd.DataFrame:

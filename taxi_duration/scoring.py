@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.estimator import Estimator
 from taxi_duration.loading import NAME, load
 from taxi_duration.months import Month, Service
@@ -21,20 +18,31 @@ from taxi_duration.parquet import append_parquet, sha256
 from taxi_duration.provenance import environment
 from taxi_duration.rides import read_rides, refusals, repaired
 from taxi_duration.schema import check
-from taxi_duration.scored import PREDICTIONS, REFUSED, Manifest, Scored, known_manifest, place
+from taxi_duration.scored import (
+    PREDICTIONS,
+    REFUSED,
+    Manifest,
+    Scored,
+    known_manifest,
+    place,
+    swap,
+    sweep,
+    writing,
+)
 from taxi_duration.source import RawMonth, digest_month, iter_month
+from taxi_duration.store import beside_store
 from taxi_duration.versions import find_version
 
 __all__ = [
     "Scored",
     "Scorer",
+    "folder_of",
     "load_scorer",
     "score_month",
     "score_months",
 ]
 
 BLOCK = 200_000  # rows that are read, answered and written together
-FOLDER = Path("predictions")
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
 
 
@@ -69,13 +77,18 @@ def load_scorer(model: str) -> Scorer:
     return Scorer(version.name, int(version.version), version.sha256, estimator)
 
 
+def folder_of(predictions: str | Path | None) -> Path:
+    """Return where predictions are kept: as given, else beside the recorded runs."""
+    return Path(predictions) if predictions else beside_store("predictions")
+
+
 def score_months(
     months: str,
     *,
-    model: str = f"models:/{NAME}@champion",
+    model: str | Scorer = f"models:/{NAME}@champion",
     service: str | Service = "green",
     source: str | Path = "sample",
-    into: str | Path = FOLDER,
+    into: str | Path | None = None,
     force: bool = False,
     progress: Callable[[Month, int], None] | None = None,
 ) -> list[Scored]:
@@ -84,7 +97,9 @@ def score_months(
     Parameters
     ----------
     model
-        As `taxi_duration.versions.find_version` takes it; an alias is resolved once.
+        As `taxi_duration.versions.find_version` takes it, or loaded; an alias is resolved once.
+    into
+        Where predictions are kept; None: beside the recorded runs.
     progress
         Called after each block with the month, and its rows done so far.
 
@@ -95,10 +110,11 @@ def score_months(
     SourceError, SchemaError
         As `score_month`.
     """
-    kind, wanted, scorer = Service.parse(service), Month.parse_range(months), load_scorer(model)
+    kind, wanted, folder = Service.parse(service), Month.parse_range(months), folder_of(into)
+    scorer = model if isinstance(model, Scorer) else load_scorer(model)
     return [
         score_month(
-            scorer, month, service=kind, source=source, into=Path(into), force=force,
+            scorer, month, service=kind, source=source, into=folder, force=force,
             progress=partial(progress, month) if progress else None,
         )
         for month in wanted
@@ -143,17 +159,17 @@ def score_month(
 
     folder = place(into, month, service)
     basis = _basis(scorer, month, service, source)
-    with _writing(into):
+    with writing(into):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
             known = known_manifest(folder, basis)
             if known and not force:
                 return Scored(folder, known, fresh=False)
-            _sweep(folder)
+            sweep(folder)
             blocks = _blocks(month, service, source, progress)
             with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
                 manifest = _score(scorer, blocks, Path(staging) / "new", basis)
-                _swap(Path(staging), folder)
+                swap(Path(staging), folder)
     return Scored(folder, manifest, fresh=True)
 
 
@@ -225,29 +241,3 @@ def _rows(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
     numbers = ("PULocationID", "DOLocationID", "trip_distance")
     times = ("pickup_datetime", "dropoff_datetime")
     return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a scorer that was killed has left."""
-    for stale in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(stale)
-
-
-def _swap(staging: Path, folder: Path) -> None:
-    """Move a finished folder in; the former one goes with the staging."""
-    if folder.exists():
-        folder.rename(staging / "old")
-    (staging / "new").rename(folder)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except TaxiDurationError:
-        raise
-    except OSError as problem:
-        raise SourceError(
-            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
-            "Make room or choose another folder."
-        ) from problem

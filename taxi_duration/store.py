@@ -12,7 +12,7 @@ from pathlib import Path
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.provenance import CHECKOUT
 
-__all__ = ["EXPERIMENT", "open_store", "store_exists", "store_uri", "told"]
+__all__ = ["EXPERIMENT", "beside_store", "open_store", "store_exists", "store_uri", "told"]
 
 EXPERIMENT = "taxi-duration"
 LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
@@ -33,6 +33,12 @@ def store_exists() -> bool:
     """Say whether there may be runs in the store; a server is asked when it is opened."""
     database = _database(store_uri())
     return database is None or database.exists()
+
+
+def beside_store(name: str) -> Path:
+    """Return a place beside the runs: by the database, or at home where a server has them."""
+    database = _database(store_uri())
+    return (database.parent if database else _home()) / name
 
 
 def open_store(experiment: str = EXPERIMENT) -> str:

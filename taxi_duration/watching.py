@@ -15,7 +15,7 @@ from taxi_duration.monitoring import Limits, Reference, Report, ScoredMonth, mon
 from taxi_duration.months import Month, Service
 from taxi_duration.records import Record, read_record
 from taxi_duration.scored import Scored
-from taxi_duration.scoring import FOLDER, Scorer, load_scorer
+from taxi_duration.scoring import Scorer, folder_of, load_scorer
 from taxi_duration.store import open_store, told
 from taxi_duration.trips import load_trips
 from taxi_duration.versions import find_version
@@ -31,7 +31,7 @@ def watch(
     model: str = f"models:/{NAME}@champion",
     service: str | Service = "green",
     source: str | Path = "sample",
-    predictions: str | Path = FOLDER,
+    predictions: str | Path | None = None,
     limits: Limits | None = None,
 ) -> Report:
     """Judge the months that a model has scored, and record what was found.
@@ -43,7 +43,7 @@ def watch(
     source
         Where the months are that the model learned from.
     predictions
-        Where `taxi_duration.scoring.score_months` wrote.
+        Where `taxi_duration.scoring.score_months` wrote; None: beside the recorded runs.
 
     Raises
     ------
@@ -57,7 +57,8 @@ def watch(
     kind, wanted = Service.parse(service), Month.parse_range(months)
     scorer, version = load_scorer(model), find_version(model)
     record = read_record(version.run_id)
-    seen = [_scored_month(scorer, month, kind, Path(predictions)) for month in wanted]
+    folder = folder_of(predictions)
+    seen = [_scored_month(scorer, month, kind, folder) for month in wanted]
     report = monitor(seen, reference_of(scorer, record, source), limits=limits)
     _record(report, scorer, months, limits or Limits())
     return report
@@ -88,6 +89,7 @@ def reference_of(scorer: Scorer, record: Record, source: str | Path) -> Referenc
         rmse=record.metrics["valid_rmse"],
         level=scorer.estimator.intervals.level,
         last=months[-1],
+        model=scorer.estimator.name,
     )
 
 
@@ -102,7 +104,8 @@ def _scored_month(scorer: Scorer, month: Month, service: Service, folder: Path) 
     if scored is None or scored.manifest.model["sha256"] != scorer.sha256:
         raise ModelError(
             f"Version {scorer.version} of {scorer.name!r} has not scored {service.name} {month} "
-            f"in {str(folder)!r}. Score it: taxi-duration score {month} --service {service.name}"
+            f"in {str(folder)!r}. Run the notebook 05_score first, or taxi-duration score {month} "
+            f"--service {service.name} --into {folder}."
         )
     return ScoredMonth(str(month), scored.predictions(), sum(scored.manifest.refused.values()))
 

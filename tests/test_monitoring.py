@@ -159,3 +159,13 @@ NUMBERS = st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=30)
 def test_the_index_is_a_number_from_0_on_whatever_is_compared(now, then, measured):
     now, then = (pd.Series(values, dtype=float) for values in (now, then))
     assert stability_index(now, then, measured=measured) >= 0
+
+
+def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it(scored, reference, april):
+    report = monitor([scored("2021-04", april, refused=8)], reference)
+    margins, (row,) = report.margins(), report.table.to_dict("records")
+    assert margins["limit"].tolist() == [0.10, 2.0, 0.05, 0.02, 0.25]
+    assert margins["2021-04"].iloc[[0, 3]].tolist() == [
+        row["rmse"] / reference.rmse - 1,
+        row["refused"],
+    ]

@@ -69,3 +69,10 @@ def test_a_back_test_has_a_line_for_each_way_to_train():
 def test_without_rows_nothing_is_drawn(draw, frame):
     with pytest.raises(SchemaError, match="no rows"):
         draw(frame[:0])
+
+
+def test_answers_are_drawn_before_any_ride_has_ended():
+    asked = pd.DataFrame({"predicted": [8.2, 8.4, 30.0], "low": [6, 6, 24], "high": [11, 11, 42]})
+    intervals, rides = plots.answers(asked, model="xgboost").figure.axes
+    assert sum(bar.get_height() for bar in rides.patches) == len(asked)
+    assert intervals.get_ylim()[0] == 0

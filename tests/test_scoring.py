@@ -19,7 +19,7 @@ from taxi_duration.intervals import Intervals
 from taxi_duration.models import MODELS
 from taxi_duration.months import GREEN, Month
 from taxi_duration.parquet import write_parquet
-from taxi_duration.scored import Manifest
+from taxi_duration.scored import Manifest, tally
 from taxi_duration.scoring import Scorer, score_month
 
 JANUARY = Month(2021, 1)
@@ -250,3 +250,9 @@ def test_a_manifest_that_is_none_counts_as_missing(score):
     folder = score().folder
     (folder / "manifest.json").write_text(json.dumps({"rows": 1}))
     assert Manifest.load(folder) is None
+
+
+def test_the_tally_accounts_for_every_row(score, raw):
+    counts = tally([score()])["2021-01"]
+    refused = counts[counts.index.str.startswith("refused: ")].sum()
+    assert counts["read"] == len(raw) == counts["answered"] + refused

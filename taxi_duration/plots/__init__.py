@@ -1,5 +1,6 @@
 """Frames in, figures out: each call draws one `Picture` and leaves nothing else behind."""
 
+from taxi_duration.plots.answers import answers
 from taxi_duration.plots.durations import durations, left_out, log_durations
 from taxi_duration.plots.explanation import influences, reasons
 from taxi_duration.plots.monitoring import ageing, drifts, quality
@@ -21,6 +22,7 @@ from taxi_duration.plots.training import compare_models, feature_importance, lea
 __all__ = [
     "Picture",
     "ageing",
+    "answers",
     "colour_of",
     "compare_models",
     "drifts",
