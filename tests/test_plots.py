@@ -67,6 +67,14 @@ COMPARISON = pd.DataFrame(
 )
 CURVE = pd.DataFrame({"train": [9.0, 6.0, 5.0, 4.0], "valid": [9.5, 7.0, 6.5, 6.75]})
 IMPORTANCE = pd.DataFrame({"feature": ["weekday", "distance"], "importance": [1.0, 3.0]})
+SIZES = pd.DataFrame(
+    {
+        "model": MODELS,
+        "valid_rmse": [11.0, 9.2, 9.3, 9.5, 6.6, 5.9, 8.3],
+        "size_mb": [0.04, 0.04, 0.03, 0.02, 4.2, 1.2, 0.6],
+        "front": [False, True, True, True, False, True, True],
+    }
+)
 TRIALS = pd.DataFrame(
     {
         "number": range(4),
@@ -94,6 +102,7 @@ PICTURES = {
     "rmse_by_hour": (lambda rides: plots.error_by_hour(rides, measure="rmse", at_least=5), RIDES),
     "error_by": (plots.error_by, SCORES),
     "compare_models": (plots.compare_models, COMPARISON),
+    "pareto_front": (plots.pareto_front, SIZES),
     "learning_curve": (plots.learning_curve, CURVE),
     "learned_at_once": (plots.learning_curve, CURVE[:1]),
     "feature_importance": (plots.feature_importance, IMPORTANCE),

@@ -24,6 +24,7 @@ SLICES = {
     "hour": "hour of pick-up (o'clock)",
     "weekday": "weekday of pick-up",
     "distance": "distance (miles)",
+    "part": "part of the city where the ride begins",
 }
 
 
