@@ -201,12 +201,12 @@ def _check_gate(gate: Trips, version: Version, record: Record) -> None:
     if not min(gate.months) > last:
         raise ModelError(
             f"The gate's month {min(gate.months)} does not come after {last}, which {version} has "
-            "seen. Take the newest month."
+            "seen. Take a newer month, or another name."
         )
     if gate.service.name != record.tags.get("service"):
         raise ModelError(
             f"The gate has rides of {gate.service.name} taxis, {version} has learned from "
-            f"{record.tags.get('service')} ones. Take the same service."
+            f"{record.tags.get('service')} ones. Take its service, or another name."
         )
 
 
