@@ -58,11 +58,12 @@ def serve(
     Raises
     ------
     ModelError
-        If there is no such model, its files are not those that were recorded, or the server
-        does not come up.
+        If there is no such model, its files are not those that were recorded, the port is taken,
+        or the server does not come up.
     TrackingError
         If the store does not answer.
     """
+    _check_port(host, port)
     version = find_version(model)
     with sealed_files(read_record(version.run_id), version.address) as folder:
         words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-w", "1"]
@@ -76,6 +77,17 @@ def serve(
             _stop(process)
 
 
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as problem:
+        raise ModelError(
+            f"Port {port} of {host!r} cannot be had ({problem.strerror}). Choose another: --port."
+        ) from problem
+
+
 def _environment() -> dict[str, str]:
     beside = Path(sys.executable).parent  # where MLflow looks for its server
     return {
@@ -83,6 +95,8 @@ def _environment() -> dict[str, str]:
         "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # a ride is one row: threads that share it out cost 40 ms on a machine that is busy
+        "OMP_THREAD_LIMIT": "1",
     }
 
 
@@ -96,9 +110,7 @@ def _wait_for(process: subprocess.Popen, address: str) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    raise ModelError(
-        f"No server came up at {address}. Read what it said above; the port may be taken: --port."
-    )
+    raise ModelError(f"No server came up at {address}. Read what it said above.")
 
 
 def _stop(process: subprocess.Popen) -> None:
