@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from shelf import stock
+from shelf import employ, stock
 from tlc import Tlc
 
 from taxi_duration.models import MODELS, fit
 from taxi_duration.months import GREEN, Month
+from taxi_duration.parquet import write_parquet
 from taxi_duration.sample import make_month
 from taxi_duration.trips import Split, load_split
 
@@ -154,6 +155,26 @@ def shelf(new_store, months, tmp_path_factory):
     """The address of a store with trainings to choose from, and their run ids (see `shelf`)."""
     with new_store(tmp_path_factory.mktemp("shelf")) as uri:
         return uri, stock(months)
+
+
+@pytest.fixture(scope="session")
+def employed(new_store, months, tmp_path_factory):
+    """The address of a store whose champion has answered two months, and its run id."""
+    with new_store(tmp_path_factory.mktemp("employed")) as uri:
+        return uri, employ(months)
+
+
+@pytest.fixture(scope="session")
+def slow_months(tmp_path_factory):
+    """A folder with two months in which the rush hours take much longer than before."""
+    folder = tmp_path_factory.mktemp("slow")
+    for month in Month.parse_range("2021-04..2021-05"):
+        rows = make_month(month, rows=6000)
+        begun, took = rows[GREEN.pickup], rows[GREEN.dropoff] - rows[GREEN.pickup]
+        rush = begun.dt.hour.isin([7, 8, 9, 16, 17, 18, 19])
+        rows[GREEN.dropoff] = begun + took.where(~rush, 1.6 * took).astype(took.dtype)
+        write_parquet(rows, folder / GREEN.file(month))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A store with trainings to choose from, and a server of MLflow in front of such a one."""
+"""Stores with trainings to choose from or a champion at work, and a server of MLflow."""
 
 import os
 import shutil
@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import requests
 
+from taxi_duration.registry import promote, register
+from taxi_duration.scoring import score_months
 from taxi_duration.tracking import record
 
 QUICK = {"learning_rate": 0.3, "threads": 1}
@@ -70,3 +72,11 @@ def _wait(address):
         except requests.ConnectionError:
             time.sleep(0.2)
     raise TimeoutError(address)
+
+
+def employ(split):
+    """Train a model, make it champion and have it answer two sample months; return its run id."""
+    run = record("xgboost", split, learning_rate=0.2, n_estimators=60, threads=1)
+    promote(register(run.run_id), split.test, why="a test")
+    score_months("2021-02..2021-03")
+    return run.run_id

@@ -36,9 +36,10 @@ def reasons(explanation: pd.DataFrame) -> Picture:
     colours = [MUTED, *np.where(steps[1:] > 0, LONGER, SHORTER)]
     axes.barh(names, steps, left=start, color=colours)
     axes.axvline(end, color=INK, linestyle="dashed")
+    label = {"textcoords": "offset points", "bbox": {"color": "white", "pad": 1}}
     for name, begin, step in zip(names, start, steps, strict=True):
         text = f"{step:+.1f}" if begin else f"{step:.1f}"
-        axes.annotate(text, (max(begin, begin + step), name), (6, -4), textcoords="offset points")
+        axes.annotate(text, (max(begin, begin + step), name), (6, -4), **label)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     right = 1.2 * max((start + np.maximum(steps, 0)).max(), end)

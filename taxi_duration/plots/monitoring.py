@@ -58,7 +58,7 @@ def quality(
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
     for axes in panels[2:]:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylim(0, 1.25 * max(months["rmse"].max(), rmse or 0))
     panels[2].set_ylim(0, 1)
     panels[3].set_ylim(0, max(0.05, 1.1 * months["refused"].max()))
     panels[-1].set_xlabel("month")
@@ -71,10 +71,11 @@ def quality(
 
 
 def _through_months(axes: Axes, months: pd.DataFrame, measure: str, *, colour: str) -> None:
-    axes.plot(months["month"], months[measure], color=colour, marker="o", markersize=7)
+    dots = {"marker": "o", "markersize": 7}
+    axes.plot(months["month"], months[measure], color=colour, **dots)
     out = months[months["verdict"].ne("")]
     hollow = {"color": "white", "markeredgecolor": CONTRAST, "markeredgewidth": 2}
-    axes.plot(out["month"], out[measure], "o", markersize=7, **hollow)
+    axes.plot(out["month"], out[measure], linestyle="none", **dots, **hollow)
     axes.margins(x=0.08, y=0.25)
 
 
