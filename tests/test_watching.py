@@ -77,7 +77,7 @@ def test_one_slow_month_is_none(trained, slow_months, tmp_path):
 
 
 def test_a_month_without_answers_is_refused(trained):
-    with pytest.raises(ModelError, match=r"has not scored green 2021-04 .* notebook 05_score first"):
+    with pytest.raises(ModelError, match=r"has not scored green 2021-04 .* 05_score first"):
         watch("2021-03..2021-04")
 
 
