@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,11 +87,18 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
         ) from problem
 
 
-def append_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as a row group at the end of a file, which is made if it is not there."""
+def append_parquet(frame: pd.DataFrame, path: Path, *, plain: Collection[str] = ()) -> None:
+    """Write a frame as a row group at the end of a file, which is made if it is not there.
+
+    Parameters
+    ----------
+    plain
+        Columns that are not compressed.
+    """
     import fastparquet
 
-    fastparquet.write(str(path), frame, compression="SNAPPY", append=path.exists())
+    compression = {name: None if name in plain else "SNAPPY" for name in frame}
+    fastparquet.write(str(path), frame, compression=compression, append=path.exists())
 
 
 def sha256(path: Path) -> str:

@@ -18,26 +18,25 @@ LAST_ZONE = 265
 ZONES = ("PULocationID", "DOLocationID")
 
 
-def _no_zone(name: str) -> dict[str, Callable[[pd.DataFrame], pd.Series]]:
-    return {
-        f"{name} is missing": lambda rides: rides[name].isna(),
-        f"{name} is not one of TLC's zones 1 to {LAST_ZONE}": lambda rides: (
-            (rides[name] % 1 != 0) | ~rides[name].between(1, LAST_ZONE)
-        ),
-    }
+def _is_no_zone(zone: np.ndarray) -> np.ndarray:
+    return (np.floor(zone) != zone) | ~((zone >= 1) & (zone <= LAST_ZONE))
 
 
-REFUSED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "pickup_datetime is missing or no time": lambda rides: rides["pickup_datetime"].isna(),
-    **_no_zone("PULocationID"),
-    **_no_zone("DOLocationID"),
-    "trip_distance is missing (the model 'quote' needs none)": lambda rides: rides[
-        "trip_distance"
-    ].isna(),
-    "trip_distance is not 0 or more miles": lambda rides: (
-        ~rides["trip_distance"].between(0, np.inf, inclusive="left")
-    ),
+def _is_no_distance(miles: np.ndarray) -> np.ndarray:
+    return ~((miles >= 0) & (miles < np.inf))
+
+
+# On an array, since a Series takes ten times as long for one ride.
+RULES: dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]] = {
+    ("pickup_datetime", "is missing or no time"): np.isnat,
+    ("PULocationID", "is missing"): np.isnan,
+    ("PULocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): _is_no_zone,
+    ("DOLocationID", "is missing"): np.isnan,
+    ("DOLocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): _is_no_zone,
+    ("trip_distance", "is missing (the model 'quote' needs none)"): np.isnan,
+    ("trip_distance", "is not 0 or more miles"): _is_no_distance,
 }
+REFUSED = tuple(f"{field} {limit}" for field, limit in RULES)
 
 
 def read_rides(given: pd.DataFrame) -> pd.DataFrame:
@@ -97,13 +96,14 @@ def refusals(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
     ["PULocationID is not one of TLC's zones 1 to 265"]
     """
     rules = {
-        reason: applies
-        for reason, applies in REFUSED.items()
-        if distance or not reason.startswith("trip_distance")
+        (field, limit): applies
+        for (field, limit), applies in RULES.items()
+        if distance or field != "trip_distance"
     }
-    found = [applies(rides).to_numpy() for applies in rules.values()]
+    found = [applies(rides[field].to_numpy()) for (field, _), applies in rules.items()]
+    reasons = [f"{field} {limit}" for field, limit in rules]
     first = np.select(found, range(len(found)), default=-1)
-    return pd.Series(pd.Categorical.from_codes(first, list(rules)), rides.index, name="refused")
+    return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index, name="refused")
 
 
 def repaired(rides: pd.DataFrame) -> pd.Series:

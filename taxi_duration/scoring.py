@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from taxi_duration.ahead import ahead
+from taxi_duration.answered import Answered, answer_block
 from taxi_duration.estimator import Estimator
 from taxi_duration.loading import NAME, load
 from taxi_duration.months import Month, Service
 from taxi_duration.parquet import append_parquet, sha256
 from taxi_duration.provenance import environment
-from taxi_duration.rides import read_rides, refusals, repaired
 from taxi_duration.schema import check
 from taxi_duration.scored import (
     PREDICTIONS,
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 BLOCK = 200_000  # rows that are read, answered and written together
+MINUTES = ("predicted", "low", "high")  # kept as they are, since they hardly get smaller
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
 
 
@@ -166,9 +168,12 @@ def score_month(
             if known and not force:
                 return Scored(folder, known, fresh=False)
             sweep(folder)
-            blocks = _blocks(month, service, source, progress)
             with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
-                manifest = _score(scorer, blocks, Path(staging) / "new", basis)
+                blocks = ahead(_blocks(month, service, source))
+                manifest = _write(
+                    ahead(answer_block(scorer.estimator, each, scorer.version) for each in blocks),
+                    Path(staging) / "new", basis, progress,
+                )  # fmt: skip
                 swap(Path(staging), folder)
     return Scored(folder, manifest, fresh=True)
 
@@ -183,9 +188,7 @@ def _basis(scorer: Scorer, month: Month, service: Service, source: str | Path) -
     }
 
 
-def _blocks(
-    month: Month, service: Service, source: str | Path, progress: Callable[[int], None] | None
-) -> Iterator[pd.DataFrame]:
+def _blocks(month: Month, service: Service, source: str | Path) -> Iterator[pd.DataFrame]:
     """Read the month's rides in blocks of few rows, numbered through by their index."""
     done = 0
     for frame in iter_month(month, service=service, source=source):
@@ -195,49 +198,27 @@ def _blocks(
             block.index = pd.RangeIndex(done, done + len(block), name="ride")
             done += len(block)
             yield block
-            if progress:
-                progress(done)
 
 
-def _score(
-    scorer: Scorer, blocks: Iterator[pd.DataFrame], folder: Path, basis: dict[str, object]
+def _write(
+    answered: Iterator[Answered],
+    folder: Path,
+    basis: dict[str, object],
+    progress: Callable[[int], None] | None,
 ) -> Manifest:
     folder.mkdir()
-    rows = scored = usual = 0
+    scored = usual = 0
     reasons: Counter[str] = Counter()
-    for block in blocks:
-        rides = read_rides(block)
-        refused = refusals(rides, distance=scorer.estimator.needs_distance)
-        valid = refused.isna()
-        answers = _answers(scorer, block[valid], rides[valid])
-        append_parquet(answers, folder / PREDICTIONS)
-        append_parquet(_rows(block[~valid], refused[~valid]), folder / REFUSED)
-        rows, scored = rows + len(block), scored + len(answers)
-        usual += int(repaired(rides[valid]).sum()) if scorer.estimator.needs_distance else 0
-        reasons.update(refused.dropna())
+    for each in answered:
+        append_parquet(each.answers, folder / PREDICTIONS, plain=MINUTES)
+        append_parquet(each.refused, folder / REFUSED)
+        scored, usual = scored + len(each.answers), usual + each.repaired
+        reasons.update(each.refused["reason"])
+        if progress:
+            progress(scored + reasons.total())
     files = {name: sha256(folder / name) for name in (PREDICTIONS, REFUSED)}
-    counts = {"rows": rows, "scored": scored, "refused": dict(reasons), "repaired": usual}
+    counts = {"rows": scored + reasons.total(), "scored": scored}
+    counts |= {"refused": dict(reasons), "repaired": usual}
     manifest = Manifest(**basis, **counts, files=files, environment=environment())
     manifest.save(folder)
     return manifest
-
-
-def _answers(scorer: Scorer, block: pd.DataFrame, rides: pd.DataFrame) -> pd.DataFrame:
-    found = scorer.estimator.answer(rides)
-    minutes = (block["dropoff_datetime"] - block["pickup_datetime"]) / pd.Timedelta(minutes=1)
-    zones = {name: rides[name].astype("int32") for name in ("PULocationID", "DOLocationID")}
-    return rides.assign(
-        **zones,
-        predicted=found["duration"],
-        low=found["low"],
-        high=found["high"],
-        model_version=pd.Series(scorer.version, index=rides.index, dtype="int32"),
-        duration=minutes,
-    ).reset_index()
-
-
-def _rows(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
-    kept = block.assign(reason=reason.astype(object)).reset_index()
-    numbers = ("PULocationID", "DOLocationID", "trip_distance")
-    times = ("pickup_datetime", "dropoff_datetime")
-    return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))

@@ -1,0 +1,69 @@
+"""A block of a month's rides: answered, or refused with the reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from taxi_duration.estimator import Estimator
+from taxi_duration.rides import read_rides, refusals, repaired
+
+__all__ = ["Answered", "answer_block"]
+
+
+class Answered(NamedTuple):
+    """What became of a block.
+
+    Attributes
+    ----------
+    answers, refused
+        Rows as `taxi_duration.scoring.score_month` writes them.
+    repaired
+        How many were answered with the usual distance of their zones.
+    """
+
+    answers: pd.DataFrame
+    refused: pd.DataFrame
+    repaired: int
+
+
+def answer_block(estimator: Estimator, block: pd.DataFrame, version: int) -> Answered:
+    """Answer the rides of a block that are valid.
+
+    Parameters
+    ----------
+    block
+        The columns of a ride and `dropoff_datetime`; the index is named `ride`.
+    version
+        Of the registered model.
+    """
+    rides = read_rides(block)
+    refused = refusals(rides, distance=estimator.needs_distance)
+    valid = refused.isna()
+    answers = _answers(estimator, block[valid], rides[valid], version)
+    usual = int(repaired(answers).sum()) if estimator.needs_distance else 0
+    return Answered(answers, _refused(block[~valid], refused[~valid]), usual)
+
+
+def _answers(
+    estimator: Estimator, block: pd.DataFrame, rides: pd.DataFrame, version: int
+) -> pd.DataFrame:
+    found = estimator.answer(rides)
+    minutes = (block["dropoff_datetime"] - block["pickup_datetime"]) / pd.Timedelta(minutes=1)
+    zones = {name: rides[name].astype("int32") for name in ("PULocationID", "DOLocationID")}
+    return rides.assign(
+        **zones,
+        predicted=found["duration"],
+        low=found["low"],
+        high=found["high"],
+        model_version=pd.Series(version, index=rides.index, dtype="int32"),
+        duration=minutes,
+    ).reset_index()
+
+
+def _refused(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
+    kept = block.assign(reason=reason.astype(object)).reset_index()
+    numbers = ("PULocationID", "DOLocationID", "trip_distance")
+    times = ("pickup_datetime", "dropoff_datetime")
+    return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))
