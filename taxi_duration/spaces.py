@@ -60,7 +60,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
                 "subsample": Range(0.6, 1, "even"),
                 "colsample_bytree": Range(0.4, 1, "even"),
                 "colsample_bynode": Range(0.2, 1, "even"),
-                "reg_lambda": Range(1, 300, "log"),
+                "reg_lambda": Range(1, 2000, "log"),
                 "reg_alpha": Range(0.1, 30, "log"),
             },
             fixed={"learning_rate": 0.2},

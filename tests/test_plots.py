@@ -85,6 +85,28 @@ TRIALS = pd.DataFrame(
         "reg_lambda": [0.5, 80.0, 9.0, 30.0],
     }
 )
+REASONS = pd.DataFrame(
+    {
+        "because": ["average ride", "distance", "time of day"],
+        "value": ["", "2.5 miles", "08:00"],
+        "minutes": [16.0, -5.5, 1.5],
+    }
+)
+WORK = pd.DataFrame(
+    {
+        "month": ["2021-02", "2021-03"],
+        "rmse": [5.0, 9.0],
+        "bias": [-1.0, -4.0],
+        "coverage": [0.8, 0.5],
+        "refused": [0.0, 0.2],
+        "verdict": ["", "rmse above its limit"],
+    }
+)
+DRIFT = pd.DataFrame({"month": ["2021-02", "2021-03"], "watched": "distance", "psi": [0.01, 0.4]})
+BACKTEST = pd.DataFrame(
+    {"tested": ["2021-03", "2021-04"], "window": 1, "half_life": [None, 14.0], "age": 1,
+     "rmse": [5.0, 5.5]}
+)  # fmt: skip
 PLACES = pd.DataFrame({"zone": range(1, 9), "east": range(8), "north": [0, 3, 1, 2, 5, 4, 7, 6]})
 
 PICTURES = {
@@ -108,6 +130,12 @@ PICTURES = {
     "feature_importance": (plots.feature_importance, IMPORTANCE),
     "search_history": (plots.search_history, TRIALS),
     "search_slices": (plots.search_slices, TRIALS),
+    "reasons": (plots.reasons, REASONS),
+    "influences": (plots.influences, REASONS),
+    "answers": (plots.answers, RIDES.assign(low=1.0, high=50.0)),
+    "quality": (plots.quality, WORK),
+    "drifts": (plots.drifts, DRIFT),
+    "ageing": (plots.ageing, BACKTEST),
     "zone_map": (lambda places: plots.zone_map(places, rides=RIDES), PLACES),
 }
 ORIGINALS = {name: data.copy() for name, (_, data) in PICTURES.items()}

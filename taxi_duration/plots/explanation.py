@@ -43,7 +43,7 @@ def reasons(explanation: pd.DataFrame) -> Picture:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     right = 1.2 * max((start + np.maximum(steps, 0)).max(), end)
-    axes.set(xlabel="predicted duration (minutes)", ylabel="", xlim=(0, right))
+    axes.set(xlabel="predicted duration (minutes)", ylabel="known of the ride", xlim=(0, right))
     alt = (
         "Waterfall of one ride's prediction in minutes: a bar for the average ride, then one for "
         "each thing known of the ride, red where it makes the ride longer and blue where shorter, "
@@ -74,7 +74,7 @@ def influences(influence: pd.DataFrame, *, model: str | None = None) -> Picture:
     axes.bar_label(bars, fmt="%.1f", padding=4)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.set(xlabel="mean move of a prediction, up or down (minutes)", ylabel="")
+    axes.set(xlabel="mean move of a prediction, up or down (minutes)", ylabel="known of the ride")
     axes.margins(x=0.1)
     alt = (
         "Horizontal bars, one for each thing known of a ride and the longest on top: how many "

@@ -105,7 +105,7 @@ def drifts(drift: pd.DataFrame) -> Picture:
     )  # fmt: skip
     axes.collections[0].colorbar.ax.axhline(LOOK_AT, color=INK, linestyle="dotted")
     axes.collections[0].colorbar.ax.axhline(ACT_ON, color=INK)
-    axes.set(xlabel="month", ylabel="")
+    axes.set(xlabel="month of rides", ylabel="what is watched")
     axes.tick_params(length=0)
     axes.set_yticks(axes.get_yticks(), order, rotation=0)
     alt = (
@@ -145,7 +145,7 @@ def ageing(table: pd.DataFrame) -> Picture:
         panels[1].plot(old["age"], old["rmse"], color=colour, marker="o")
     panels[0].set(xlabel="month tested", ylabel="RMSE (minutes)")
     panels[0].tick_params(axis="x", rotation=45)
-    panels[1].set(xlabel="months since training", title="As it ages")
+    panels[1].set(xlabel="months since training", ylabel="mean RMSE (minutes)", title="As it ages")
     panels[1].set_xticks(sorted(by_age["age"].unique()))
     figure.legend(loc="outside lower center", ncols=3, title="learned from")
     alt = (
