@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -180,6 +181,8 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         with told(f"The files of model {address!r} cannot be read"):
             mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)
+        for compiled in list(Path(folder).rglob("__pycache__")):
+            shutil.rmtree(compiled)  # no seal covers what Python itself leaves beside code
         check_seal(Path(folder), expected, name=repr(address))
         _check_loader(Path(folder), address)
         yield Path(folder)

@@ -185,5 +185,6 @@ def test_the_documented_space_is_the_one_in_the_code(name):
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\w ]+) \|", section, re.MULTILINE)
     described = describe_space(name).itertuples(index=False)
     assert rows == [
-        (each, f"{low:.3g}", f"{high:.3g}", drawn) for each, low, high, drawn in described
+        (each, *(f"{float(f'{end:.3g}'):g}" for end in (low, high)), drawn)
+        for each, low, high, drawn in described
     ]
