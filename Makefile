@@ -40,8 +40,9 @@ ui: .venv/ready ## Show the recorded runs in MLflow's pages, at http://127.0.0.1
 		$(BIN)/mlflow server -w 1 --backend-store-uri "$$($(BIN)/taxi-duration store)"
 
 notebooks: .venv/ready ## Execute the notebooks on the sample months and save their outputs
-	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
-		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	@scratch=$$(mktemp -d) && MLFLOW_TRACKING_URI="sqlite:///$$scratch/mlflow.db" \
+		$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
 
 requirements: ## Choose the exact versions anew, one of each library for all Pythons
 	@rm -f requirements.txt
@@ -51,7 +52,10 @@ requirements: ## Choose the exact versions anew, one of each library for all Pyt
 bench: .venv/ready ## Measure speed, memory and error against the reference (MONTHS=FOLDER: on real months)
 	@$(BIN)/python benchmarks/speed.py
 	@$(BIN)/python benchmarks/training.py $(MONTHS)
+	@$(BIN)/python benchmarks/scoring.py $(MONTHS)
+	@$(BIN)/python benchmarks/serving.py
 	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/sample_likeness.py $(MONTHS)
+	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/tuning.py $(MONTHS)
 
 clean: ## Remove what the other commands made, the recorded runs excepted
 	@rm -rf .venv build dist *.egg-info .coverage* htmlcov .pytest_cache .ruff_cache .hypothesis runs

@@ -104,9 +104,10 @@ def run(
       taxi-duration run 02_train -p models=linear,xgboost --name two-models
       taxi-duration run --source ~/tlc --service yellow --train 2024-01 --name yellow
     """  # noqa: D301
+    from taxi_duration.epilogue import epilogue
     from taxi_duration.notebooks import run_all
     from taxi_duration.stages import find_notebooks
-    from taxi_duration.terminal import NEXT, model_table, watch
+    from taxi_duration.terminal import watch
 
     parameters = _parameters(options, pairs)
     paths = find_notebooks(notebooks, folder=folder)
@@ -119,13 +120,8 @@ def run(
                             timeout=timeout, code=code, progress=display.enter):  # fmt: skip
             display.leave()
             click.echo(f"{done.name:{width}}  {done.seconds:6.1f} s  {done.page}")
-            results |= done.result
-    if "run_id" in results:
-        from taxi_duration.tracking import list_runs
-
-        runs = list_runs(parent=results["run_id"]).sort_values("valid_rmse")
-        click.echo(f"\n{model_table(runs)}")
-    click.echo(f"\n{NEXT}")
+            results[done.name] = done.result
+    click.echo(f"\n{epilogue(results)}")
 
 
 @cli.command()

@@ -139,9 +139,9 @@ def _execute(
         failed = _failed(into / notebook.name)
         with _staging(into) as staging, _writing(into):
             _write(failure.notebook, staging / failed.name).replace(failed)
+        why = str(failure).removesuffix(".")
         raise NotebookError(
-            f"{notebook.stem}, {str(failure).removesuffix('.')}. See {failed}; once mended, go on with: "
-            f"{again}"
+            f"{notebook.stem}, {why}. See {failed}; once mended, go on with: {again}"
         ) from failure
 
 
