@@ -18,9 +18,11 @@ pytest_collect_file = Sybil([PythonCodeBlockParser()], patterns=["README.md"]).p
 
 # Committed outputs are made with all processors, and checked with one: that changes nothing.
 ONE_THREAD = {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}
-RECORDED = ("02_train.ipynb", "03_tune.ipynb")  # later notebooks look back at what these record
+RECORDED = tuple(  # later notebooks look back at what these leave
+    f"{name}.ipynb" for name in ("02_train", "03_tune", "04_select", "05_score")
+)
 
-notebooks_store, recorded = pytest.StashKey[str](), pytest.StashKey[bool]()
+notebooks_store, recorded = pytest.StashKey[str](), pytest.StashKey[set[str]]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,11 +52,13 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 def _record_missing(item: IPyNbCell) -> None:
     """Run what a later notebook looks back at, if this session does not check it before."""
     checked = {other.path.name for other in item.session.items if isinstance(other, IPyNbCell)}
-    missing = [item.path.with_name(name) for name in RECORDED if name not in checked]
-    if item.path.name > max(RECORDED) and not item.session.stash.get(recorded, False):
+    done = item.session.stash.setdefault(recorded, checked)
+    needed = [name for name in RECORDED if name < item.path.name and name not in done]
+    missing = [item.path.with_name(name) for name in needed]
+    if any(path.exists() for path in missing):
         from taxi_duration.notebooks import run_all
 
-        item.session.stash[recorded] = True
+        done.update(needed)
         folder = item.config._tmp_path_factory.mktemp("recorded")
         list(run_all([path for path in missing if path.exists()], into=folder))
 

@@ -104,7 +104,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
     click.echo(f"{done.result['verdict']}\nReport: {done.page}")
     if done.result["alarm"]:
-        sys.exit(ALARM)
+        click.get_current_context().exit(ALARM)
 
 
 @click.command()
