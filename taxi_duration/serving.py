@@ -16,7 +16,7 @@ from taxi_duration.loading import NAME, sealed_files
 from taxi_duration.records import read_record
 from taxi_duration.versions import Version, find_version
 
-__all__ = ["PORT", "Server", "serve"]
+__all__ = ["PORT", "Server", "environment", "running", "serve"]
 
 PORT = 8000
 START_SECONDS = 120  # the server imports MLflow before it answers
@@ -63,18 +63,47 @@ def serve(
     TrackingError
         If the store does not answer.
     """
-    _check_port(host, port)
     version = find_version(model)
-    with sealed_files(read_record(version.run_id), version.address) as folder:
-        words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-w", "1"]
-        command = [sys.executable, "-m", "mlflow", *words, "-h", host, "-p", str(port)]
-        # a group of its own, since the command starts the server as its child
-        process = subprocess.Popen(command, env=_environment(), process_group=0)  # noqa: S603
-        try:
-            _wait_for(process, f"http://{host}:{port}/ping")
-            yield Server(f"http://{host}:{port}/invocations", version, process)
-        finally:
-            _stop(process)
+    with (
+        sealed_files(read_record(version.run_id), version.address) as folder,
+        running(folder, host=host, port=port) as process,
+    ):
+        yield Server(f"http://{host}:{port}/invocations", version, process)
+
+
+@contextmanager
+def running(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Popen]:
+    """Have MLflow's server answer for the model in a folder, until the end of the block.
+
+    Raises
+    ------
+    ModelError
+        If the port is taken, or the server does not come up.
+    """
+    _check_port(host, port)
+    words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-w", "1"]
+    command = [sys.executable, "-m", "mlflow", *words, "-h", host, "-p", str(port)]
+    # a group of its own, since the command starts the server as its child
+    process = subprocess.Popen(command, env=environment(), process_group=0)  # noqa: S603
+    try:
+        _wait_for(process, f"http://{host}:{port}/ping")
+        yield process
+    finally:
+        _stop(process)
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that a server runs with."""
+    beside = Path(sys.executable).parent  # where MLflow looks for its server
+    return {
+        **os.environ,
+        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "UVICORN_ACCESS_LOG": "false",  # a line a request
+        # a ride is one row: threads that share it out cost 40 ms on a machine that is busy
+        "OMP_THREAD_LIMIT": "1",
+    }
 
 
 def _check_port(host: str, port: int) -> None:
@@ -86,18 +115,6 @@ def _check_port(host: str, port: int) -> None:
         raise ModelError(
             f"Port {port} of {host!r} cannot be had ({problem.strerror}). Choose another: --port."
         ) from problem
-
-
-def _environment() -> dict[str, str]:
-    beside = Path(sys.executable).parent  # where MLflow looks for its server
-    return {
-        **os.environ,
-        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        # a ride is one row: threads that share it out cost 40 ms on a machine that is busy
-        "OMP_THREAD_LIMIT": "1",
-    }
 
 
 def _wait_for(process: subprocess.Popen, address: str) -> None:
