@@ -9,21 +9,26 @@ from taxi_duration.months import SERVICES
 
 __all__ = ["COMMANDS"]
 
+named = click.option("--name", default="taxi-duration", show_default=True,
+                     help="Of the registered model.")  # fmt: skip
+
 
 @click.command()
 @click.argument("run")
-def register(run: str) -> None:
+@named
+def register(run: str, name: str) -> None:
     """Make the model of a recorded run a version of the registered model, as challenger.
 
     RUN is the run's id. The same run always has the same version.
 
     \b
-    Example:
+    Examples:
       taxi-duration register 84577d913c124d7993c21a49770fecd8
+      taxi-duration register 84577d913c124d7993c21a49770fecd8 --name taxi-duration-quote
     """  # noqa: D301
     from taxi_duration.registry import register as make_version
 
-    version = make_version(run)
+    version = make_version(run, name=name)
     click.echo(f"{version} of {version.name} is {' and '.join(version.aliases) or 'registered'}")
 
 
@@ -37,7 +42,10 @@ def register(run: str) -> None:
               help="Kind of taxi.")  # fmt: skip
 @click.option("--why", required=True, help="For the journal.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-def promote(version: str, gate: str, source: str, service: str, why: str, dry_run: bool) -> None:
+@named
+def promote(
+    version: str, gate: str, source: str, service: str, why: str, dry_run: bool, name: str
+) -> None:
     """Make a version champion, if it is better than the present one on the gate's month.
 
     VERSION is a number, an alias or a run's id. Better is an rmse that is lower by more than
@@ -53,9 +61,9 @@ def promote(version: str, gate: str, source: str, service: str, why: str, dry_ru
     from taxi_duration.registry import promote as ask_gate
     from taxi_duration.trips import load_trips
 
-    found = find_version(version)
+    found = find_version(version, name=name)
     rides = load_trips(gate, service=service, source=source)
-    verdict = ask_gate(found, rides, why=why, dry_run=dry_run)
+    verdict = ask_gate(found, rides, why=why, name=found.name, dry_run=dry_run)
     if not verdict.accepted:
         reasons = "; ".join(verdict.reasons)
         raise ModelError(f"{found} of {found.name} does not become champion: {reasons}.")
@@ -65,7 +73,8 @@ def promote(version: str, gate: str, source: str, service: str, why: str, dry_ru
 
 @click.command()
 @click.option("--why", required=True, help="For the journal.")
-def rollback(why: str) -> None:
+@named
+def rollback(why: str, name: str) -> None:
     """Make the former champion champion again.
 
     \b
@@ -74,7 +83,7 @@ def rollback(why: str) -> None:
     """  # noqa: D301
     from taxi_duration.registry import rollback as go_back
 
-    version = go_back(why=why)
+    version = go_back(name=name, why=why)
     click.echo(f"{version} of {version.name} is champion again")
 
 
