@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -63,17 +62,10 @@ class Estimator:
 
     def answer(self, rides: pd.DataFrame) -> pd.DataFrame:
         """Answer valid rides, as `read_rides` returns them; also those that lack something."""
-        minutes = self._predict(rides).astype(float)
+        minutes = self.pipeline.predict(rides).astype(float)
         ends = self.intervals.around(minutes)
         columns = {"duration": minutes, **{name: end.to_numpy() for name, end in ends.items()}}
         return pd.DataFrame(columns, index=rides.index, copy=False)
-
-    def _predict(self, rides: pd.DataFrame) -> np.ndarray:
-        """Do what the pipeline does, which for one ride takes as long to ask itself if it may."""
-        *steps, model = (step for _, step in self.pipeline.steps)
-        for step in steps:
-            rides = step.transform(rides)
-        return model.predict(rides)
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write it as three files, without pickle; return where each is, by its purpose."""
