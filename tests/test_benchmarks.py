@@ -48,3 +48,13 @@ def test_the_likeness_of_the_sample_is_told_for_each_model(measure):
     code, table, err = measure("sample_likeness.py", "{}", "--models", "median")
     assert (code, err) == (0, [])
     assert table[-1].split()[0] == "median"
+
+
+def test_scoring_says_what_share_of_xgboosts_speed_a_small_month_has(measure):
+    code, table, missed = measure("scoring.py", "{}", "--rows", "3000", "--repeat", "1")
+    assert code == 1
+    assert [line.split(" | ")[0] for line in table[2:]] == [
+        "| XGBoost's own prediction",
+        "| scoring a month",
+    ]
+    assert any("of XGBoost's own speed, not 0.9." in line for line in missed)
