@@ -49,7 +49,7 @@ def _models(trained: Mapping[str, str]) -> str:
     tables = [list_runs(parent=run_id) for run_id in trained.values()]
     for name, table in list(zip(trained, tables, strict=True))[1:]:
         table["model"] = [f"{model}, by {name}" for model in table["model"]]
-    runs = pd.concat(tables)
+    runs = pd.concat(tables, ignore_index=True)
     return model_table(runs.sort_values("valid_rmse")) if len(runs) else ""
 
 

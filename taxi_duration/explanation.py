@@ -13,7 +13,7 @@ from taxi_duration.rides import read_rides
 __all__ = ["AVERAGE", "can_explain", "explain", "influence"]
 
 AVERAGE = "average ride"
-ROWS = 5000  # rides that say enough about a month
+ROWS = 300  # rides that say enough about a month; deep trees take their time to say why
 
 BECAUSE = {
     "distance": ("distance", "given_distance", "repaired", "usual_distance", "detour"),
