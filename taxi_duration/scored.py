@@ -124,19 +124,22 @@ def tally(made: Sequence[Scored]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows read, answered, answered with a usual distance in place of the given one, and refused
-        for each reason that there may be.
+        "rows": read, answered, answered with a usual distance in place of the given one; and
+        "refused": for each reason that there may be.
     """
     return pd.DataFrame({str(each.manifest.month): _counts(each.manifest) for each in made})
 
 
-def _counts(manifest: Manifest) -> dict[str, int]:
-    reasons = {f"refused: {reason}": manifest.refused.get(reason, 0) for reason in REASONS}
+def _counts(manifest: Manifest) -> dict[tuple[str, str], int]:
+    refused = {
+        ("refused", reason.partition(" (")[0]): manifest.refused.get(reason, 0)
+        for reason in REASONS
+    }
     return {
-        "read": manifest.rows,
-        "answered": manifest.scored,
-        "answered with a usual distance": manifest.repaired,
-        **reasons,
+        ("rows", "read"): manifest.rows,
+        ("rows", "answered"): manifest.scored,
+        ("rows", "answered with a usual distance"): manifest.repaired,
+        **refused,
     }
 
 

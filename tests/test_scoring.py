@@ -254,5 +254,5 @@ def test_a_manifest_that_is_none_counts_as_missing(score):
 
 def test_the_tally_accounts_for_every_row(score, raw):
     counts = tally([score()])["2021-01"]
-    refused = counts[counts.index.str.startswith("refused: ")].sum()
-    assert counts["read"] == len(raw) == counts["answered"] + refused
+    assert counts["rows", "read"] == len(raw)
+    assert counts["rows", "answered"] + counts["refused"].sum() == len(raw)

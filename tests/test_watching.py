@@ -106,7 +106,8 @@ def look(seen, trained, employed):
     """The run that MLflow has of the first look."""
     store = MlflowClient(employed[0])
     experiment = store.get_experiment_by_name(EXPERIMENT)
-    return store.search_runs([experiment.experiment_id], order_by=["start_time"])[0]
+    asked = f"params.months = '{TWO}'"
+    return store.search_runs([experiment.experiment_id], asked)[0]
 
 
 def test_a_look_is_recorded_with_its_verdict(look, seen):
