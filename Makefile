@@ -23,7 +23,7 @@ test: .venv/ready ## Run every test: library, notebooks (nbval), documents, styl
 
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks tests/test_readme.py tests/test_notebook_checks.py
-PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0
+PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0 --durations=40
 
 test-library:
 	@COVERAGE_FILE=.coverage.library $(PYTEST) taxi_duration tests \
