@@ -22,8 +22,9 @@ test: .venv/ready ## Run every test: library, notebooks (nbval), documents, styl
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 # The two halves take about as long, so they run side by side.
-STORIES := README.md notebooks tests/test_readme.py tests/test_notebook_checks.py
-PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0 --durations=40
+STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
+	readme notebook_checks train_story lineage record_commands executions searches))
+PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0
 
 test-library:
 	@COVERAGE_FILE=.coverage.library $(PYTEST) taxi_duration tests \

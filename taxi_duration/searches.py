@@ -122,7 +122,7 @@ def record_search(
     >>> from taxi_duration.trips import load_split
     >>> split = load_split("2021-01", "2021-02", "2021-03")
     >>> found = record_search("xgboost", split, trials=2)
-    >>> found.best.valid_rmse == found.table()["valid_rmse"].min()
+    >>> found.best == min(found.trials, key=lambda trial: trial.valid_rmse)
     True
     """
     name = space if isinstance(space, str) else space.about

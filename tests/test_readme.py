@@ -33,6 +33,14 @@ NOT_RUN = {
     "make lab": "a server",
     "make ui": "a server",
     "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
+    "taxi-duration register RUN": "a run's id; tested in test_model_commands.py",
+    "taxi-duration reproduce champion": "trains again; tested in test_record_commands.py",
+    "taxi-duration score": "tested in test_work_commands.py",
+    "taxi-duration monitor": "tested in test_work_commands.py",
+    "taxi-duration backtest": "tested in test_work_commands.py",
+    "taxi-duration rollback": "needs two champions; tested in test_model_commands.py",
+    "taxi-duration serve": "a server; tested in test_serving.py",
+    "curl": "asks that server; test_serving.py asks the same",
     "taxi-duration run --source FOLDER": "real months, which have tests of their own",
 }
 RUN = [command for command in COMMANDS if not command.startswith(tuple(NOT_RUN))]
@@ -100,3 +108,10 @@ def test_no_cell_warns_of_other_rides(executed):
 
 def test_a_notebook_has_a_result_for_programs(executed):
     assert "application/json" in dict(shown(executed[1]))
+
+
+def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_ride_that_it_answers(reader):
+    (run,) = [done for command, done in reader[1].items() if "-p models=" in command]
+    assert re.search(r"^Best on the valid month: xgboost, by 03_tune$", run.stdout, re.MULTILINE)
+    assert re.search(r"^Champion: version 1 of taxi-duration, xgboost\. ", run.stdout, re.MULTILINE)
+    assert re.search(r"^[\d.]+ minutes, 80% sure of [\d.]+ to [\d.]+$", run.stdout, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Which trainings may be compared, which of them are worth it, and the story that chooses one."""
+"""Which trainings may be compared, and which of them are worth it."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from taxi_duration.errors import ModelError, NotebookError
 from taxi_duration.notebooks import run
-from taxi_duration.registry import find_version
 from taxi_duration.selection import (
     candidates,
     pareto,
@@ -140,26 +139,7 @@ def test_a_bare_artifact_does_not_take_a_ride_and_a_logged_model_does(runs, mont
     assert " minutes, " in both.loc["answers", "logged model"]
 
 
-@pytest.fixture(scope="module")
-def story(new_store, tmp_path_factory):
-    """A store that 02_train has filled, and what 04_select leaves there."""
-    folder = tmp_path_factory.mktemp("story")
-    months = {"train": "2022-04", "valid": "2022-05", "test": "2022-06"}
-    with new_store(folder):
-        train = months | {"models": "median,xgboost", "threads": 1}
-        run(NOTEBOOKS / "02_train.ipynb", parameters=train, into=folder / "train")
-        select = {each: months[each] for each in ("valid", "test")} | {"name": "story"}
-        yield run(NOTEBOOKS / "04_select.ipynb", parameters=select, into=folder / "select")
-
-
-def test_the_story_makes_the_best_training_champion(story):
-    champion = find_version("champion", name="story")
-    assert champion.version == story.result["version"] == "1"
-    assert champion.verdict.months == ("2022-06",)
-    assert story.result["model"] == "xgboost"
-
-
-def test_the_story_tells_a_reader_whose_store_is_empty_what_to_run(store, tmp_path):
+def test_04_select_tells_a_reader_whose_store_is_empty_what_to_run(store, tmp_path):
     open_store()
     with pytest.raises(NotebookError, match="Run the notebook 02_train on these months first"):
         run(NOTEBOOKS / "04_select.ipynb", into=tmp_path)
