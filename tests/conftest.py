@@ -185,3 +185,13 @@ def real():
     if not (folder / JANUARY).exists():
         pytest.skip(f"{folder} has no real months; name a folder with TAXI_DURATION_REAL_MONTHS")
     return folder
+
+
+@pytest.fixture(scope="session")
+def reader(new_store, month_bytes, tmp_path_factory):
+    """A reader who typed one command of the README after the other."""
+    from readme import type_all
+
+    folder = tmp_path_factory.mktemp("reader")
+    with new_store(folder) as store:
+        return type_all(folder, store, month_bytes)
