@@ -23,7 +23,8 @@ test: .venv/ready ## Run every test: library, notebooks (nbval), documents, styl
 
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
-	readme notebook_checks train_story lineage record_commands executions searches))
+	readme notebook_checks train_story lineage record_commands executions searches \
+	work_commands watching loading))
 PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0
 
 test-library:

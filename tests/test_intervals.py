@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mapie.conformity_scores import GammaConformityScore
+from mapie.regression import SplitConformalRegressor
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from taxi_duration.errors import ModelError
 from taxi_duration.intervals import GROUPS, Intervals, calibrate, coverage
@@ -31,6 +34,28 @@ def test_new_rides_end_within_their_interval_as_often_as_was_asked(level):
     intervals = calibrate(made(20_000, seed=0), level=level)
     found = covered(made(20_000, seed=1), intervals)
     np.testing.assert_allclose(found, level, atol=0.03)
+
+
+class Given(RegressorMixin, BaseEstimator):
+    """A model whose predictions are what it is told."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        return X[:, 0]
+
+
+def test_within_a_group_the_ends_are_those_of_mapie():
+    rides = made(5_000, seed=0).query("10 <= predicted < 25")
+    theirs = SplitConformalRegressor(
+        Given().fit(None, None), 0.8, GammaConformityScore(sym=False), prefit=True
+    )
+    theirs.conformalize(rides[["predicted"]].to_numpy(), rides["duration"].to_numpy())
+    asked = np.array([12.0, 20.0])
+    _, expected = theirs.predict_interval(asked[:, None])
+    np.testing.assert_allclose(calibrate(rides).around(asked), expected[:, :, 0])
 
 
 def test_short_middle_and_long_predictions_each_have_a_width_of_their_own():
