@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-stories coverage lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -19,13 +19,17 @@ run: .venv/ready ## Run the notebooks on the built-in sample months, and say whe
 test: .venv/ready ## Run every test: library, notebooks (nbval), documents, style, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 	@$(MAKE) --no-print-directory -j2 test-library test-stories
+
+coverage: .venv/ready ## Run every test, and say which lines none has reached, notebooks included
+	@$(MAKE) --no-print-directory -j2 test-library test-stories \
+		MEASURED="--cov=taxi_duration --cov-config=setup.cfg --cov-report= --cov-fail-under=0"
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
 	readme notebook_checks train_story lineage record_commands executions searches \
-	work_commands watching loading))
-PYTEST := $(BIN)/python -m pytest -q --cov-report= --cov-fail-under=0
+	work_commands watching))
+PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
 	@COVERAGE_FILE=.coverage.library $(PYTEST) taxi_duration tests \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -27,7 +28,8 @@ notebooks_store, recorded = pytest.StashKey[str](), pytest.StashKey[set[str]]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep what tests record away from the user's own runs."""
+    """Keep what tests record away from the user's own runs; hear Ctrl-C, in the background too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     store, notebooks = (
         f"sqlite:///{session.config._tmp_path_factory.mktemp(name) / 'mlflow.db'}"
         for name in ("store", "notebooks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from taxi_duration.errors import ModelError
 from taxi_duration.loading import sealed_files
 from taxi_duration.records import Record
-from taxi_duration.store import open_store, told
+from taxi_duration.store import client, told
 
 __all__ = ["check_run"]
 
@@ -39,11 +39,8 @@ def check_run(record: Record) -> None:
 
 
 def _has_patch(record: Record) -> bool:
-    open_store()
-    from mlflow import MlflowClient
-
     with told(f"The files of run {record.run_id!r} cannot be read"):
-        files = MlflowClient().list_artifacts(record.run_id)
+        files = client().list_artifacts(record.run_id)
     return any(file.path == "code.patch" for file in files)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Literal
 
-from taxi_duration.store import open_store, store_exists, told
+from taxi_duration.store import client, store_exists, told
 
 __all__ = ["close_runs", "tagging"]
 
@@ -42,15 +42,12 @@ def close_runs(execution: str, *, status: Literal["FAILED", "KILLED"] = "FAILED"
     """
     if not store_exists():
         return []
-    open_store()
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
+    store = client()
     with told("The runs of a notebook that broke off cannot be closed"):
-        found = client.search_runs(
-            [each.experiment_id for each in client.search_experiments()],
+        found = store.search_runs(
+            [each.experiment_id for each in store.search_experiments()],
             f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'",
         )
         for run in found:
-            client.set_terminated(run.info.run_id, status)
+            store.set_terminated(run.info.run_id, status)
     return [run.info.run_id for run in found]

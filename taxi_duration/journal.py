@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
 from taxi_duration.provenance import developer
-from taxi_duration.store import LOCK_SECONDS, open_store, store_uri, told
+from taxi_duration.store import LOCK_SECONDS, client, store_uri, told
 from taxi_duration.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -99,8 +99,6 @@ def entries(name: str) -> list[Entry]:
 
 def write(name: str, kind: str, version: str, *, why: str, verdict: Verdict | None = None) -> None:
     """Write down a change of champion that is about to be made; call it within `alone`."""
-    from mlflow import MlflowClient
-
     model = _registered(name)
     entry = Entry(
         number=max((each.number for each in _written(model)), default=0) + 1,
@@ -113,7 +111,7 @@ def write(name: str, kind: str, version: str, *, why: str, verdict: Verdict | No
         verdict=verdict,
     )
     with told(f"The journal of model {name!r} cannot be written"):
-        MlflowClient().set_registered_model_tag(
+        client().set_registered_model_tag(
             name, f"{PREFIX}{entry.number:06}", json.dumps(asdict(entry), default=str)
         )
 
@@ -156,11 +154,8 @@ def on_day(name: str, day: str | date) -> str | None:
 
 
 def _registered(name: str) -> RegisteredModel:
-    open_store()
-    from mlflow import MlflowClient
-
     with told("The registry cannot be read"):
-        found = MlflowClient().search_registered_models(f"name = '{name}'")
+        found = client().search_registered_models(f"name = '{name}'")
     if not found:
         raise ModelError(
             f"There is no registered model {name!r} in {store_uri()}. Register one: "

@@ -18,7 +18,7 @@ from taxi_duration.estimator import Estimator
 from taxi_duration.intervals import Intervals
 from taxi_duration.records import Record, read_record
 from taxi_duration.seal import check_seal
-from taxi_duration.store import open_store, store_uri, told
+from taxi_duration.store import client, store_uri, told
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -56,14 +56,19 @@ class Loaded:
         What answers.
     name, version
         In the registry; a run's own model has no version.
-    run_id
-        Of the training.
+    record
+        What the run of its training says.
     """
 
     estimator: Estimator = field(repr=False)
     name: str
     version: str | None
-    run_id: str
+    record: Record
+
+    @property
+    def run_id(self) -> str:
+        """Of the training."""
+        return self.record.run_id
 
     @property
     def pipeline(self) -> Pipeline:
@@ -139,20 +144,18 @@ def locate(model: str, *, name: str = NAME) -> ModelVersion:
     TrackingError
         If the store does not answer.
     """
-    open_store()
-    from mlflow import MlflowClient
+    store = client()
     from mlflow.exceptions import MlflowException
 
     found = ADDRESS.fullmatch(model)
     version = found["version"] if found else model if model.isdecimal() else None
     alias = found["alias"] if found else model
     name = found["name"] if found else name
-    client = MlflowClient()
     with told(f"Model {model!r} cannot be found"):
         try:
             if version is None:
-                version = client.get_model_version_by_alias(name, alias).version
-            return client.get_model_version(name, str(version))
+                version = store.get_model_version_by_alias(name, alias).version
+            return store.get_model_version(name, str(version))
         except MlflowException as problem:
             if problem.error_code in UNKNOWN:
                 raise ModelError(
@@ -172,7 +175,7 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
     ModelError
         If a byte has changed since the run, or MLflow would load them in another way than ours.
     """
-    open_store()
+    uri = client().tracking_uri
     import mlflow
 
     expected = record.parameters.get("model_sha256")
@@ -180,7 +183,9 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
         raise ModelError(f"Run {record.run_id!r} has no model with a digest. Train again.")
     with TemporaryDirectory() as folder:
         with told(f"The files of model {address!r} cannot be read"):
-            mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=folder)
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=address, dst_path=folder, tracking_uri=uri
+            )
         for compiled in list(Path(folder).rglob("__pycache__")):
             shutil.rmtree(compiled)  # no seal covers what Python itself leaves beside code
         check_seal(Path(folder), expected, name=repr(address))
@@ -190,7 +195,7 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
 
 def _load(record: Record, address: str, *, name: str, version: str | None) -> Loaded:
     with sealed_files(record, address) as folder:
-        return Loaded(Estimator.load(folder / "artifacts"), name, version, record.run_id)
+        return Loaded(Estimator.load(folder / "artifacts"), name, version, record)
 
 
 def _check_loader(folder: Path, address: str) -> None:

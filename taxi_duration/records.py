@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.store import open_store, store_uri, told
+from taxi_duration.store import client, store_uri, told
 
 __all__ = ["Record", "download", "files_of", "read_record"]
 
@@ -67,11 +67,8 @@ def read_record(run_id: str) -> Record:
     TrackingError
         If the store has no such run, or does not answer.
     """
-    open_store()
-    from mlflow import MlflowClient
-
     with told(f"Run {run_id!r} cannot be read"):
-        run = MlflowClient().get_run(run_id)
+        run = client().get_run(run_id)
         outputs = run.outputs.model_outputs if run.outputs else []
         return Record(
             run_id=run.info.run_id,
@@ -93,11 +90,8 @@ def download(run_id: str, name: str, folder: Path) -> Path:
     TrackingError
         If the run has none of that name, or the store does not answer.
     """
-    open_store()
-    from mlflow import MlflowClient
-
     with told(f"{name!r} of run {run_id!r} cannot be read"):
-        path = Path(MlflowClient().download_artifacts(run_id, name, str(folder)))
+        path = Path(client().download_artifacts(run_id, name, str(folder)))
     if not path.exists():
         raise TrackingError(f"Run {run_id!r} has no {name!r} in {store_uri()}.")
     return path
@@ -111,11 +105,8 @@ def files_of(run_id: str, folder: str = "") -> list[str]:
     TrackingError
         If the store has no such run, or does not answer.
     """
-    open_store()
-    from mlflow import MlflowClient
-
     with told(f"The files of run {run_id!r} cannot be read"):
-        return [file.path for file in MlflowClient().list_artifacts(run_id, folder)]
+        return [file.path for file in client().list_artifacts(run_id, folder)]
 
 
 def _environment(run_id: str) -> dict[str, str]:

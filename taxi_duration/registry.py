@@ -16,7 +16,7 @@ from taxi_duration.loading import NAME, Loaded, load
 from taxi_duration.months import Month
 from taxi_duration.records import Record, read_record
 from taxi_duration.selection import throughput
-from taxi_duration.store import told
+from taxi_duration.store import client, told
 from taxi_duration.trips import Trips
 from taxi_duration.verdict import Limits, Verdict
 from taxi_duration.versions import DIGEST, VERDICT, Version, find_version, numbers
@@ -54,23 +54,21 @@ def register(run_id: str, *, name: str = NAME) -> Version:
     """
     record = read_record(run_id)
     check_run(record)
-    from mlflow import MlflowClient
-
-    client, source = MlflowClient(), f"models:/{record.model_id}"
+    store, source = client(), f"models:/{record.model_id}"
     with alone(name), told(f"Run {run_id!r} cannot be registered"):
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        found = client.search_model_versions(f"name = '{name}' and source_path = '{source}'")
+        if not store.search_registered_models(f"name = '{name}'"):
+            store.create_registered_model(name)
+        found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
         if not found:
             digest = {DIGEST: record.parameters["model_sha256"]}
             found = [
-                client.create_model_version(
+                store.create_model_version(
                     name, source, run_id, tags=digest, model_id=record.model_id
                 )
             ]
         version = str(found[0].version)
         if version != journal.champion_of(name):
-            client.set_registered_model_alias(name, CHALLENGER, version)
+            store.set_registered_model_alias(name, CHALLENGER, version)
     return find_version(version, name=name)
 
 
@@ -183,9 +181,9 @@ def _judge(
 
 def _stand(version: Version, gate: Trips) -> Contestant:
     """Load a version, and have it predict the gate's rides, of which it may know nothing."""
-    record = read_record(version.run_id)
-    _check_gate(gate, version, record)
     loaded = load(version.address)
+    record = loaded.record
+    _check_gate(gate, version, record)
     return Contestant(
         name=str(version),
         minutes=loaded.pipeline.predict(gate.frame).astype(float),
@@ -212,10 +210,8 @@ def _check_gate(gate: Trips, version: Version, record: Record) -> None:
 
 def _settle(challenger: Version, verdict: Verdict, *, why: str) -> None:
     """Write the verdict on the version, and make it champion if it is accepted."""
-    from mlflow import MlflowClient
-
     with told(f"The verdict on {challenger} cannot be written"):
-        MlflowClient().set_model_version_tag(
+        client().set_model_version_tag(
             challenger.name, challenger.version, VERDICT, verdict.to_json()
         )
     if verdict.accepted:
@@ -224,11 +220,9 @@ def _settle(challenger: Version, verdict: Verdict, *, why: str) -> None:
 
 def _move(name: str, version: str, kind: str, *, why: str, verdict: Verdict | None = None) -> None:
     """Change the champion; the intent is written first, and counts once the alias has moved."""
-    from mlflow import MlflowClient
-
     journal.write(name, kind, version, why=why, verdict=verdict)
     with told(f"The champion of {name!r} cannot be changed"):
-        MlflowClient().set_registered_model_alias(name, CHAMPION, version)
+        client().set_registered_model_alias(name, CHAMPION, version)
 
 
 def _line(version: Version, changes: Sequence[Entry]) -> dict[str, object]:

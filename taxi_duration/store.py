@@ -7,12 +7,25 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.provenance import CHECKOUT
 
-__all__ = ["EXPERIMENT", "beside_store", "open_store", "store_exists", "store_uri", "told"]
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = [
+    "EXPERIMENT",
+    "beside_store",
+    "client",
+    "open_store",
+    "store_exists",
+    "store_uri",
+    "told",
+]
 
 EXPERIMENT = "taxi-duration"
 LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
@@ -49,23 +62,49 @@ def open_store(experiment: str = EXPERIMENT) -> str:
     TrackingError
         If the store does not answer, or cannot be made.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
-    _quieten()
+    store = client()
     import mlflow
 
-    uri = store_uri()
+    uri = store.tracking_uri
     with told("The store cannot be opened"), _alone(uri):
-        mlflow.set_tracking_uri(uri)
-        if mlflow.get_experiment_by_name(experiment) is None:
-            mlflow.create_experiment(experiment, artifact_location=_artifacts(uri))
+        if store.get_experiment_by_name(experiment) is None:
+            store.create_experiment(experiment, artifact_location=_artifacts(uri))
         mlflow.set_experiment(experiment)
     return uri
 
 
+def client() -> MlflowClient:
+    """Point MLflow at the store, made if it is new; return a client of it.
+
+    Raises
+    ------
+    TrackingError
+        If the store does not answer, or cannot be made.
+    """
+    _quieten()
+    import mlflow
+
+    uri = store_uri()
+    with told("The store cannot be opened"):
+        mlflow.set_tracking_uri(uri)
+        _make(uri)
+        return mlflow.MlflowClient(uri)
+
+
+@cache
+def _make(uri: str) -> None:
+    """Make the tables of a new database; once is enough."""
+    import mlflow
+
+    with _alone(uri):
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
 def _quieten() -> None:
-    """Keep libraries from telling a notebook's reader what is of no concern there."""
+    """Keep libraries from telling a notebook's reader what is of no concern; before any import."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
     for chatty in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.pyfunc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # `told` says it in one line
@@ -83,6 +122,7 @@ def told(what: str) -> Iterator[None]:
     TrackingError
         In place of MLflow's exception, or of one of the database or the file system.
     """
+    _quieten()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -27,7 +27,7 @@ from taxi_duration.intervals import Intervals, calibrate, coverage
 from taxi_duration.logged import log_model
 from taxi_duration.models import Fitted, fit, make_model
 from taxi_duration.recipes import check_names
-from taxi_duration.store import EXPERIMENT, open_store, told
+from taxi_duration.store import EXPERIMENT, client, open_store, told
 from taxi_duration.trips import Split
 
 if TYPE_CHECKING:
@@ -241,12 +241,9 @@ def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> N
     TrackingError
         If the store does not take them.
     """
-    open_store()
-    from mlflow import MlflowClient
-
     with told("The files cannot be attached"):
         for path in paths:
-            MlflowClient().log_artifact(run_id, str(path), folder)
+            client().log_artifact(run_id, str(path), folder)
 
 
 def _row(run: mlflow.entities.Run) -> dict[str, object]:

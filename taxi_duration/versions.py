@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from taxi_duration.loading import NAME, locate
-from taxi_duration.store import open_store, told
+from taxi_duration.store import client, told
 from taxi_duration.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -87,11 +87,8 @@ def tag_version(version: Version, tag: str, text: str) -> None:
     TrackingError
         If the store does not take it.
     """
-    open_store()
-    from mlflow import MlflowClient
-
     with told(f"A note on {version} cannot be written"):
-        MlflowClient().set_model_version_tag(version.name, version.version, tag, text)
+        client().set_model_version_tag(version.name, version.version, tag, text)
 
 
 def numbers(name: str) -> list[int]:
@@ -106,11 +103,8 @@ def _of_run(run_id: str, name: str) -> ModelVersion | None:
 
 
 def _search(wanted: str) -> list[ModelVersion]:
-    open_store()
-    from mlflow import MlflowClient
-
     with told("The registry cannot be read"):
-        return list(MlflowClient().search_model_versions(wanted))
+        return list(client().search_model_versions(wanted))
 
 
 def _version(found: ModelVersion) -> Version:

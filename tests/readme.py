@@ -1,14 +1,16 @@
 """The commands that README tells a reader to type, and a reader who types them."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from tlc import Answer, Tlc
+
+from taxi_duration.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,6 +23,7 @@ COMMANDS = [command for command in dict.fromkeys(TYPED) if command]
 NOT_RUN = {
     "make run": "set-up, then `taxi-duration run`",
     "make test": "set-up, then these tests",
+    "make coverage": "these tests, measured",
     "make notebooks": "overwrites the notebooks",
     "make bench": "takes minutes",
     "make clean": "removes the environment that runs this",
@@ -40,25 +43,35 @@ NOT_RUN = {
 RUN = [command for command in COMMANDS if not command.startswith(tuple(NOT_RUN))]
 
 
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
 class Reader(NamedTuple):
     """The folder of a reader who typed one command after the other, and how each ended."""
 
     folder: Path
     store: str
-    ended: dict[str, subprocess.CompletedProcess]
+    ended: dict[str, Ended]
 
 
 def type_all(folder, store, month_bytes):
     """Type each command that README has, those excepted that are `NOT_RUN`."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with Tlc() as server:
+    with Tlc() as server, pytest.MonkeyPatch.context() as patch, chdir(folder):
         server.gives("green_tripdata_2024-01.parquet", Answer(month_bytes))
-        places = {"PATH": path, "TAXI_DURATION_TLC_URL": server.url, "TAXI_DURATION_CACHE": "cache"}
-        ended = {
-            command: subprocess.run(
-                shlex.split(command), cwd=folder, env=os.environ | places,
-                capture_output=True, text=True,
-            )
-            for command in RUN
-        }  # fmt: skip
-    return Reader(folder, store, ended)
+        patch.setenv("TAXI_DURATION_TLC_URL", server.url)
+        patch.setenv("TAXI_DURATION_CACHE", "cache")
+        return Reader(folder, store, {command: _type(command) for command in RUN})
+
+
+def _type(command):
+    """Run a command here: an interpreter for each would take longer than what they do."""
+    program, *words = shlex.split(command)
+    assert program == "taxi-duration"
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = main(words)
+    return Ended(code, out.getvalue(), err.getvalue())

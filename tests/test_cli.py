@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from tlc import Answer
 
+from taxi_duration import __version__
 from taxi_duration.cli import main
 
 HERE = Path(__file__).parent / "notebooks"
@@ -85,6 +86,12 @@ def stopped_when_busy(mark, number):
     thread.start()
     yield kernels
     thread.join()
+
+
+def test_the_command_is_installed():
+    program = Path(sys.executable).with_name("taxi-duration")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"taxi-duration {__version__}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -318,16 +325,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(say):
     assert (code, "Write them as 2021-01..2021-03" in line) == (1, True)
 
 
-@pytest.fixture
-def python_sees_ctrl_c():
-    """Undo what a shell does to the jobs in its background: they do not see Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.usefixtures("python_sees_ctrl_c")
 def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, number, code):
     mark = tmp_path / "mark"
     with stopped_when_busy(mark, number) as kernels:

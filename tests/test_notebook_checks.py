@@ -115,7 +115,7 @@ def checked(tmp_path_factory):
     }.items():
         nbformat.write(notebook, copy / "notebooks" / name)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--no-cov", "--color=no", f"--basetemp={copy}/t", "-rN"],
+        [sys.executable, "-m", "pytest", "--color=no", f"--basetemp={copy}/t", "-rN"],
         cwd=copy, env=os.environ | {"COLUMNS": "300"}, capture_output=True, text=True,
     )  # fmt: skip
     found = re.findall(COMPLAINT, done.stdout, re.MULTILINE)

@@ -31,7 +31,7 @@ def shown(path):
 @pytest.mark.parametrize("command", RUN)
 def test_a_command_of_the_readme_works(reader, command):
     done = reader.ended[command]
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
 
 
 def test_the_pictures_are_those_of_the_notebooks():
@@ -63,6 +63,6 @@ def test_a_notebook_has_a_result_for_programs(executed):
 
 def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_ride_that_it_answers(reader):
     (run,) = [done for command, done in reader.ended.items() if "-p models=" in command]
-    assert re.search(r"^Best on the valid month: xgboost, by 03_tune$", run.stdout, re.MULTILINE)
-    assert re.search(r"^Champion: version 1 of taxi-duration, xgboost\. ", run.stdout, re.MULTILINE)
-    assert re.search(r"^[\d.]+ minutes, 80% sure of [\d.]+ to [\d.]+$", run.stdout, re.MULTILINE)
+    assert re.search(r"^Best on the valid month: xgboost, by 03_tune$", run.out, re.MULTILINE)
+    assert re.search(r"^Champion: version 1 of taxi-duration, xgboost\. ", run.out, re.MULTILINE)
+    assert re.search(r"^[\d.]+ minutes, 80% sure of [\d.]+ to [\d.]+$", run.out, re.MULTILINE)

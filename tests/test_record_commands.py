@@ -6,23 +6,14 @@ from pathlib import Path
 import pytest
 
 from taxi_duration.cli import main
-from taxi_duration.notebooks import run
-from taxi_duration.registry import promote, register
-from taxi_duration.tracking import list_runs
-from taxi_duration.trips import load_trips
-
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_train.ipynb"
+from taxi_duration.registry import find_version
 
 
-@pytest.fixture(scope="module")
-def champion(new_store, tmp_path_factory):
-    """The run of a champion, made as `make run` makes it."""
-    place = tmp_path_factory.mktemp("commands")
-    with new_store(place):
-        made = run(NOTEBOOK, parameters={"models": "median,ridge"}, into=place / "runs")
-        runs = list_runs(parent=made.result["run_id"]).set_index("model")["run_id"]
-        promote(register(runs["ridge"]), load_trips("2021-04"), why="the first")
-        yield runs["ridge"]
+@pytest.fixture
+def champion(reader, monkeypatch):
+    """The run of the champion that README's reader has made."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", reader.store)
+    return find_version("champion").run_id
 
 
 @pytest.fixture
@@ -44,15 +35,15 @@ def test_each_command_explains_itself_with_an_example(say, command):
     assert f"\n    taxi-duration {command}" in out
 
 
-def test_a_champion_of_make_run_is_reproduced(say, champion):
+def test_the_champion_of_a_run_of_all_notebooks_is_reproduced(say, champion):
     code, out, _ = say("reproduce", "champion")
-    assert out.startswith(f"Model 'ridge' of run {champion}: reproduced.")
-    assert "notebook 02_train ran again" in out
+    assert out.startswith(f"Model 'xgboost' of run {champion}: reproduced.")
+    assert "03_tune searched for them, and the search was not repeated" in out
     assert code == 0
 
 
 def test_other_data_end_in_exit_code_1_and_one_line_for_each_file(say, champion, tmp_path):
-    say("sample", "2021-01..2021-03", "--rows", "50", "--into", tmp_path)
+    say("sample", "2021-02..2021-04", "--rows", "50", "--into", tmp_path)
     code, out, _ = say("reproduce", champion, "--source", tmp_path)
     assert code == 1
     assert "not reproduced" in out
@@ -69,9 +60,9 @@ def test_history_tells_what_a_version_rests_on_and_who_promoted_it(say, champion
     assert code == 0
     assert out.startswith("version 1, ")
     assert champion in out
-    assert "train 2021-01, valid 2021-02, test 2021-03" in out
-    assert re.search(r"green_tripdata_2021-01\.parquet [0-9a-f]{12}\b", out)
-    assert re.search(r"promoted \d{4}-\d\d-\d\d \d\d:\d\d UTC by .*: the first", out)
+    assert "train 2021-02, valid 2021-03, test 2021-04" in out
+    assert re.search(r"green_tripdata_2021-02\.parquet [0-9a-f]{12}\b", out)
+    assert re.search(r"promoted \d{4}-\d\d-\d\d \d\d:\d\d UTC by .*: 04_select", out)
 
 
 def test_the_history_of_a_model_that_is_not_there_ends_in_one_line(say, champion):
@@ -87,4 +78,4 @@ def test_a_card_is_written_and_its_places_are_said(say, champion, tmp_path):
         "taxi-duration-1.md",
         "taxi-duration-1.html",
     ]
-    assert "ridge" in (tmp_path / "taxi-duration-1.md").read_text()
+    assert "xgboost" in (tmp_path / "taxi-duration-1.md").read_text()

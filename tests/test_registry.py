@@ -1,5 +1,7 @@
 """A champion changes for a better one only, in one step, and the journal says so."""
 
+import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -102,10 +104,9 @@ def test_the_first_champion_has_only_median_to_beat(runs, name, gate):
 
 @on_both
 def test_a_better_challenger_is_promoted(promoted, name):
-    assert promoted("poor", "weak", "good").version == champion(name) == "3"
+    assert promoted("poor", "good").version == champion(name) == "2"
 
 
-@on_both
 @pytest.mark.parametrize(
     ("before", "challenger", "reason"),
     [
@@ -208,14 +209,19 @@ def test_the_journal_answers_who_was_champion_on_a_day(promoted, name):
     assert champion_on("2021-01-01", name=name) is None
 
 
-KILLED = """
+PROMOTERS = """
 import os, signal, sys
 import skops.io, xgboost
+import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store
 from mlflow import MlflowClient
 from taxi_duration.registry import promote
 from taxi_duration.trips import load_trips
 
-name, gate, writes = sys.argv[1], load_trips("2021-03"), 0
+writes = 0
+
+def die_at(at):
+    for what in ("model_version_tag", "registered_model_tag", "registered_model_alias"):
+        setattr(MlflowClient, f"set_{what}", deadly(getattr(MlflowClient, f"set_{what}"), at))
 
 def deadly(write, at):
     def call(*words, **how):
@@ -223,66 +229,59 @@ def deadly(write, at):
         if writes == at:
             os.kill(os.getpid(), signal.SIGKILL)
         done, writes = write(*words, **how), writes + 1
-        if writes == at == 3:
+        if writes == at == LAST:
             os.kill(os.getpid(), signal.SIGKILL)
         return done
     return call
 
-for at in range(4):
-    if os.fork() == 0:
-        for what in ("model_version_tag", "registered_model_tag", "registered_model_alias"):
-            method = getattr(MlflowClient, f"set_{what}")
-            setattr(MlflowClient, f"set_{what}", deadly(method, at))
-        promote("challenger", gate, name=name, why="killed")
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-    sys.stdin.readline()
+LAST, gate = 3, load_trips("2021-03")
+for line in sys.stdin:
+    os.environ["MLFLOW_TRACKING_URI"], name, at, *versions = line.split()
+    for version in versions:
+        if os.fork() == 0:
+            die_at(int(at))
+            promote(version, gate, name=name, why="at once")
+            os._exit(0)
+    print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in versions), flush=True)
 """
+NEVER = -1
 
 
-def start(script, *words):
-    pipe = subprocess.PIPE
-    words = [sys.executable, "-c", script, *words]
-    return subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+@pytest.fixture(scope="module")
+def promote_apart():
+    """Promote each version in a process of its own, killed at a write; return how they end."""
+    pipe, words = subprocess.PIPE, [sys.executable, "-c", PROMOTERS]
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) as script:
+
+        def promote_apart(name, *versions, killed_at=NEVER):
+            told = [os.environ["MLFLOW_TRACKING_URI"], name, killed_at, *versions]
+            print(*told, file=script.stdin)
+            return [int(code) for code in script.stdout.readline().split()]
+
+        yield promote_apart
 
 
 @on_both
-def test_a_kill_at_each_write_leaves_the_old_champion_or_the_new_one(promoted, runs, name):
+def test_a_kill_at_each_write_leaves_the_old_champion_or_the_new_one(
+    promoted, runs, name, promote_apart
+):
     promoted("poor")
     register(runs["good"], name=name)
     found = []
-    with start(KILLED, name) as script:
-        for _ in range(4):
-            assert int(script.stdout.readline()) == -9
-            found.append((champion(name), [entry.version for entry in entries(name)]))
-            script.stdin.write("\n")
+    for write in range(4):
+        assert promote_apart(name, "challenger", killed_at=write) == [-9]
+        found.append((champion(name), [entry.version for entry in entries(name)]))
     assert found == [("1", ["1"])] * 3 + [("2", ["1", "2"])]
     assert rollback(why=WHY, name=name).version == "1"
 
 
-PROMOTED = """
-import os, sys
-import skops.io, xgboost
-from mlflow import MlflowClient
-from taxi_duration.registry import promote
-from taxi_duration.trips import load_trips
-
-name, *versions = sys.argv[1:]
-gate = load_trips("2021-03")
-for version in versions:
-    if os.fork() == 0:
-        promote(version, gate, name=name, why="at once")
-        os._exit(0)
-print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in versions))
-"""
-
-
 @on_both
-def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(promoted, runs, name):
+def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(
+    promoted, runs, name, promote_apart
+):
     promoted("poor")
     rivals = [register(runs[each], name=name).version for each in ("good", "another seed")]
-    with start(PROMOTED, name, *rivals) as script:
-        assert script.stdout.readline().split() == ["0", "0"]
+    assert promote_apart(name, *rivals) == [0, 0]
     verdicts = [find_version(version, name=name).verdict.accepted for version in rivals]
     (winner,) = (version for version, won in zip(rivals, verdicts, strict=True) if won)
     assert champion(name) == winner
@@ -337,5 +336,7 @@ def test_a_model_whose_files_the_server_keeps_is_loaded_and_checked(
     assert load(register(run_id, name=name).address).run_id == run_id
 
 
-def test_the_usual_name_is_taken_if_none_is_given(runs):
-    assert register(runs["poor"]).name == NAME
+def test_the_usual_name_is_taken_if_none_is_given(shelf, tmp_path, monkeypatch):
+    copy = shutil.copy(shelf[0].removeprefix("sqlite:///"), tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
+    assert register(shelf[1]["poor"]).name == NAME

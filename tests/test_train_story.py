@@ -16,8 +16,8 @@ MODELS = ["quote", "xgboost"]
 def ended(reader):
     """The folder, the store and the lines of README's command that has run all notebooks."""
     (done,) = [done for command, done in reader.ended.items() if "-p models=" in command]
-    assert done.returncode == 0, done.stderr
-    return reader.folder / "runs" / "latest", MlflowClient(reader.store), done.stdout.splitlines()
+    assert done.code == 0, done.err
+    return reader.folder / "runs" / "latest", MlflowClient(reader.store), done.out.splitlines()
 
 
 @pytest.fixture(scope="module")
