@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from taxi_duration.columns import Columns, as_array
 from taxi_duration.zones import N_ZONES, group_median, pair_codes, zone_codes
 
 __all__ = ["MedianDuration"]
@@ -29,19 +30,20 @@ class MedianDuration(RegressorMixin, BaseEstimator):
         ]
         return self
 
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
+    def predict(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return minutes, by the narrowest group that has a ride."""
-        minutes = np.full(len(X), np.nan)
+        minutes = np.nan
         for medians, (codes, _) in zip(self.medians_, _groups(X), strict=True):
             minutes = np.where(np.isnan(minutes), medians[codes], minutes)
         return np.where(np.isnan(minutes), self.overall_, minutes)
 
 
-def _groups(X: pd.DataFrame) -> list[tuple[np.ndarray, int]]:
+def _groups(X: pd.DataFrame | Columns) -> list[tuple[np.ndarray, int]]:
     """Return codes of the groups, and how many codes there can be, narrowest first."""
     pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
     pair = pair_codes(pickup, dropoff)
-    hour = X["pickup_datetime"].dt.hour.fillna(0).to_numpy()
+    pickup_time = as_array(X["pickup_datetime"]).astype("datetime64[h]")
+    hour = np.where(np.isnat(pickup_time), 0, pickup_time.astype(np.int64) % 24)
     part = np.searchsorted(PARTS, hour, side="right") - 1
     n = len(PARTS)
     return [

@@ -6,13 +6,15 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from taxi_duration.columns import Columns, as_columns
 from taxi_duration.errors import ModelError, SchemaError
 from taxi_duration.intervals import Intervals
 from taxi_duration.persistence import load_pipeline, save_pipeline
-from taxi_duration.rides import read_rides, refusals, tell_refusals
+from taxi_duration.rides import are_valid, read_columns, read_rides, refusals, tell_refusals
 
 __all__ = ["Estimator"]
 
@@ -54,18 +56,28 @@ class Estimator:
         SchemaError
             If a column is missing, or a ride is not valid: which row, field and limit.
         """
-        rides = read_rides(given)
-        refused = refusals(rides, distance=self.needs_distance)
-        if refused.notna().any():
+        rides = read_columns(given)
+        if not are_valid(rides, distance=self.needs_distance):
+            refused = refusals(read_rides(given), distance=self.needs_distance)
             raise SchemaError(f"Not a valid ride: {tell_refusals(given, refused)}.")
-        return self.answer(rides)
+        return self._answer(rides, given.index)
 
     def answer(self, rides: pd.DataFrame) -> pd.DataFrame:
         """Answer valid rides, as `read_rides` returns them; also those that lack something."""
-        minutes = self.pipeline.predict(rides).astype(float)
-        ends = self.intervals.around(minutes)
-        columns = {"duration": minutes, **{name: end.to_numpy() for name, end in ends.items()}}
-        return pd.DataFrame(columns, index=rides.index, copy=False)
+        return self._answer(as_columns(rides), rides.index)
+
+    def _answer(self, rides: Columns, index: pd.Index) -> pd.DataFrame:
+        minutes = self._minutes(rides)
+        low, high = self.intervals.ends(minutes)
+        columns = {"duration": minutes, "low": low, "high": high}
+        return pd.DataFrame(columns, index=index, copy=False)
+
+    def _minutes(self, rides: Columns) -> np.ndarray:
+        """Predict step by step: what the pipeline does beside takes longer than one ride."""
+        *transformers, (_, regressor) = self.pipeline.steps
+        for _, transformer in transformers:
+            rides = transformer.transform(rides)
+        return regressor.predict(rides).astype(float)
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write it as three files, without pickle; return where each is, by its purpose."""

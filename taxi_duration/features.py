@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
+from taxi_duration.columns import Columns, as_array, as_columns
 from taxi_duration.habits import ZoneHabits
 from taxi_duration.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
 
@@ -27,9 +28,9 @@ class Clock(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: object = None) -> Clock:  # noqa: ARG002, D102
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return both numbers, missing where `pickup_datetime` is."""
-        pickup = X["pickup_datetime"].to_numpy(dtype="datetime64[m]")
+        pickup = as_array(X["pickup_datetime"]).astype("datetime64[m]")
         minutes = pickup.astype(np.int64).astype(np.int32)  # division is 10 times faster
         days = minutes // 1440
         weekday = (days + 3) % 7  # 1970 began on a Thursday
@@ -65,11 +66,11 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
         self.usual_ = np.where(np.isnan(by_pair), starts[:, None], by_pair).astype(np.float32)
         return self
 
-    def usual(self, X: pd.DataFrame) -> np.ndarray:
+    def usual(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the usual distance between the zones of each ride, in miles."""
         return np.take(self.usual_, pair_codes(*_zones(X)))
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the repaired distance, the given one, and 1 where they differ."""
         given = _distance(X)
         good = _believable(given)
@@ -112,11 +113,12 @@ class RideFeatures(TransformerMixin, BaseEstimator):
         self.repair_ = DistanceRepair().fit(X)
         self.map_ = ZoneMap().fit(X)
         self.habits_ = ZoneHabits()
-        return self._matrix(X, self.habits_.fit_transform(X, np.asarray(y)))
+        return self._matrix(as_columns(X), self.habits_.fit_transform(X, np.asarray(y)))
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the features of rides: float32, in the order of `get_feature_names_out`."""
-        return self._matrix(X, self.habits_.transform(X))
+        rides = as_columns(X)
+        return self._matrix(rides, self.habits_.transform(rides))
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Return the features' names; the documents have a row for each."""
@@ -126,15 +128,16 @@ class RideFeatures(TransformerMixin, BaseEstimator):
             return np.concatenate([["usual_distance"], names]).astype(object)
         return np.concatenate([self.repair_.get_feature_names_out(), names, ["detour"]])
 
-    def _matrix(self, X: pd.DataFrame, habits: np.ndarray) -> np.ndarray:
+    def _matrix(self, rides: Columns, habits: np.ndarray) -> np.ndarray:
         """Fill the matrix block by block: what a processor's cache holds is worked on faster."""
-        matrix = np.empty((len(self.get_feature_names_out()), len(X)), dtype=np.float32)
-        for start in range(0, len(X), BLOCK):
+        matrix = np.empty((len(self.get_feature_names_out()), len(habits)), dtype=np.float32)
+        for start in range(0, len(habits), BLOCK):
             rows = slice(start, start + BLOCK)
-            matrix[:, rows] = np.concatenate(self._parts(X.iloc[rows], habits[rows]), axis=1).T
+            block = {name: column[rows] for name, column in rides.items()}
+            matrix[:, rows] = np.concatenate(self._parts(block, habits[rows]), axis=1).T
         return matrix.T
 
-    def _parts(self, X: pd.DataFrame, habits: np.ndarray) -> list[np.ndarray]:
+    def _parts(self, X: Columns, habits: np.ndarray) -> list[np.ndarray]:
         clock, places = self.clock_.transform(X), self.map_.transform(X)
         if not self.distance:
             return [self.repair_.usual(X)[:, None], clock, habits, places]
@@ -152,7 +155,7 @@ class ReferenceFeatures(TransformerMixin, BaseEstimator):
         self.filler_ = float(np.nan_to_num(np.nanmedian(_distance(X))))
         return self
 
-    def transform(self, X: pd.DataFrame) -> sparse.csr_matrix:
+    def transform(self, X: pd.DataFrame | Columns) -> sparse.csr_matrix:
         """Return a sparse matrix; a pair never seen is all zeros."""
         distance = _distance(X)
         distance = np.where(np.isnan(distance), self.filler_, distance)
@@ -167,16 +170,16 @@ def _columns(*columns: np.ndarray) -> np.ndarray:
     return np.stack(columns, dtype=np.float32, casting="unsafe").T
 
 
-def _zones(X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _zones(X: pd.DataFrame | Columns) -> tuple[np.ndarray, np.ndarray]:
     return zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
 
 
-def _pairs(X: pd.DataFrame) -> np.ndarray:
+def _pairs(X: pd.DataFrame | Columns) -> np.ndarray:
     return pair_codes(*_zones(X))[:, None]
 
 
-def _distance(X: pd.DataFrame) -> np.ndarray:
-    return X["trip_distance"].to_numpy(dtype=float, na_value=np.nan)
+def _distance(X: pd.DataFrame | Columns) -> np.ndarray:
+    return as_array(X["trip_distance"]).astype(float, copy=False)
 
 
 def _believable(distance: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
+from taxi_duration.columns import Columns
 from taxi_duration.zones import N_ZONES, pair_codes, zone_codes
 
 __all__ = ["ZoneHabits"]
@@ -50,7 +51,7 @@ class ZoneHabits(TransformerMixin, BaseEstimator):
             columns.append(np.take(_smooth_means(totals @ others), codes * FOLDS + fold))
         return np.stack(columns, dtype=np.float32, casting="same_kind").T
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the encodings of pair, pick-up and drop-off zone."""
         keys = zip(self.usual_, _keys(X), strict=True)
         columns = [np.take(usual, codes) for usual, (codes, _) in keys]
@@ -60,7 +61,7 @@ class ZoneHabits(TransformerMixin, BaseEstimator):
         return np.array(["usual_pair", "usual_pickup", "usual_dropoff"], dtype=object)
 
 
-def _keys(X: pd.DataFrame) -> list[tuple[np.ndarray, int]]:
+def _keys(X: pd.DataFrame | Columns) -> list[tuple[np.ndarray, int]]:
     """Return codes of pair, pick-up and drop-off zone, and how many codes there can be."""
     pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
     return [(pair_codes(pickup, dropoff), N_ZONES**2), (pickup, N_ZONES), (dropoff, N_ZONES)]

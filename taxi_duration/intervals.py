@@ -46,11 +46,15 @@ class Intervals:
 
     def around(self, predicted: np.ndarray) -> pd.DataFrame:
         """Return `low` and `high` (minutes) for predicted minutes, a row each."""
+        low, high = self.ends(predicted)
+        return pd.DataFrame({"low": low, "high": high})
+
+    def ends(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same as arrays, which for one ride takes a fifth of the time."""
         minutes = np.asarray(predicted, dtype=float)
         group, scale = _group(minutes), np.maximum(minutes, SHORTEST)
         low = minutes + np.take(self.low, group) * scale
-        high = minutes + np.take(self.high, group) * scale
-        return pd.DataFrame({"low": np.maximum(low, 0), "high": high})
+        return np.maximum(low, 0), minutes + np.take(self.high, group) * scale
 
     def save(self, path: Path) -> Path:
         """Write them as JSON."""

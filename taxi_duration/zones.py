@@ -8,6 +8,8 @@ from scipy.sparse.csgraph import connected_components, shortest_path
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.manifold import ClassicalMDS
 
+from taxi_duration.columns import Columns, as_array
+
 __all__ = ["N_ZONES", "ZoneMap", "group_median", "pair_codes", "zone_codes"]
 
 N_ZONES = 266  # TLC numbers its zones 1 to 265; 0 stands for any other number
@@ -16,7 +18,7 @@ DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way str
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
 
 
-def zone_codes(zones: pd.Series) -> np.ndarray:
+def zone_codes(zones: pd.Series | np.ndarray) -> np.ndarray:
     """Return zones as whole numbers 1 to 265, and 0 for any that TLC does not have.
 
     Examples
@@ -24,8 +26,7 @@ def zone_codes(zones: pd.Series) -> np.ndarray:
     >>> zone_codes(pd.Series([74.0, None, 9999, -1])).tolist()
     [74, 0, 0, 0]
     """
-    whole = zones.dtype.kind in "iu"
-    numbers = zones.to_numpy() if whole else zones.to_numpy(dtype=float, na_value=np.nan)
+    numbers = as_array(zones)
     known = (numbers >= 1) & (numbers < N_ZONES)
     return np.where(known, numbers, 0).astype(np.int32)
 
@@ -95,7 +96,7 @@ class ZoneMap(TransformerMixin, BaseEstimator):
             self.coordinates_[zones] = _steady(_scale(driven))
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return coordinates of both ends, the way east and north, and the straight line."""
         ends = (zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"]))
         # axis by axis: what works column by column is faster
@@ -118,7 +119,7 @@ class ZoneMap(TransformerMixin, BaseEstimator):
 def _network(X: pd.DataFrame) -> np.ndarray:
     """Return the median distance of each pair, both ways together; 0 where there is none."""
     pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
-    distance = X["trip_distance"].to_numpy(dtype=float)
+    distance = as_array(X["trip_distance"]).astype(float, copy=False)
     low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
     use = (low > 0) & (low < high) & (high < FIRST_UNKNOWN) & (distance > 0) & (distance <= 60)
     codes = pair_codes(low, high)[use]
