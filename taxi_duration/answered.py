@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from taxi_duration.estimator import Estimator
@@ -51,15 +52,19 @@ def _answers(
 ) -> pd.DataFrame:
     found = estimator.answer(rides)
     minutes = (block["dropoff_datetime"] - block["pickup_datetime"]) / pd.Timedelta(minutes=1)
-    zones = {name: rides[name].astype("int32") for name in ("PULocationID", "DOLocationID")}
-    return rides.assign(
+    zones = {name: rides[name].to_numpy("int32") for name in ("PULocationID", "DOLocationID")}
+    columns = {
+        "ride": rides.index.to_numpy(),
+        "pickup_datetime": rides["pickup_datetime"],
         **zones,
-        predicted=found["duration"],
-        low=found["low"],
-        high=found["high"],
-        model_version=pd.Series(version, index=rides.index, dtype="int32"),
-        duration=minutes,
-    ).reset_index()
+        "trip_distance": rides["trip_distance"],
+        "predicted": found["duration"],
+        "low": found["low"],
+        "high": found["high"],
+        "model_version": np.full(len(rides), version, dtype="int32"),
+        "duration": minutes,
+    }
+    return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
 
 
 def _refused(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:

@@ -74,9 +74,10 @@ class Estimator:
 
     def _minutes(self, rides: Columns) -> np.ndarray:
         """Predict step by step: what the pipeline does beside takes longer than one ride."""
-        *transformers, (_, regressor) = self.pipeline.steps
-        for _, transformer in transformers:
-            rides = transformer.transform(rides)
+        *transformers, regressor = (step for _, step in self.pipeline.steps)
+        for transformer in transformers:
+            if transformer != "passthrough":
+                rides = transformer.transform(rides)
         return regressor.predict(rides).astype(float)
 
     def save(self, folder: Path) -> dict[str, Path]:

@@ -134,7 +134,8 @@ class RideFeatures(TransformerMixin, BaseEstimator):
         for start in range(0, len(habits), BLOCK):
             rows = slice(start, start + BLOCK)
             block = {name: column[rows] for name, column in rides.items()}
-            matrix[:, rows] = np.concatenate(self._parts(block, habits[rows]), axis=1).T
+            parts = self._parts(block, habits[rows])
+            np.concatenate([part.T for part in parts], out=matrix[:, rows])
         return matrix.T
 
     def _parts(self, X: Columns, habits: np.ndarray) -> list[np.ndarray]:

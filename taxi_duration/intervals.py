@@ -144,7 +144,7 @@ def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _group(minutes: np.ndarray) -> np.ndarray:
-    return np.digitize(minutes, EDGES)
+    return sum(minutes >= edge for edge in EDGES)
 
 
 def _ends(error: np.ndarray, level: float) -> tuple[float, float]:

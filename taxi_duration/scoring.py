@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 BLOCK = 200_000  # rows that are read, answered and written together
-MINUTES = ("predicted", "low", "high")  # kept as they are, since they hardly get smaller
+SOUGHT = ("ride", "pickup_datetime")  # by which a reader looks for rides
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
 
 
@@ -210,7 +210,7 @@ def _write(
     scored = usual = 0
     reasons: Counter[str] = Counter()
     for each in answered:
-        append_parquet(each.answers, folder / PREDICTIONS, plain=MINUTES)
+        append_parquet(each.answers, folder / PREDICTIONS, stats=SOUGHT)
         append_parquet(each.refused, folder / REFUSED)
         scored, usual = scored + len(each.answers), usual + each.repaired
         reasons.update(each.refused["reason"])
