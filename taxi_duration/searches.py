@@ -19,7 +19,7 @@ from taxi_duration.errors import TrackingError
 from taxi_duration.progress import counting
 from taxi_duration.provenance import environment, package_digest
 from taxi_duration.spaces import Space
-from taxi_duration.store import EXPERIMENT, open_store, store_uri, told
+from taxi_duration.store import EXPERIMENT, open_store, store_uri, told, uninterrupted
 from taxi_duration.trial_runs import log_trial, recall_trials
 from taxi_duration.trips import Split
 from taxi_duration.tuning import (
@@ -229,7 +229,8 @@ def _log_new(
     with counting("trials", total) as step:
         for trial in found:
             if trial.number not in known:
-                log_trial(trial, run_id)
+                with uninterrupted():
+                    log_trial(trial, run_id)
             best = min(best, trial.valid_rmse)
             step(f"best {best:.3f} minutes")
             yield trial

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ __all__ = [
     "store_exists",
     "store_uri",
     "told",
+    "uninterrupted",
 ]
 
 EXPERIMENT = "taxi-duration"
@@ -135,6 +138,30 @@ def told(what: str) -> Iterator[None]:
             f"{what}: {store_uri()} says {_reason(problem)!r}. Check that it is there and can be "
             "written, or name another with MLFLOW_TRACKING_URI."
         ) from problem
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done: half a query would keep the database locked.
+
+    Python tells signals to its first thread only; in another one nothing is held back.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Afterwards, if Ctrl-C came.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _reason(problem: BaseException) -> str:

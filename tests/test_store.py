@@ -1,6 +1,7 @@
 """The one place where runs are kept: found, made once, and missed with a word."""
 
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.provenance import CHECKOUT
-from taxi_duration.store import EXPERIMENT, open_store, store_uri, told
+from taxi_duration.store import EXPERIMENT, open_store, store_uri, told, uninterrupted
 
 
 def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
@@ -110,3 +111,23 @@ def test_a_file_that_is_no_database_is_told(store):
 def test_our_own_errors_are_told_as_they_are():
     with pytest.raises(SourceError, match=r"^There is no folder$"), told("The run is lost"):
         raise SourceError("There is no folder")
+
+
+def test_ctrl_c_waits_until_what_is_being_written_is_whole():
+    written = []
+
+    def write():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            written.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["all of it"]
+
+
+def test_afterwards_ctrl_c_is_heard_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with uninterrupted():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
