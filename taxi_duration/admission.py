@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from taxi_duration.errors import ModelError
 from taxi_duration.loading import sealed_files
-from taxi_duration.records import Record
-from taxi_duration.store import client, told
+from taxi_duration.records import Record, files_of
 
 __all__ = ["check_run"]
 
@@ -30,18 +29,12 @@ def check_run(record: Record) -> None:
             f"Run {record.run_id!r} has an rmse of {valid} on the valid month, no better than the "
             f"{naive_valid} of 'median'. Register a run that is."
         )
-    if record.tags.get("tree") == "changed" and not _has_patch(record):
+    if record.tags.get("tree") == "changed" and "code.patch" not in files_of(record.run_id):
         raise ModelError(
             f"Run {record.run_id!r} comes from changed code, and its patch was not kept. "
             "Commit, and train again."
         )
     _check_signature(record)
-
-
-def _has_patch(record: Record) -> bool:
-    with told(f"The files of run {record.run_id!r} cannot be read"):
-        files = client().list_artifacts(record.run_id)
-    return any(file.path == "code.patch" for file in files)
 
 
 def _check_signature(record: Record) -> None:

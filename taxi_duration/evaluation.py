@@ -79,11 +79,18 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
         `rmse`, `mae` and `bias` (predicted minus actual) in minutes, `within_5` the share of
         rides predicted to 5 minutes, and `rows`.
 
+    Raises
+    ------
+    ModelError
+        If there are no rides, or one lacks its duration or its prediction.
+
     Examples
     --------
     >>> score(pd.DataFrame({"duration": [10.0, 20.0], "predicted": [13.0, 20.0]}))["mae"]
     1.5
     """
+    if predictions.empty:
+        raise ModelError("There are no rides to score. Take a month that has some.")
     means = _losses(predictions).mean()
     return means.to_dict() | {"rmse": float(means["rmse"] ** 0.5), "rows": len(predictions)}
 
@@ -102,7 +109,7 @@ def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
     Raises
     ------
     ModelError
-        If there is no such slice.
+        If there is no such slice, or a ride lacks its duration or its prediction.
     """
     if by not in SLICES:
         raise ModelError(f"Slice {by!r} is unknown. {nearest(by, SLICES)}")
@@ -199,6 +206,9 @@ def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def _losses(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return what each ride adds to each measure; the mean of "rmse" is its square."""
     error = predictions["predicted"] - predictions["duration"]
+    if lacking := int(error.isna().sum()):
+        told = f"{lacking} of {len(error)} rides lack their duration or prediction. Leave them out."
+        raise ModelError(told)
     size = error.abs()
     return pd.DataFrame({"rmse": error**2, "mae": size, "bias": error, "within_5": size <= CLOSE})
 

@@ -50,7 +50,7 @@ class Intervals:
         return pd.DataFrame({"low": low, "high": high})
 
     def ends(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same as arrays, which for one ride takes a fifth of the time."""
+        """Return the same as arrays: for one ride, a frame takes longer than its ends."""
         minutes = np.asarray(predicted, dtype=float)
         group, scale = _group(minutes), np.maximum(minutes, SHORTEST)
         low = minutes + np.take(self.low, group) * scale

@@ -78,7 +78,13 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_columns(given: pd.DataFrame) -> Columns:
-    """Read rides as `read_rides` does, without making a frame of them."""
+    """Read rides as `read_rides` does, without making a frame of them.
+
+    Raises
+    ------
+    SchemaError
+        If a column other than the distance is not there.
+    """
     for name in RIDE[:-1]:
         if name not in given:
             raise SchemaError(f"Rides have no column {name!r}. Add it; a row a ride.")

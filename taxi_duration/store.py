@@ -160,8 +160,8 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _reason(problem: BaseException) -> str:

@@ -241,9 +241,10 @@ def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> N
     TrackingError
         If the store does not take them.
     """
+    store = client()
     with told("The files cannot be attached"):
         for path in paths:
-            client().log_artifact(run_id, str(path), folder)
+            store.log_artifact(run_id, str(path), folder)
 
 
 def _row(run: mlflow.entities.Run) -> dict[str, object]:

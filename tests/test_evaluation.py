@@ -27,6 +27,20 @@ def make_predictions():
     )
 
 
+@pytest.mark.parametrize("column", ["duration", "predicted"])
+@pytest.mark.parametrize("measure", [score, lambda rides: score_by(rides, "hour")])
+def test_a_ride_that_lacks_a_figure_is_not_passed_over(measure, column):
+    rides = make_predictions()
+    rides.loc[1, column] = np.nan
+    with pytest.raises(ModelError, match="1 of 5 rides lack their duration or prediction"):
+        measure(rides)
+
+
+def test_no_rides_have_no_score():
+    with pytest.raises(ModelError, match="There are no rides to score"):
+        score(make_predictions().head(0))
+
+
 def test_the_measures_are_those_worked_out_by_hand():
     expected = {"rmse": np.sqrt(74 / 5), "mae": 16 / 5, "bias": 0.0, "within_5": 0.8, "rows": 5}
     assert score(make_predictions()) == pytest.approx(expected)
