@@ -28,7 +28,7 @@ coverage: .venv/ready ## Run every test, and say which lines none has reached, n
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
 	readme notebook_checks train_story lineage record_commands executions searches \
-	work_commands watching))
+	work_commands watching benchmarks))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:

@@ -20,7 +20,7 @@ from taxi_duration.trips import Split, load_split
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor
 
-settings.register_profile("steady", deadline=None, derandomize=True, max_examples=20)
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("steady")
 
 QUICK = {

@@ -42,6 +42,10 @@ def test_the_champion_of_a_run_of_all_notebooks_is_reproduced(say, champion):
     assert code == 0
 
 
+def test_the_gate_of_the_champion_was_the_newest_month(champion):
+    assert find_version("champion").verdict.months == ("2021-04",)
+
+
 def test_other_data_end_in_exit_code_1_and_one_line_for_each_file(say, champion, tmp_path):
     say("sample", "2021-02..2021-04", "--rows", "50", "--into", tmp_path)
     code, out, _ = say("reproduce", champion, "--source", tmp_path)

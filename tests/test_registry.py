@@ -104,9 +104,10 @@ def test_the_first_champion_has_only_median_to_beat(runs, name, gate):
 
 @on_both
 def test_a_better_challenger_is_promoted(promoted, name):
-    assert promoted("poor", "good").version == champion(name) == "2"
+    assert promoted("poor", "weak", "good").version == champion(name) == "3"
 
 
+@on_both
 @pytest.mark.parametrize(
     ("before", "challenger", "reason"),
     [

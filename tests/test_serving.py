@@ -252,6 +252,15 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
+def test_after_the_block_the_server_is_gone_and_nothing_left(registered, temporary):
+    with serve("1", port=free_port()) as server:
+        started = psutil.Process(server.process.pid).children(recursive=True)
+    assert started
+    assert server.process.poll() is not None
+    assert psutil.wait_procs(started, timeout=5)[1] == []
+    assert list(temporary.iterdir()) == []
+
+
 def children_of(command, *, up, port):
     """Wait until the command has a server as its child, which answers or not yet."""
     deadline = time.monotonic() + 60

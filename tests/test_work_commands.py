@@ -106,6 +106,11 @@ def test_an_ordinary_month_ends_with_0(monitor, score, tmp_path, capsys):
     assert "2021-02: within its limits.\n" in capsys.readouterr().out
 
 
+def test_a_month_without_answers_ends_with_1_and_what_to_run_first(monitor, tmp_path, capsys):
+    assert monitor("2021-02", tmp_path) == 1
+    assert "Run the notebook 05_score first" in capsys.readouterr().err
+
+
 @pytest.fixture
 def backtest(tmp_path):
     """Back-test a quick model into a folder of the test's own."""
