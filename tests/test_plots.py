@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from functools import cache
 from io import BytesIO
+from itertools import pairwise
 from string import ascii_lowercase
 
 import matplotlib as mpl
@@ -521,3 +522,12 @@ def test_rides_beyond_the_map_are_not_on_it():
     rides = pd.DataFrame([(1, 2), (264, 2), (1, 265)], columns=ENDS)
     lines = axes_of(plots.zone_map(PLACES, rides=rides)).collections[0]
     assert len(lines.get_segments()) == 1
+
+
+def test_sizes_are_told_as_plain_numbers_with_room_between():
+    axes = axes_of(plots.pareto_front(SIZES.assign(size_mb=np.geomspace(0.03, 0.6, 7))))
+    axes.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels(which="both")]
+    shown = sorted((box.x0, box.x1) for box in boxes if box.width)
+    assert len(shown) > 3
+    assert all(end < start for (_, end), (start, _) in pairwise(shown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from taxi_duration.plots.picture import Picture, complete, sheet
 from taxi_duration.plots.style import INK, colour_of, look
@@ -39,7 +39,9 @@ def pareto_front(table: pd.DataFrame) -> Picture:
         axes.scatter(row.size_mb, row.valid_rmse, s=90, color=face, zorder=3, linewidths=2,
                      edgecolors=colour_of(row.model), label=row.model)  # fmt: skip
     axes.set(xscale="log", xlabel="size on disk (MB)", ylabel="RMSE on the valid month (minutes)")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(0, 1.1 * points["valid_rmse"].max())
     axes.margins(x=0.1)
     _legend(axes)
