@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
+import pandas as pd
+
 from taxi_duration.estimator import Estimator
 from taxi_duration.months import GREEN, YELLOW, Month
 from taxi_duration.parquet import write_parquet
@@ -67,10 +69,11 @@ def score(estimator: Estimator, folder: Path) -> float:
 def boost(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that XGBoost takes for the ready matrix of the same rows."""
     from taxi_duration.rides import read_rides
-    from taxi_duration.source import read_month
+    from taxi_duration.source import open_month
 
-    raw = read_month(MONTH, service=YELLOW, source=folder).frame
-    matrix = estimator.pipeline[:-1].transform(read_rides(raw.rename(columns=YELLOW.columns)))
+    blocks = open_month(MONTH, service=YELLOW, source=folder).blocks()
+    rides = pd.concat(read_rides(pd.DataFrame(block, copy=False)) for block in blocks)
+    matrix = estimator.pipeline[:-1].transform(rides)
     start = perf_counter()
     estimator.pipeline[-1].predict(matrix)
     return perf_counter() - start

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.estimator import Estimator
-from taxi_duration.rides import read_rides, refusals, repaired
+from taxi_duration.rides import in_new_york, read_minutes, read_rides, refusals, repaired
 
 __all__ = ["Answered", "answer_block"]
 
@@ -51,7 +51,6 @@ def _answers(
     estimator: Estimator, block: pd.DataFrame, rides: pd.DataFrame, version: int
 ) -> pd.DataFrame:
     found = estimator.answer(rides)
-    minutes = (block["dropoff_datetime"] - block["pickup_datetime"]) / pd.Timedelta(minutes=1)
     zones = {name: rides[name].to_numpy("int32") for name in ("PULocationID", "DOLocationID")}
     columns = {
         "ride": rides.index.to_numpy(),
@@ -62,13 +61,13 @@ def _answers(
         "low": found["low"],
         "high": found["high"],
         "model_version": np.full(len(rides), version, dtype="int32"),
-        "duration": minutes,
+        "duration": read_minutes(block["pickup_datetime"], block["dropoff_datetime"]),
     }
     return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
 
 
 def _refused(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
-    kept = block.assign(reason=reason.astype(object)).reset_index()
-    numbers = ("PULocationID", "DOLocationID", "trip_distance")
-    times = ("pickup_datetime", "dropoff_datetime")
-    return kept.astype(dict.fromkeys(numbers, float) | dict.fromkeys(times, "datetime64[us]"))
+    times = {name: in_new_york(block[name]) for name in ("pickup_datetime", "dropoff_datetime")}
+    numbers = dict.fromkeys(("PULocationID", "DOLocationID", "trip_distance"), float)
+    kept = block.assign(**times, reason=reason.astype(str)).astype(numbers)
+    return kept.reset_index()

@@ -13,13 +13,14 @@ from types import ModuleType
 
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
-from taxi_duration.parquet import open_parquet, sha256
+from taxi_duration.parquet import atomic_write, read_schema, sha256
 
-__all__ = ["TLC_URL", "RepublishedWarning", "fetch_month"]
+__all__ = ["TLC_URL", "RepublishedWarning", "cache_folder", "check_recorded", "fetch_month"]
 
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"
 RETRIES = 3
+LOCK_SECONDS = 60  # to record a digest takes none
 
 
 class RepublishedWarning(UserWarning):
@@ -56,7 +57,8 @@ def fetch_month(
         If the month is not published, the server fails three times more, the download is
         not what was recorded, or the folder cannot be written.
     """
-    folder = _cache_folder(cache)
+    folder = cache_folder(cache)
+    _check_writable(folder)
     path = folder / service.file(month)
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
     with _writing(folder):
@@ -77,13 +79,32 @@ def _pooch() -> ModuleType:
     return pooch
 
 
-def _cache_folder(cache: str | Path | None) -> Path:
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Return where downloaded months are kept; see `fetch_month`."""
     default = _pooch().os_cache("taxi_duration")
-    folder = Path(cache or os.environ.get("TAXI_DURATION_CACHE") or default).expanduser()
+    return Path(cache or os.environ.get("TAXI_DURATION_CACHE") or default).expanduser()
+
+
+def check_recorded(path: Path, digest: str) -> None:
+    """Refuse a month that is not the one of which SHA256SUMS beside it holds the digest.
+
+    Raises
+    ------
+    SourceError
+        If another digest is recorded, or the record cannot be read. A month without one may pass.
+    """
+    recorded = _read_sums(path.parent).get(path.name, digest)
+    if recorded != digest:
+        raise SourceError(
+            f"{path} is not what was downloaded: sha256 {recorded[:12]}... was recorded, it has "
+            f"{digest[:12]}... . Delete it and fetch it again."
+        )
+
+
+def _check_writable(folder: Path) -> None:
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    return folder
 
 
 def _download(url: str, staging: Path, month: Month, *, progress: bool | None) -> Path:
@@ -128,8 +149,7 @@ def _downloader(month: Month, *, progress: bool | None) -> Callable[..., None]:
 
 def _check_parquet(fresh: Path, url: str) -> None:
     try:
-        with open_parquet(fresh):
-            pass
+        read_schema(fresh)
     except SourceError as problem:
         raise SourceError(
             f"What {url} sent is not a month of trips. Try again later, or name a mirror with "
@@ -159,29 +179,36 @@ def _keep(fresh: Path, path: Path, recorded: str | None) -> Path:
 
 def _unchanged(path: Path, recorded: str | None) -> Path:
     found = sha256(path)
+    check_recorded(path, found)
     if recorded is None:
         _write_sum(path, found)
-    elif found != recorded:
-        raise SourceError(
-            f"{path} is not what was downloaded: sha256 {recorded[:12]}... was recorded, it has "
-            f"{found[:12]}... . Delete it and fetch it again."
-        )
     return path
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
+    """Return the recorded digests by the names of their files, as sha256sum writes them."""
     sums = folder / SUMS
-    lines = sums.read_text().splitlines() if sums.exists() else []
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SourceError(
+            f"{sums} cannot be read ({problem}). It holds the digests of downloaded months: "
+            "restore it, or delete it to record them anew."
+        ) from problem
+    split = (line.partition(" ") for line in lines)
+    return {name.strip().removeprefix("*"): digest for digest, _, name in split}
 
 
 def _write_sum(path: Path, digest: str) -> None:
-    sums = _read_sums(path.parent) | {path.name: digest}
-    text = "".join(f"{recorded}  {name}\n" for name, recorded in sorted(sums.items()))
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".sums-") as staging:
-        fresh = Path(staging) / SUMS
-        fresh.write_text(text)
-        fresh.replace(path.parent / SUMS)
+    """Record a digest; under a lock, since another process may record one at the same time."""
+    from filelock import FileLock
+
+    sums = path.parent / SUMS
+    with FileLock(path.parent / f".{SUMS}.lock", timeout=LOCK_SECONDS):
+        known = _read_sums(path.parent) | {path.name: digest}
+        text = "".join(f"{recorded}  {name}\n" for name, recorded in sorted(known.items()))
+        with atomic_write(sums) as fresh:
+            fresh.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from taxi_duration.errors import ModelError, TrackingError
-from taxi_duration.months import Month, Service
 from taxi_duration.parameters import read_parameters
 from taxi_duration.records import Record, download, files_of, read_record
-from taxi_duration.source import digest_month
+from taxi_duration.source import open_month
 from taxi_duration.tracking import list_runs
 
 __all__ = ["PARTS", "Original", "find_original", "inputs_now"]
@@ -141,7 +140,8 @@ def inputs_now(original: Original) -> dict[str, str]:
     SourceError
         If one of them cannot be had.
     """
-    service, digests = Service.parse(original.service), {}
+    digests = {}
     for text in ", ".join(original.months.values()).split(", "):
-        digests |= digest_month(Month.parse(text), service=service, source=original.source)
+        raw = open_month(text, service=original.service, source=original.source)
+        digests[raw.file] = raw.sha256
     return digests

@@ -1,111 +1,172 @@
-"""A parquet file: opened, read by row groups, or said why not."""
+"""Parquet files: read in blocks of rows by one of two engines, and written whole."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from taxi_duration.errors import SchemaError, SourceError
+import numpy as np
+import pandas as pd
+
+from taxi_duration.errors import SourceError, TaxiDurationError, nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from fastparquet import ParquetFile
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
-__all__ = ["append_parquet", "open_parquet", "read_row_groups", "sha256", "write_parquet"]
+__all__ = [
+    "BLOCK",
+    "Engine",
+    "atomic_write",
+    "parquet_writer",
+    "read_blocks",
+    "read_parquet",
+    "read_schema",
+    "sha256",
+    "write_parquet",
+]
+
+Engine: TypeAlias = Literal["pyarrow", "fastparquet"]
+ENGINES = ("pyarrow", "fastparquet")
+# others it decodes to wrong values, without a word (2026.9)
+FASTPARQUET_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+BLOCK = 2**17  # rows; a column of as many fits in a processor's cache
 
 
-def read_row_groups(path: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Read the columns, those of them that are there, row group by row group.
+def read_blocks(
+    path: Path, columns: Sequence[str], *, engine: Engine = "pyarrow", rows: int = BLOCK
+) -> Iterator[dict[str, np.ndarray | pd.DatetimeIndex]]:
+    """Read a file in blocks of rows, whatever its row groups.
+
+    Page checksums are verified where the file has them. Memory does not grow with the file.
+
+    Parameters
+    ----------
+    columns
+        Names of top-level columns that the file has.
+    engine
+        "pyarrow" reads whatever parquet knows; "fastparquet" refuses what it would misread.
+    rows
+        Rows of each block but the last.
+
+    Yields
+    ------
+    dict
+        Arrays by the name of their column: times as `datetime64` in the file's unit, or as an
+        index in UTC if it gives them a zone; numbers as numpy's; missing values as NaN or NaT.
 
     Raises
     ------
     SourceError
-        As `open_parquet`, and where a page is damaged.
-    SchemaError
-        If the file has no rows, or none of the columns.
+        If the file is unreadable, damaged, not parquet, or nothing for this engine.
     """
-    with open_parquet(path) as file:
-        if not file.count():
-            raise SchemaError(f"{path.name} has no rows. Choose another month or another file.")
-        there = [column for column in columns if column in file.columns]
-        if not there:
-            raise SchemaError(
-                f"{path.name} has none of the columns {', '.join(map(repr, columns))}. "
-                "Choose another file or service."
-            )
-        try:
-            yield from file.iter_row_groups(columns=there)
-        except Exception as problem:  # a damaged page fails in many ways
-            raise SourceError(_damaged(path, problem)) from problem
+    batches = _engine(engine)
+    with _opened(path) as file, _readable(path, engine):
+        done = 0
+        for batch in batches(file, path, list(columns), rows):
+            done += batch.num_rows
+            values = (_values(column) for column in batch.columns)
+            yield dict(zip(batch.schema.names, values, strict=True))
+        if done != file.metadata.num_rows:
+            raise OSError(f"{file.metadata.num_rows} rows are announced, {done} are there")
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return all rows and columns of a file that fits in memory; raises as `read_blocks`."""
+    with _opened(path) as file, _readable(path, "pyarrow"):
+        return file.read().to_pandas()
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the names and types of a file's columns; raises as `read_blocks`."""
+    with _opened(path) as file:
+        return file.schema_arrow
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[ParquetFile]:
-    """Open a parquet file for as long as it is needed; only its footer is read.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be read, is not a parquet file, is cut off, or its footer is damaged.
-    """
-    import fastparquet
-
-    _check_ends(path)
-    with path.open("rb") as file:  # fastparquet leaves those open that it opens itself
-        try:
-            parquet = fastparquet.ParquetFile(file)
-        except Exception as problem:  # a damaged footer fails in many ways
-            raise SourceError(_damaged(path, problem)) from problem
-        yield parquet
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a frame beside its place, and move it in.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and move the file in if the block ends without error.
 
     Raises
     ------
     SourceError
         If the folder is full or cannot be written; then nothing is left there.
     """
-    import fastparquet
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as staging:
             fresh = Path(staging) / path.name
-            fastparquet.write(str(fresh), frame, compression="SNAPPY")
-            return fresh.replace(path)
+            yield fresh
+            fresh.replace(path)
+    except TaxiDurationError:
+        raise
     except OSError as problem:
         raise SourceError(
-            f"Cannot write {str(path)!r}: {problem.strerror or problem}. "
-            "Make room or choose another folder."
+            f"Cannot write {str(path)!r}: {_why(problem)}. Make room or choose another folder."
         ) from problem
 
 
-def append_parquet(frame: pd.DataFrame, path: Path, *, stats: Sequence[str] = ()) -> None:
-    """Write a frame as a row group at the end of a file, which is made if it is not there.
+def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a frame as a file with page checksums, whole or not at all; return its path.
 
-    It is not compressed: rides would get a third smaller, and take more than twice as long.
+    Raises
+    ------
+    SourceError
+        If the folder is full or cannot be written; then nothing is left there.
+    """
+    with atomic_write(path) as fresh, parquet_writer(fresh) as write:
+        write(frame)
+    return path
+
+
+@contextmanager
+def parquet_writer(path: Path, **how: object) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Give a function that adds a frame to a file with page checksums, as a row group.
 
     Parameters
     ----------
-    stats
-        Columns whose smallest and largest value are kept, for readers who look for a few rows.
+    how
+        Further arguments of `pyarrow.parquet.ParquetWriter`, e.g. `compression="none"`.
     """
-    import fastparquet
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
 
-    fastparquet.write(str(path), frame, compression=None, stats=[*stats], append=path.exists())
+    writer = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        writer = writer or ParquetWriter(path, table.schema, write_page_checksum=True, **how)
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer:
+            writer.close()
 
 
 def sha256(path: Path) -> str:
     """Return the digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ParquetFile]:
+    from pyarrow.parquet import ParquetFile
+
+    _check_ends(path)
+    with _readable(path, "pyarrow"):
+        file = ParquetFile(path, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
+        file.schema_arrow  # noqa: B018  names that are no text are found here
+    with file:
+        yield file
 
 
 def _check_ends(path: Path) -> None:
@@ -115,15 +176,110 @@ def _check_ends(path: Path) -> None:
             file.seek(max(file.seek(0, os.SEEK_END) - 4, 0))
             end = file.read(4)
     except OSError as problem:
-        raise SourceError(
-            f"{path} cannot be read ({problem.strerror}). Look at who may read it, and at its disk."
-        ) from problem
+        raise SourceError(_unreadable(path, problem)) from problem
     if start != b"PAR1":
         raise SourceError(f"{path} is not a parquet file: it starts with {start!r}. Replace it.")
     if end != b"PAR1":
         raise SourceError(f"{path} is cut off: it has no footer. Delete it and fetch it again.")
 
 
-def _damaged(path: Path, problem: Exception) -> str:
-    reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
-    return f"{path} is damaged ({reason}). Delete it and fetch it again."
+@contextmanager
+def _readable(path: Path, engine: Engine) -> Iterator[None]:
+    """Say in one line why a file cannot be read; "damaged" only where its bytes show it.
+
+    Raises
+    ------
+    SourceError
+        In place of the engine's own error.
+    """
+    try:
+        yield
+    except TaxiDurationError:
+        raise
+    except OSError as problem:  # Arrow's error for bytes that contradict each other, too
+        damaged = f"{path} is damaged ({_reason(problem)}). Delete it and fetch it again."
+        raise SourceError(_unreadable(path, problem) if problem.errno else damaged) from problem
+    except Exception as problem:  # a footer of wrong bytes fails in many ways
+        other = "Write it again" if engine == "pyarrow" else "Take engine 'pyarrow'"
+        raise SourceError(
+            f"{path} cannot be read by engine {engine!r} ({_reason(problem)}). "
+            f"{other}, or choose another file."
+        ) from problem
+
+
+def _unreadable(path: Path, problem: OSError) -> str:
+    return f"{path} cannot be read ({_why(problem)}). Look at who may read it, and at its disk."
+
+
+def _why(problem: OSError) -> str:
+    return os.strerror(problem.errno) if problem.errno else str(problem)
+
+
+def _reason(problem: Exception) -> str:
+    said = str(problem).strip().splitlines()
+    return f"{type(problem).__name__}: {said[0] if said else 'no reason given'}"
+
+
+Batches: TypeAlias = "Callable[[ParquetFile, Path, list[str], int], Iterator[pa.RecordBatch]]"
+
+
+def _engine(name: Engine) -> Batches:
+    if name not in ENGINES:
+        raise SourceError(f"Engine {name!r} is unknown. {nearest(name, ENGINES)}")
+    return _fastparquet_batches if name == "fastparquet" else _arrow_batches
+
+
+def _arrow_batches(
+    file: ParquetFile,
+    path: Path,  # noqa: ARG001
+    columns: list[str],
+    rows: int,
+) -> Iterator[pa.RecordBatch]:
+    return file.iter_batches(batch_size=rows, columns=columns)
+
+
+def _fastparquet_batches(
+    file: ParquetFile, path: Path, columns: list[str], rows: int
+) -> Iterator[pa.RecordBatch]:
+    import fastparquet
+    import pyarrow as pa
+
+    if misread := "; ".join(_misread(file, columns)):
+        raise SourceError(f"{path} cannot be read by engine 'fastparquet': {misread}. "
+                          "Take engine 'pyarrow'.")  # fmt: skip
+    with path.open("rb") as opened:  # fastparquet leaves those open that it opens itself
+        for group in fastparquet.ParquetFile(opened).iter_row_groups(columns=columns):
+            for start in range(0, len(group), rows):
+                yield pa.RecordBatch.from_pandas(
+                    group.iloc[start : start + rows], preserve_index=False
+                )
+
+
+def _misread(file: ParquetFile, columns: list[str]) -> Iterator[str]:
+    """Name each column that fastparquet would misread, and why."""
+    import pyarrow as pa
+
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    for spot in range(len(file.schema.names)):
+        if (name := file.schema.column(spot).path) in columns:
+            kind = file.schema_arrow.field(name).type
+            found = {each for group in groups for each in group.column(spot).encodings}
+            if strange := sorted(found - FASTPARQUET_ENCODINGS):
+                yield f"column {name!r} has encoding {', '.join(strange)}"
+            if pa.types.is_decimal(kind) or getattr(kind, "tz", None):
+                yield f"column {name!r} has type {kind}"
+
+
+def _values(column: pa.Array) -> np.ndarray | pd.DatetimeIndex:
+    """Return the values of a column in numpy's types."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string()).cast(pa.float64())  # as Python reads the digits
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.float64())
+    values = column.to_numpy(zero_copy_only=False)
+    zoned = pa.types.is_timestamp(column.type) and column.type.tz
+    return pd.DatetimeIndex(values).tz_localize("UTC") if zoned else values

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -12,38 +15,65 @@ from taxi_duration.columns import RIDE, Columns, as_array
 from taxi_duration.errors import SchemaError
 
 __all__ = [
+    "FARTHEST",
+    "LAST_ZONE",
     "REFUSED",
     "are_valid",
+    "in_new_york",
+    "is_no_distance",
+    "is_no_zone",
     "read_columns",
+    "read_minutes",
     "read_rides",
     "refusals",
     "repaired",
     "tell_refusals",
 ]
 
-NEW_YORK = "America/New_York"
+Times: TypeAlias = np.ndarray | pd.Series | pd.DatetimeIndex
+
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST, LAST = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")  # other times are none
 FARTHEST = 60  # miles; what is farther, or 0, is repaired as in training
 LAST_ZONE = 265
+LONGEST_TEXT = 60  # letters of a value in a message
+NUMBERS = (int, float, str, Decimal, np.number)
 ZONES = ("PULocationID", "DOLocationID")
 
 
-def _is_no_zone(zone: np.ndarray) -> np.ndarray:
-    return (np.floor(zone) != zone) | ~((zone >= 1) & (zone <= LAST_ZONE))
+def is_no_zone(zone: np.ndarray) -> np.ndarray:
+    """Whether a number is none of TLC's zones; checked before it is cast, which may wrap it.
+
+    Examples
+    --------
+    >>> is_no_zone(np.array([74, 265, 0, 266, 74.7, 2**32 + 74, np.inf])).tolist()
+    [False, False, True, True, True, True, True]
+    """
+    if zone.dtype.kind == "f":
+        return (np.floor(zone) != zone) | ~((zone >= 1) & (zone <= LAST_ZONE))
+    return (zone < 1) | (zone > LAST_ZONE)
 
 
-def _is_no_distance(miles: np.ndarray) -> np.ndarray:
+def is_no_distance(miles: np.ndarray) -> np.ndarray:
+    """Whether a number is no distance: negative, infinite or missing.
+
+    Examples
+    --------
+    >>> is_no_distance(np.array([0, 2.5, -1, np.inf, np.nan])).tolist()
+    [False, False, True, True, True]
+    """
     return ~((miles >= 0) & (miles < np.inf))
 
 
 # On an array, since a Series takes ten times as long for one ride.
 RULES: dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]] = {
     ("pickup_datetime", "is missing or no time"): np.isnat,
-    ("PULocationID", "is missing"): np.isnan,
-    ("PULocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): _is_no_zone,
-    ("DOLocationID", "is missing"): np.isnan,
-    ("DOLocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): _is_no_zone,
-    ("trip_distance", "is missing (the model 'quote' needs none)"): np.isnan,
-    ("trip_distance", "is not 0 or more miles"): _is_no_distance,
+    ("PULocationID", "is missing or no number"): np.isnan,
+    ("PULocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_no_zone,
+    ("DOLocationID", "is missing or no number"): np.isnan,
+    ("DOLocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_no_zone,
+    ("trip_distance", "is missing or no number (the model 'quote' needs none)"): np.isnan,
+    ("trip_distance", "is not 0 or more miles"): is_no_distance,
 }
 REFUSED = tuple(f"{field} {limit}" for field, limit in RULES)
 
@@ -54,9 +84,9 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     given
-        `pickup_datetime`: times, or text as in ISO 8601; with a time zone they are converted to
-        New York's. `PULocationID`, `DOLocationID` (TLC zones) and `trip_distance` (miles):
-        numbers, or text that is one. The distance may be left out.
+        `pickup_datetime`: times, or text as in ISO 8601, of the years 1900 to 2199; with a time
+        zone they are converted to New York's. `PULocationID`, `DOLocationID` (TLC zones) and
+        `trip_distance` (miles): numbers, or text that is one. The distance may be left out.
 
     Returns
     -------
@@ -90,7 +120,7 @@ def read_columns(given: pd.DataFrame) -> Columns:
             raise SchemaError(f"Rides have no column {name!r}. Add it; a row a ride.")
     none = np.full(len(given), np.nan)
     return {
-        "pickup_datetime": _in_new_york(given["pickup_datetime"]),
+        "pickup_datetime": in_new_york(given["pickup_datetime"]),
         **{name: _numbers(given[name]) for name in ZONES},
         "trip_distance": _numbers(given["trip_distance"]) if "trip_distance" in given else none,
     }
@@ -160,7 +190,17 @@ def tell_refusals(given: pd.DataFrame, refused: pd.Series, *, at_most: int = 5) 
 
 def _told(ride: pd.Series, reason: str) -> str:
     value = ride.get(reason.partition(" ")[0])
-    return reason if pd.isna(value) else f"{reason}, got {value!s}"
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return reason
+    return f"{reason}, got {_shortened(value)}"
+
+
+def _shortened(value: object) -> str:
+    try:
+        text = repr(str(value))[1:-1]
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
 
 
 def _broken(rides: pd.DataFrame | Columns, *, distance: bool) -> Iterator[tuple[str, np.ndarray]]:
@@ -172,25 +212,88 @@ def _broken(rides: pd.DataFrame | Columns, *, distance: bool) -> Iterator[tuple[
 
 
 def _numbers(given: pd.Series) -> np.ndarray:
-    read = given if given.dtype.kind in "iuf" else pd.to_numeric(given, errors="coerce")
-    return as_array(read).astype(float, copy=False)
+    if given.dtype.kind in "iuf":
+        return as_array(given).astype(float, copy=False)
+    return np.array([_number(each) for each in given], dtype=float)
 
 
-def _in_new_york(times: pd.Series) -> np.ndarray:
-    if isinstance(times.dtype, pd.DatetimeTZDtype):
-        times = times.dt.tz_convert(NEW_YORK).dt.tz_localize(None)
-    elif times.dtype.kind != "M":
-        return np.array([_moment(each) for each in times], dtype="datetime64[us]")
-    return times.to_numpy(dtype="datetime64[us]")
+def _number(given: object) -> float:
+    """Read one number; True is none, and neither is what only Python takes for one."""
+    if isinstance(given, str) and not (given.isascii() and "_" not in given):
+        return np.nan
+    if isinstance(given, bool | np.bool_) or not isinstance(given, NUMBERS):
+        return np.nan
+    try:
+        return float(given)
+    except (ValueError, OverflowError):
+        return np.nan
+
+
+def in_new_york(times: Times) -> np.ndarray:
+    """Return times on New York's clock, as `datetime64[us]`; missing where there is no time.
+
+    A time with a zone is converted to New York's, one without is taken as New York's. Times before
+    1900 and after 2199 are none.
+
+    Examples
+    --------
+    >>> in_new_york(pd.Series(["2021-03-01T13:00:00Z", "2021-03-01 08:00", "now"]))
+    array(['2021-03-01T08:00:00.000000', '2021-03-01T08:00:00.000000',
+           'NaT'], dtype='datetime64[us]')
+    """
+    if times.dtype.kind != "M":
+        return _plausible(np.array([_moment(each) for each in times], dtype="datetime64[us]"))
+    instants = _instants(times)
+    if not _has_zone(times):
+        return instants
+    zoned = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(NEW_YORK)
+    return zoned.tz_localize(None).to_numpy()
+
+
+def read_minutes(pickup: Times, dropoff: Times) -> np.ndarray:
+    """Return the minutes from pick-up to drop-off; missing where either is missing or no time.
+
+    Where both have a zone, the night in which clocks are set back adds no hour.
+
+    Examples
+    --------
+    >>> times = pd.Series(pd.to_datetime(["2021-11-07 05:50Z", "2021-11-07 06:10Z"]))
+    >>> read_minutes(times[:1], times[1:])
+    array([20.])
+    """
+    read = _instants if _has_zone(pickup) and _has_zone(dropoff) else in_new_york
+    return (read(dropoff) - read(pickup)) / np.timedelta64(1, "m")
+
+
+def _has_zone(times: Times) -> bool:
+    if times.dtype.kind != "M" or isinstance(times, np.ndarray):
+        return False
+    return pd.DatetimeIndex(times).tz is not None  # Arrow's types, too
+
+
+def _instants(times: Times) -> np.ndarray:
+    """Return times as they are, or on the clock of UTC if they have a zone."""
+    if _has_zone(times):
+        times = pd.DatetimeIndex(times).tz_convert(None)
+    return _plausible(np.asarray(times))
+
+
+def _plausible(times: np.ndarray) -> np.ndarray:
+    """Return times in microseconds; missing where numpy's arithmetic could wrap around."""
+    first, last = FIRST.astype(times.dtype), LAST.astype(times.dtype)
+    ticks = times.view(np.int64)  # as numbers, which are compared faster
+    if len(ticks) and not first.view(np.int64) <= ticks.min() <= ticks.max() < last.view(np.int64):
+        times = np.where((times >= first) & (times < last), times, np.datetime64("NaT"))
+    return times.astype("datetime64[us]", copy=False)
 
 
 def _moment(given: object) -> np.datetime64:
     """Read one time; numbers are none, since nobody can tell seconds from days."""
-    if not isinstance(given, str | datetime | np.datetime64):
-        return np.datetime64("NaT")
+    if isinstance(given, np.datetime64):
+        return given
     try:
-        moment = pd.Timestamp(given)
-    except ValueError:
+        moment = given if isinstance(given, datetime) else datetime.fromisoformat(given)
+        local = moment.astimezone(NEW_YORK).replace(tzinfo=None) if moment.tzinfo else moment
+        return np.datetime64(local, "us")
+    except (TypeError, ValueError, OverflowError):
         return np.datetime64("NaT")
-    local = moment.tz_convert(NEW_YORK).tz_localize(None) if moment.tzinfo else moment
-    return local.to_datetime64()

@@ -4,55 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Service
-from taxi_duration.source import RawMonth
 
 if TYPE_CHECKING:
-    import pandera.errors
-    import pandera.pandas as pa
+    import pyarrow as pa
 
 __all__ = ["check"]
 
 
-def check(raw: RawMonth) -> None:
+def check(schema: pa.Schema, service: Service, file: str) -> None:
     """Look at the columns and their types, which differ from year to year within limits.
+
+    Parameters
+    ----------
+    file
+        Name of the file, for the message.
 
     Raises
     ------
     SchemaError
-        If a column is missing, or a time is no datetime, or another column holds no numbers.
+        If a column is missing or there twice, or a time is no datetime, or another column holds
+        no numbers; all that is wrong at once.
     """
-    import pandera.errors
-
-    try:  # the columns' types need no rows
-        _schema(raw.service).validate(raw.frame.head(0), lazy=True)
-    except pandera.errors.SchemaErrors as problem:
+    wrong = [_problem(schema, name, service) for name in service.columns]
+    if any(wrong):
         raise SchemaError(
-            f"{raw.file} does not hold {raw.service.name} taxi trips: "
-            f"{'; '.join(_complaints(problem, raw.frame))}. Choose another file or service."
-        ) from problem
+            f"{file} does not hold {service.name} taxi trips: "
+            f"{'; '.join(filter(None, wrong))}. Choose another file or service."
+        )
 
 
-def _complaints(problem: pandera.errors.SchemaErrors, frame: pd.DataFrame) -> list[str]:
-    cases = problem.failure_cases.drop_duplicates(["column", "check"])
-    return [
-        f"column {case.failure_case!r} is missing"
-        if case.check == "column_in_dataframe"
-        else f"column {case.column!r} has type {frame[case.column].dtype}, not {case.check}"
-        for case in cases.itertuples()
-    ]
+def _problem(schema: pa.Schema, name: str, service: Service) -> str | None:
+    found = [field.type for field in schema if field.name == name]
+    if not found:
+        return f"column {name!r} is missing"
+    if len(found) > 1:
+        return f"column {name!r} is there {len(found)} times"
+    wanted = "datetimes" if name in (service.pickup, service.dropoff) else "numbers"
+    return (
+        None if _holds(found[0], wanted) else f"column {name!r} has type {found[0]}, not {wanted}"
+    )
 
 
-def _schema(service: Service) -> pa.DataFrameSchema:
-    import pandera.pandas as pa
+def _holds(kind: pa.DataType, wanted: str) -> bool:
+    """Whether values of an Arrow type are datetimes, or numbers; a column may be all missing."""
+    import pyarrow as pa
 
-    def column(name: str) -> pa.Column:
-        is_time = name in (service.pickup, service.dropoff)
-        right = pd.api.types.is_datetime64_dtype if is_time else pd.api.types.is_numeric_dtype
-        check = pa.Check(right, name="datetimes" if is_time else "numbers")
-        return pa.Column(checks=check, nullable=True)
-
-    return pa.DataFrameSchema({name: column(name) for name in service.columns})
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_null(kind):
+        return True
+    if wanted == "datetimes":
+        return pa.types.is_timestamp(kind)
+    return any(
+        is_(kind) for is_ in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    )

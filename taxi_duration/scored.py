@@ -13,7 +13,7 @@ import pandas as pd
 
 from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.months import Month, Service
-from taxi_duration.parquet import open_parquet, sha256
+from taxi_duration.parquet import read_parquet, sha256
 from taxi_duration.rides import REFUSED as REASONS
 
 __all__ = [
@@ -94,11 +94,11 @@ class Scored:
 
     def predictions(self) -> pd.DataFrame:
         """Return the answered rides, as `score_month` writes them."""
-        return _read(self.folder / PREDICTIONS)
+        return read_parquet(self.folder / PREDICTIONS)
 
     def refused(self) -> pd.DataFrame:
         """Return the refused rows: `ride`, the columns of a ride, and the `reason`."""
-        return _read(self.folder / REFUSED)
+        return read_parquet(self.folder / REFUSED)
 
 
 def place(into: Path, month: Month, service: Service) -> Path:
@@ -174,8 +174,3 @@ def writing(folder: Path) -> Iterator[None]:
             f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
             "Make room or choose another folder."
         ) from problem
-
-
-def _read(path: Path) -> pd.DataFrame:
-    with open_parquet(path) as file:
-        return file.to_pandas()

@@ -16,9 +16,8 @@ from taxi_duration.answered import Answered, answer_block
 from taxi_duration.estimator import Estimator
 from taxi_duration.loading import NAME, load
 from taxi_duration.months import Month, Service
-from taxi_duration.parquet import append_parquet, sha256
+from taxi_duration.parquet import parquet_writer, sha256
 from taxi_duration.provenance import environment
-from taxi_duration.schema import check
 from taxi_duration.scored import (
     PREDICTIONS,
     REFUSED,
@@ -30,7 +29,7 @@ from taxi_duration.scored import (
     sweep,
     writing,
 )
-from taxi_duration.source import RawMonth, digest_month, iter_month
+from taxi_duration.source import RawMonth, open_month
 from taxi_duration.store import beside_store
 from taxi_duration.versions import find_version
 
@@ -44,7 +43,9 @@ __all__ = [
 ]
 
 BLOCK = 200_000  # rows that are read, answered and written together
-SOUGHT = ("ride", "pickup_datetime")  # by which a reader looks for rides
+SOUGHT = ["ride", "pickup_datetime"]  # by which a reader looks for rides
+# compressed, rides would get a third smaller, and take more than twice as long
+PLAIN = {"compression": "none", "use_dictionary": False}
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
 
 
@@ -160,7 +161,8 @@ def score_month(
     from filelock import FileLock
 
     folder = place(into, month, service)
-    basis = _basis(scorer, month, service, source)
+    raw = open_month(month, service=service, source=source)
+    basis = _basis(scorer, raw)
     with writing(into):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
@@ -169,7 +171,7 @@ def score_month(
                 return Scored(folder, known, fresh=False)
             sweep(folder)
             with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
-                blocks = ahead(_blocks(month, service, source))
+                blocks = ahead(_blocks(raw))
                 manifest = _write(
                     ahead(answer_block(scorer.estimator, each, scorer.version) for each in blocks),
                     Path(staging) / "new", basis, progress,
@@ -178,26 +180,24 @@ def score_month(
     return Scored(folder, manifest, fresh=True)
 
 
-def _basis(scorer: Scorer, month: Month, service: Service, source: str | Path) -> dict[str, object]:
+def _basis(scorer: Scorer, raw: RawMonth) -> dict[str, object]:
     """Return what decides the predictions: equal basis, equal predictions."""
     return {
-        "service": service.name,
-        "month": str(month),
-        "input": digest_month(month, service=service, source=source),
+        "service": raw.service.name,
+        "month": str(raw.month),
+        "input": {raw.file: raw.sha256},
         "model": {"name": scorer.name, "version": scorer.version, "sha256": scorer.sha256},
     }
 
 
-def _blocks(month: Month, service: Service, source: str | Path) -> Iterator[pd.DataFrame]:
+def _blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
     """Read the month's rides in blocks of few rows, numbered through by their index."""
     done = 0
-    for frame in iter_month(month, service=service, source=source):
-        check(RawMonth(frame, month, service, service.file(month), ""))
-        for start in range(0, len(frame), BLOCK):
-            block = frame.iloc[start : start + BLOCK].rename(columns=service.columns)
-            block.index = pd.RangeIndex(done, done + len(block), name="ride")
-            done += len(block)
-            yield block
+    for columns in raw.blocks(rows=BLOCK):
+        block = pd.DataFrame(columns, copy=False)
+        block.index = pd.RangeIndex(done, done + len(block), name="ride")
+        done += len(block)
+        yield block
 
 
 def _write(
@@ -209,13 +209,17 @@ def _write(
     folder.mkdir()
     scored = usual = 0
     reasons: Counter[str] = Counter()
-    for each in answered:
-        append_parquet(each.answers, folder / PREDICTIONS, stats=SOUGHT)
-        append_parquet(each.refused, folder / REFUSED)
-        scored, usual = scored + len(each.answers), usual + each.repaired
-        reasons.update(each.refused["reason"])
-        if progress:
-            progress(scored + reasons.total())
+    with (
+        parquet_writer(folder / PREDICTIONS, write_statistics=SOUGHT, **PLAIN) as write_answers,
+        parquet_writer(folder / REFUSED, **PLAIN) as write_refused,
+    ):
+        for each in answered:
+            write_answers(each.answers)
+            write_refused(each.refused)
+            scored, usual = scored + len(each.answers), usual + each.repaired
+            reasons.update(each.refused["reason"])
+            if progress:
+                progress(scored + reasons.total())
     files = {name: sha256(folder / name) for name in (PREDICTIONS, REFUSED)}
     counts = {"rows": scored + reasons.total(), "scored": scored}
     counts |= {"refused": dict(reasons), "repaired": usual}

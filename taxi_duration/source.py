@@ -3,132 +3,143 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from taxi_duration.download import fetch_month
-from taxi_duration.errors import SourceError
+from taxi_duration.download import cache_folder, check_recorded, fetch_month
+from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import GREEN, Month, Service
-from taxi_duration.parquet import read_row_groups, sha256
+from taxi_duration.parquet import BLOCK, Engine, read_blocks, read_schema, sha256
 from taxi_duration.sample import make_month
+from taxi_duration.schema import check
 
-__all__ = ["SAMPLE_ROWS", "RawMonth", "digest_month", "iter_month", "read_month"]
+__all__ = ["SAMPLE_ROWS", "Block", "RawMonth", "open_month"]
+
+Block: TypeAlias = Mapping[str, np.ndarray | pd.DatetimeIndex]
 
 SAMPLE_ROWS = 6_000  # small, so that notebooks on the sample stay quick
 
 
 @dataclass(frozen=True)
 class RawMonth:
-    """A month's rows as TLC spells them, and where they came from.
+    """A month's rows as TLC wrote them, and where they are.
 
     Attributes
     ----------
-    frame
-        One row a ride, in TLC's column names and types.
-    file
-        Name of the file, or what stands for it.
-    sha256
-        Digest of the file's bytes; of the values, for a sample month.
+    path
+        The file; None for a sample month.
     """
 
-    frame: pd.DataFrame
     month: Month
     service: Service
-    file: str
-    sha256: str
+    path: Path | None = field(default=None, repr=False)
+
+    @property
+    def file(self) -> str:
+        """Name of the file, or what stands for it."""
+        name = self.service.file(self.month)
+        return name if self.path else f"sample/{name}"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file's bytes; of the values, for a sample month.
+
+        Raises
+        ------
+        SourceError
+            If it is not the digest that was recorded when the month was downloaded.
+        """
+        if self.path is None:
+            return _digest(self._sample)
+        digest = sha256(self.path)
+        check_recorded(self.path, digest)
+        return digest
+
+    def blocks(self, *, rows: int = BLOCK, engine: Engine = "pyarrow") -> Iterator[Block]:
+        """Blocks of rows under our names of the columns; memory does not grow with the month.
+
+        Parameters
+        ----------
+        rows, engine
+            As `taxi_duration.parquet.read_blocks` takes them.
+
+        Raises
+        ------
+        SourceError
+            If the file is not parquet, is damaged, or is not the one that was downloaded.
+        SchemaError
+            If it has no rows, or lacks a column, or one has another type.
+        """
+        if self.path is None:
+            yield self._renamed({name: each.to_numpy() for name, each in self._sample.items()})
+            return
+        check(read_schema(self.path), self.service, self.file)
+        empty = True
+        with ThreadPoolExecutor(1) as aside:  # a large file's digest takes a third of its reading
+            digest = aside.submit(lambda: self.sha256)
+            for block in read_blocks(
+                self.path, list(self.service.columns), engine=engine, rows=rows
+            ):
+                empty = False
+                yield self._renamed(block)
+            digest.result()
+        if empty:
+            raise SchemaError(f"{self.file} has no rows. Choose another month or another file.")
+
+    def _renamed(self, block: Block) -> Block:
+        return {ours: block[tlcs] for tlcs, ours in self.service.columns.items()}
+
+    @cached_property
+    def _sample(self) -> pd.DataFrame:
+        columns = list(self.service.columns)
+        return make_month(self.month, service=self.service, rows=SAMPLE_ROWS, columns=columns)
 
 
-def read_month(
-    month: Month,
-    *,
-    service: Service = GREEN,
-    source: str | Path = "sample",
-    columns: Sequence[str] | None = None,
+def open_month(
+    month: str | Month, *, service: str | Service = GREEN, source: str | Path = "sample"
 ) -> RawMonth:
-    """Read the raw rows of one month.
+    """Find the raw rows of one month; nothing of them is read yet.
 
     Parameters
     ----------
     source
         "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
-    columns
-        TLC's names; those that this project needs if None. Names that the file lacks are left
-        out: `taxi_duration.trips` says which are missing.
 
     Raises
     ------
+    MonthError
+        If there is no such month or service.
     SourceError
-        If the file is missing, unpublished, not parquet, or damaged.
-    SchemaError
-        If it has no rows, or none of the columns.
+        If the file is missing or unpublished.
 
     Examples
     --------
-    >>> raw = read_month(Month(2021, 1))
-    >>> list(raw.frame.columns)[:3]
-    ['lpep_pickup_datetime', 'lpep_dropoff_datetime', 'PULocationID']
-    >>> read_month(Month(2021, 1), source="nowhere")
+    >>> raw = open_month("2021-01")
+    >>> raw.file
+    'sample/green_tripdata_2021-01.parquet'
+    >>> list(next(raw.blocks()))[:3]
+    ['pickup_datetime', 'dropoff_datetime', 'PULocationID']
+    >>> open_month("2021-01", source="nowhere")
     Traceback (most recent call last):
     ...
     taxi_duration.errors.SourceError: There is no folder 'nowhere'. Name one that holds TLC's \
 files, or "tlc" to download them, or "sample".
     """
-    columns = list(columns or service.columns)
-    if source == "sample":
-        frame = make_month(month, service=service, rows=SAMPLE_ROWS, columns=columns)
-        return RawMonth(frame, month, service, f"sample/{service.file(month)}", _digest(frame))
-    path = _locate(month, service, source)
-    with ThreadPoolExecutor(1) as aside:  # a large file's digest takes a third of its reading
-        digest = aside.submit(sha256, path)
-        frame = pd.concat(read_row_groups(path, columns), ignore_index=True)
-    return RawMonth(frame, month, service, path.name, digest.result())
-
-
-def iter_month(
-    month: Month,
-    *,
-    service: Service = GREEN,
-    source: str | Path = "tlc",
-    columns: Sequence[str] | None = None,
-) -> Iterator[pd.DataFrame]:
-    """Read a month row group by row group, so that memory does not grow with it.
-
-    Takes and raises what `read_month` does.
-    """
-    if source == "sample":
-        yield read_month(month, service=service, columns=columns).frame
-    else:
-        yield from read_row_groups(
-            _locate(month, service, source), list(columns or service.columns)
-        )
-
-
-def digest_month(
-    month: Month, *, service: Service = GREEN, source: str | Path = "sample"
-) -> dict[str, str]:
-    """Return the digest of a month's file by its name, as `read_month` does, without parsing it.
-
-    Takes and raises what `read_month` does; a damaged file has a digest as well.
-
-    Examples
-    --------
-    >>> list(digest_month(Month(2021, 1)))
-    ['sample/green_tripdata_2021-01.parquet']
-    """
-    if source == "sample":
-        raw = read_month(month, service=service)
-        return {raw.file: raw.sha256}
-    path = _locate(month, service, source)
-    return {path.name: sha256(path)}
+    when, kind = Month.parse(month), Service.parse(service)
+    return RawMonth(when, kind, None if source == "sample" else _locate(when, kind, source))
 
 
 def _locate(month: Month, service: Service, source: str | Path) -> Path:
     if source == "tlc":
-        return fetch_month(month, service=service)
+        path = cache_folder() / service.file(month)
+        return path if path.is_file() else fetch_month(month, service=service)
     folder = Path(source)
     if not folder.is_dir():
         raise SourceError(

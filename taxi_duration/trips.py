@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from taxi_duration.ahead import ahead
+from taxi_duration.columns import Columns
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
-from taxi_duration.schema import check
-from taxi_duration.source import RawMonth, read_month
+from taxi_duration.rides import FARTHEST, LAST_ZONE, in_new_york, is_no_zone, read_minutes
+from taxi_duration.source import Block, open_month
 
 __all__ = [
     "LONGEST",
@@ -27,27 +29,41 @@ __all__ = [
 ]
 
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
-FARTHEST = 60  # miles that a ride of an hour can believably drive
 UNKNOWN_ZONE = 264  # TLC's own number for "unknown"; 265 is outside the city
+NO_ZONE = 0  # stands for any number that is none of TLC's zones
 
-TIMES = ("pickup_datetime", "dropoff_datetime")
 ZONES = ("PULocationID", "DOLocationID")
 
-LEFT_OUT: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "no pick-up or drop-off time": lambda rides: rides.duration.isna(),
-    "drop-off before pick-up": lambda rides: rides.duration < 0,
-    "under 1 minute": lambda rides: rides.duration < SHORTEST,
-    "over 60 minutes": lambda rides: rides.duration > LONGEST,
+# on arrays, since a month is worked on in blocks that a processor's cache holds
+LEFT_OUT: dict[str, Callable[[Columns], np.ndarray]] = {
+    "no pick-up or drop-off time": lambda rides: np.isnan(rides["duration"]),
+    "drop-off before pick-up": lambda rides: rides["duration"] < 0,
+    "under 1 minute": lambda rides: rides["duration"] < SHORTEST,
+    "over 60 minutes": lambda rides: rides["duration"] > LONGEST,
 }
-ODD: dict[str, Callable[[pd.DataFrame, Month], pd.Series]] = {
-    "distance missing": lambda rides, _: rides.trip_distance.isna(),
-    "distance 0 or less": lambda rides, _: rides.trip_distance <= 0,
-    "distance over 60 miles": lambda rides, _: rides.trip_distance > FARTHEST,
-    "zone unknown (264, 265)": lambda rides, _: rides[list(ZONES)].ge(UNKNOWN_ZONE).any(axis=1),
-    "pick-up outside the month": lambda rides, month: (
-        (rides.pickup_datetime < month.start) | (rides.pickup_datetime >= month.next().start)
+ODD: dict[str, Callable[[Columns, Month], np.ndarray]] = {
+    "distance missing or infinite": lambda rides, _: np.isnan(rides["trip_distance"]),
+    "distance 0 or less": lambda rides, _: rides["trip_distance"] <= 0,
+    "distance over 60 miles": lambda rides, _: rides["trip_distance"] > FARTHEST,
+    "zone unknown (264, 265)": lambda rides, _: _either(
+        rides, lambda zone: (zone == UNKNOWN_ZONE) | (zone == LAST_ZONE)
     ),
+    "zone not one of 1 to 265": lambda rides, _: _either(rides, is_no_zone),
+    "pick-up outside the month": lambda rides, month: _is_outside(rides["pickup_datetime"], month),
 }
+
+
+def _either(rides: Columns, is_odd: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Whether the pick-up or the drop-off zone is odd."""
+    pickup, dropoff = (is_odd(rides[name]) for name in ZONES)
+    return pickup | dropoff
+
+
+def _is_outside(times: np.ndarray, month: Month) -> np.ndarray:
+    ends = np.array([month.start, month.next().start], dtype=times.dtype)
+    first, last = ends.view(np.int64)  # as numbers, which are compared faster
+    ticks = times.view(np.int64)
+    return (ticks < first) | (ticks >= last)
 
 
 @dataclass(frozen=True)
@@ -58,8 +74,8 @@ class Trips:
     ----------
     frame
         A row a ride: `pickup_datetime`, `dropoff_datetime` (New York time),
-        `PULocationID`, `DOLocationID` (TLC zones), `trip_distance` (miles),
-        `duration` (minutes).
+        `PULocationID`, `DOLocationID` (TLC zones; 264 if missing, 0 if none of 1 to 265),
+        `trip_distance` (miles; missing if infinite), `duration` (minutes).
     left_out, odd
         Rows by reason, left out or kept though odd. Kept and left out add up to all rows; a
         ride can be odd in several ways.
@@ -145,7 +161,7 @@ def load_trips(
     service
         "green" or "yellow".
     source
-        "sample", "tlc" or a folder of TLC's files (see `taxi_duration.source.read_month`).
+        "sample", "tlc" or a folder of TLC's files (see `taxi_duration.source.open_month`).
     after
         Month that is learned from, so that this one must come later.
 
@@ -168,10 +184,9 @@ def load_trips(
     """
     if after is not None:
         check_order(Month.parse(after), Month.parse(month))
-    raw = _read(month, service, source)
-    return clean(
-        _to_rides(raw), month=raw.month, service=raw.service, sha256={raw.file: raw.sha256}
-    )
+    raw = open_month(month, service=service, source=source)
+    parts = [_part(rides, raw.month) for rides in _iter_rides(ahead(raw.blocks()))]
+    return _trips(parts, month=raw.month, service=raw.service, sha256={raw.file: raw.sha256})
 
 
 def load_rides(
@@ -182,8 +197,10 @@ def load_rides(
     Takes and raises what `load_trips` does. Returns the columns of `Trips.frame`, and `left_out`:
     the reason as a category, missing where the ride is kept.
     """
-    rides = _to_rides(_read(month, service, source))
-    return rides.assign(left_out=_reason(rides))
+    raw = open_month(month, service=service, source=source)
+    rides = _joined(list(_iter_rides(raw.blocks())))
+    reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
+    return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 
 
 def clean(
@@ -204,39 +221,76 @@ def clean(
     SchemaError
         If no ride is kept.
     """
-    reason = _reason(rides)
-    is_kept = reason.isna().to_numpy()
-    kept = pd.DataFrame(
-        {name: column.to_numpy()[is_kept] for name, column in rides.items()}, copy=False
-    )
+    part = _part({name: column.to_numpy() for name, column in rides.items()}, month)
+    return _trips([part], month=month, service=service, sha256=sha256 or {})
+
+
+class _Part(NamedTuple):
+    """The kept rides of a block, and how many were `LEFT_OUT` or `ODD`, a count a reason."""
+
+    kept: Columns
+    left_out: np.ndarray
+    odd: np.ndarray
+
+
+def _part(rides: Columns, month: Month) -> _Part:
+    codes = _reason_codes(rides)
+    kept = np.flatnonzero(codes < 0)
+    rides = {name: column.take(kept) for name, column in rides.items()}
+    left_out = np.bincount(codes + 1, minlength=len(LEFT_OUT) + 1)[1:]
+    odd = np.array([np.count_nonzero(is_odd(rides, month)) for is_odd in ODD.values()])
+    return _Part(rides, left_out, odd)
+
+
+def _trips(parts: list[_Part], *, month: Month, service: Service, sha256: dict[str, str]) -> Trips:
+    left_out = pd.Series(sum(part.left_out for part in parts), index=list(LEFT_OUT))
+    odd = pd.Series(sum(part.odd for part in parts), index=list(ODD))
+    kept = pd.DataFrame(_joined([part.kept for part in parts]), copy=False)
     if kept.empty:
         raise SchemaError(
-            f"None of the {len(rides)} rows of {service.file(month)} is a ride of {SHORTEST} to "
-            f"{LONGEST} minutes. Look at its pick-up and drop-off times, or choose another month."
+            f"None of the {left_out.sum()} rows of {service.file(month)} is a ride of {SHORTEST} "
+            f"to {LONGEST} minutes. Look at its pick-up and drop-off times, or choose another "
+            "month."
         )
-    odd = pd.Series({name: int(is_odd(kept, month).sum()) for name, is_odd in ODD.items()})
-    left_out = reason.value_counts(sort=False).rename(None)
-    return Trips(kept, (month,), service, left_out, odd, sha256 or {})
+    return Trips(kept, (month,), service, left_out, odd, sha256)
 
 
-def _read(month: str | Month, service: str | Service, source: str | Path) -> RawMonth:
-    return read_month(Month.parse(month), service=Service.parse(service), source=source)
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _reason(rides: pd.DataFrame) -> pd.Series:
-    found = [applies(rides).to_numpy() for applies in LEFT_OUT.values()]
-    first = np.select(found, range(len(found)), default=-1)
-    codes = pd.Categorical.from_codes(first, list(LEFT_OUT))
-    return pd.Series(codes, index=rides.index, name="left_out")
+def _reason_codes(rides: Columns) -> np.ndarray:
+    """Return for each ride the first reason why it is left out, numbered; -1 if it is kept."""
+    minutes = rides["duration"]
+    codes = np.full(len(minutes), -1, dtype=np.int8)
+    others = np.flatnonzero(~((minutes >= SHORTEST) & (minutes <= LONGEST)))
+    few = {"duration": minutes[others]}
+    codes[others] = np.select([applies(few) for applies in LEFT_OUT.values()], range(len(LEFT_OUT)))
+    return codes
 
 
-def _to_rides(raw: RawMonth) -> pd.DataFrame:
-    """Rename, and settle what differs from year to year: ids as floats, times in ns or us."""
-    check(raw)
-    given = raw.frame.rename(columns=raw.service.columns)
-    times = {name: given[name].astype("datetime64[us]") for name in TIMES}
-    zones = {name: given[name].fillna(UNKNOWN_ZONE).astype("int32") for name in ZONES}
-    minutes = (times["dropoff_datetime"] - times["pickup_datetime"]) / pd.Timedelta(minutes=1)
-    distance = given["trip_distance"].astype("float64")
-    columns = {**times, **zones, "trip_distance": distance, "duration": minutes}
-    return pd.DataFrame(columns, copy=False)
+def _iter_rides(blocks: Iterable[Block]) -> Iterator[Columns]:
+    """Settle what differs from year to year: ids as floats, times in ns or us, or with a zone."""
+    for block in blocks:
+        pickup, dropoff = block["pickup_datetime"], block["dropoff_datetime"]
+        yield {
+            "pickup_datetime": in_new_york(pickup),
+            "dropoff_datetime": in_new_york(dropoff),
+            **{name: _settled(block[name]) for name in ZONES},
+            "trip_distance": _finite(block["trip_distance"]),
+            "duration": read_minutes(pickup, dropoff),
+        }
+
+
+def _settled(zone: np.ndarray) -> np.ndarray:
+    """Return zones as whole numbers, checked before they are cast: a missing one is unknown."""
+    strange = is_no_zone(zone)
+    if strange.any():
+        zone = np.where(strange, np.where(np.isnan(zone), UNKNOWN_ZONE, NO_ZONE), zone)
+    return zone.astype(np.int32)
+
+
+def _finite(miles: np.ndarray) -> np.ndarray:
+    miles = miles.astype(np.float64, copy=False)
+    infinite = np.isinf(miles)
+    return np.where(infinite, np.nan, miles) if infinite.any() else miles

@@ -1,6 +1,7 @@
 """What the tests of the rooms share: months, models, a store, and a server that plays TLC."""
 
 import os
+import resource
 import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -195,3 +196,19 @@ def reader(new_store, month_bytes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader")
     with new_store(folder) as store:
         return type_all(folder, store, month_bytes)
+
+
+@pytest.fixture(scope="session")
+def full_disk():
+    """A while in which no file can grow beyond a few bytes, as on a disk that is full."""
+
+    @contextmanager
+    def full_disk(left=64):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (left, before[1]))  # Python ignores its signal
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full_disk

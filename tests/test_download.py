@@ -66,7 +66,8 @@ def test_its_digest_is_recorded_so_that_sha256sum_can_check_it(published, fetch,
 
 def test_nothing_but_the_month_and_its_digest_is_left(published, fetch, folder):
     fetch()
-    assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", FILE]
+    left = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
+    assert left == {"SHA256SUMS", FILE}
 
 
 def test_a_month_that_is_there_is_not_downloaded_again(published, fetch):
@@ -181,6 +182,34 @@ def test_a_file_that_was_put_there_by_hand_is_recorded_and_then_held_to_it(fetch
         fetch()
 
 
+def test_digests_recorded_at_the_same_time_are_all_kept(tlc, folder, month_bytes):
+    files = [GREEN.file(Month(2021, number)) for number in range(1, 7)]
+    for file in files:
+        tlc.gives(file, Answer(month_bytes))
+    words = ["-m", "taxi_duration.cli", "fetch", "--cache", folder, "--base-url", tlc.url]
+    running = [
+        subprocess.Popen([sys.executable, *words, file[-15:-8]], stdout=subprocess.DEVNULL)
+        for file in files
+    ]
+    assert [process.wait() for process in running] == [0] * len(files)
+    recorded = (folder / "SHA256SUMS").read_text().splitlines()
+    assert [line.partition("  ")[2] for line in recorded] == files
+
+
+@pytest.mark.parametrize("spelled", ["{digest}  {name}", "{digest} *{name}"])
+def test_a_record_is_read_as_sha256sum_writes_it(fetch, january, spelled):
+    line = spelled.format(digest="0" * 64, name=january.name)
+    (january.parent / "SHA256SUMS").write_text(f"{line}\n")
+    with pytest.raises(SourceError, match="is not what was downloaded: sha256 000000000000"):
+        fetch()
+
+
+def test_a_record_that_is_no_text_is_refused_and_named(fetch, january):
+    (january.parent / "SHA256SUMS").write_bytes(b"\xff\xfe")
+    with pytest.raises(SourceError, match=r"SHA256SUMS cannot be read \(.*: restore it, or delete"):
+        fetch()
+
+
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(tlc, read_only):
     with pytest.raises(SourceError) as refusal:
         fetch_month(JANUARY, cache=read_only, base_url=tlc.url, progress=False)
@@ -222,6 +251,7 @@ def test_a_folder_without_room_for_the_digest_stays_as_it_was(published, folder,
     others = "".join(f"{number:064d}  other-{number}.parquet\n" for number in range(1000))
     (folder / "SHA256SUMS").write_text(others)
     said = fetch_with_room_for(len(month_bytes) + 10, cache=folder, url=published.url)
-    assert said.startswith(f"Cannot write to {str(folder)!r} (File too large). Make room")
-    assert [path.name for path in folder.iterdir()] == ["SHA256SUMS"]
-    assert (folder / "SHA256SUMS").read_text() == others
+    sums = folder / "SHA256SUMS"
+    assert said.startswith(f"Cannot write {str(sums)!r}: File too large. Make room")
+    assert [path for path in folder.iterdir() if path.suffix != ".lock"] == [sums]
+    assert sums.read_text() == others

@@ -61,7 +61,9 @@ def test_a_ride_that_is_not_valid_is_refused(estimator, asked):
 def test_only_a_model_that_needs_the_distance_refuses_a_ride_without(estimator, asked):
     without = asked.drop(columns="trip_distance")
     if estimator.needs_distance:
-        with pytest.raises(SchemaError, match=r"trip_distance is missing .the model 'quote'"):
+        with pytest.raises(
+            SchemaError, match=r"trip_distance is missing or no number .the model 'quote'"
+        ):
             estimator.predict(without)
     else:
         pd.testing.assert_frame_equal(estimator.predict(without), estimator.predict(asked))

@@ -1,13 +1,25 @@
 """Which rides are answered, which are refused, and what is said of them."""
 
+from datetime import datetime
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_duration.errors import SchemaError
-from taxi_duration.rides import REFUSED, read_rides, refusals, repaired, tell_refusals
+from taxi_duration.rides import (
+    REFUSED,
+    in_new_york,
+    read_minutes,
+    read_rides,
+    refusals,
+    repaired,
+    tell_refusals,
+)
 
 GOOD = {
     "pickup_datetime": "2021-03-01 08:00:00",
@@ -15,7 +27,18 @@ GOOD = {
     "DOLocationID": 75,
     "trip_distance": 2.5,
 }
-ANYTHING = st.none() | st.floats() | st.integers(-(10**6), 10**6) | st.text(max_size=8)
+ANYTHING = (
+    st.none()
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.booleans()
+    | st.binary()
+    | st.lists(st.integers(), max_size=2)
+    | st.datetimes()
+    | st.timedeltas()
+    | st.decimals()
+)
 ANY_RIDE = st.fixed_dictionaries(dict.fromkeys(GOOD, ANYTHING))
 
 
@@ -37,19 +60,92 @@ def test_a_good_ride_is_accepted():
         ({"pickup_datetime": None}, "pickup_datetime is missing or no time"),
         ({"pickup_datetime": "yesterday"}, "pickup_datetime is missing or no time, got yesterday"),
         ({"pickup_datetime": 1614585600}, "pickup_datetime is missing or no time, got 1614585600"),
-        ({"PULocationID": None}, "PULocationID is missing"),
+        ({"pickup_datetime": "now"}, "pickup_datetime is missing or no time, got now"),
+        ({"pickup_datetime": "08:00"}, "pickup_datetime is missing or no time, got 08:00"),
+        (
+            {"pickup_datetime": "1899-12-31T23:59:59"},
+            "pickup_datetime is missing or no time, got 1899-12-31T23:59:59",
+        ),
+        (
+            {"pickup_datetime": "2200-01-01"},
+            "pickup_datetime is missing or no time, got 2200-01-01",
+        ),
+        ({"pickup_datetime": "a\nb"}, r"pickup_datetime is missing or no time, got a\nb"),
+        ({"PULocationID": None}, "PULocationID is missing or no number"),
+        ({"PULocationID": True}, "PULocationID is missing or no number, got True"),
+        ({"PULocationID": [74]}, "PULocationID is missing or no number, got [74]"),
+        ({"PULocationID": "7_4"}, "PULocationID is missing or no number, got 7_4"),
+        ({"PULocationID": "９"}, "PULocationID is missing or no number, got ９"),
+        (
+            {"PULocationID": 10**5000},
+            "PULocationID is missing or no number, got a number of thousands of digits",
+        ),
+        (
+            {"PULocationID": "9" * 5000},
+            f"PULocationID is not one of TLC's zones 1 to 265, got {'9' * 60}...",
+        ),
+        (
+            {"PULocationID": 2**32 + 74},
+            "PULocationID is not one of TLC's zones 1 to 265, got 4294967370",
+        ),
+        ({"PULocationID": 266}, "PULocationID is not one of TLC's zones 1 to 265, got 266"),
+        ({"PULocationID": -np.inf}, "PULocationID is not one of TLC's zones 1 to 265, got -inf"),
         ({"PULocationID": 0}, "PULocationID is not one of TLC's zones 1 to 265, got 0"),
         ({"PULocationID": 1.5}, "PULocationID is not one of TLC's zones 1 to 265, got 1.5"),
         ({"DOLocationID": 9999}, "DOLocationID is not one of TLC's zones 1 to 265, got 9999"),
-        ({"DOLocationID": "here"}, "DOLocationID is missing, got here"),
-        ({"trip_distance": None}, "trip_distance is missing (the model 'quote' needs none)"),
+        ({"DOLocationID": "here"}, "DOLocationID is missing or no number, got here"),
+        (
+            {"trip_distance": None},
+            "trip_distance is missing or no number (the model 'quote' needs none)",
+        ),
         ({"trip_distance": -5.5}, "trip_distance is not 0 or more miles, got -5.5"),
         ({"trip_distance": np.inf}, "trip_distance is not 0 or more miles, got inf"),
     ],
 )
 def test_a_bad_ride_is_refused_with_row_field_and_limit(changed, said):
-    rides = pd.concat([one(), one(**changed)], ignore_index=True).astype(object)
+    rides = pd.DataFrame([GOOD, GOOD | changed], dtype=object)
     assert tell_refusals(rides, refused(rides)) == f"row 1: {said}"
+
+
+@pytest.mark.parametrize("zone", [1, 265, 74.0, "74", np.int8(74), Decimal(74)])
+def test_a_zone_may_be_any_number_from_1_to_265(zone):
+    assert refused(one(PULocationID=zone)).isna().all()
+
+
+@pytest.mark.parametrize("time", ["1900-01-01", "2199-12-31T23:59:59.999999", "20210301"])
+def test_a_time_may_be_of_the_years_1900_to_2199(time):
+    assert refused(one(pickup_datetime=time)).isna().all()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_time_that_would_wrap_around_is_none(unit):
+    far = np.array([2**62], dtype=f"datetime64[{unit}]")
+    late = pd.Series(np.concatenate([far, np.array(["2021-03-01"], dtype=far.dtype)]))
+    expected = [True, False] if unit != "ns" else [False, False]  # 2**62 ns are in 2116
+    assert np.isnat(in_new_york(late)).tolist() == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "+01:00"])
+@pytest.mark.parametrize("made", ["pandas", "arrow"])
+def test_a_column_of_times_with_a_zone_becomes_new_yorks(zone, made):
+    times = pd.Series(pd.to_datetime(["2021-03-01 13:00Z"])).dt.tz_convert(zone)
+    if made == "arrow":
+        times = times.astype(pd.ArrowDtype(pa.timestamp("us", zone)))
+    assert in_new_york(times).tolist() == [datetime(2021, 3, 1, 8)]
+
+
+def test_minutes_between_times_with_a_zone_are_those_that_passed():
+    begun, ended = (pd.Series([pd.Timestamp(f"2021-11-07 {hour}Z")]) for hour in ("05:50", "06:10"))
+    assert read_minutes(begun, ended).tolist() == [20.0]
+    clocks = [pd.Series(in_new_york(times)) for times in (begun, ended)]
+    assert read_minutes(*clocks).tolist() == [-40.0]
+
+
+@pytest.mark.parametrize("missing", ["pickup", "dropoff"])
+def test_minutes_are_missing_where_a_time_is(missing):
+    times = {"pickup": "2021-03-01 08:00", "dropoff": "2021-03-01 08:10"} | {missing: None}
+    begun, ended = (pd.Series(pd.to_datetime([time])) for time in times.values())
+    assert np.isnan(read_minutes(begun, ended)).all()
 
 
 @pytest.mark.parametrize(("distance", "usual"), [(0, True), (0.1, False), (60, False), (61, True)])

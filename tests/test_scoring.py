@@ -67,7 +67,7 @@ def bytes_of(folder):
 def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
     found = score()
     assert found.refused()[["ride", "reason"]].to_numpy().tolist() == [
-        [403, "PULocationID is missing"],
+        [403, "PULocationID is missing or no number"],
         [404, "PULocationID is not one of TLC's zones 1 to 265"],
         [405, "trip_distance is not 0 or more miles"],
         [406, "pickup_datetime is missing or no time"],
