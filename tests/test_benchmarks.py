@@ -1,9 +1,11 @@
 """The benchmarks run, and say which promised figure a small or a wrong month misses."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from taxi_duration.months import GREEN, Month
@@ -11,6 +13,13 @@ from taxi_duration.parquet import write_parquet
 from taxi_duration.sample import make_month
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def speed(monkeypatch):
+    """The benchmark of speed, as a module."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("speed")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +49,17 @@ def test_the_training_says_each_promise_that_small_months_miss(measure):
 def test_the_speed_says_each_promise_that_a_small_month_misses(measure):
     code, table, missed = measure("speed.py", "--rows", "3000", "--repeat", "1")
     assert code == 1
-    assert [line.split()[1] for line in table[2:]] == ["reference", "rows", "matrix"]
+    ways = ["reference", "polars", "duckdb", "trips", "rows", "matrix"]
+    assert [line.split()[1] for line in table[2:8]] == ways
     assert any("of the reference's peak memory, not 0.33." in line for line in missed)
+
+
+@pytest.mark.parametrize("other", ["polars", "duckdb"])
+def test_what_reading_is_compared_with_keeps_the_same_rides(speed, tmp_path, other):
+    speed.make(tmp_path, 3000)
+    ours, theirs = speed.trips(tmp_path), getattr(speed, other)(tmp_path)
+    theirs.columns = ours.columns
+    pd.testing.assert_frame_equal(theirs, ours, rtol=1e-12)  # polars multiplies by 1/60
 
 
 def test_the_likeness_of_the_sample_is_told_for_each_model(measure):
