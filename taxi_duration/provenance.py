@@ -29,6 +29,7 @@ LIBRARIES = (
     "numpy",
     "scipy",
     "pandas",
+    "pyarrow",
     "fastparquet",
     "scikit-learn",
     "xgboost",

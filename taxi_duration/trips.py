@@ -14,6 +14,7 @@ from taxi_duration.ahead import ahead
 from taxi_duration.columns import Columns
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
+from taxi_duration.parquet import Engine
 from taxi_duration.rides import FARTHEST, LAST_ZONE, in_new_york, is_no_zone, read_minutes
 from taxi_duration.source import Block, open_month
 
@@ -151,6 +152,7 @@ def load_trips(
     service: str | Service = "green",
     source: str | Path = "sample",
     after: str | Month | None = None,
+    engine: Engine = "pyarrow",
 ) -> Trips:
     """Load the rides of a month that last 1 to 60 minutes.
 
@@ -164,6 +166,8 @@ def load_trips(
         "sample", "tlc" or a folder of TLC's files (see `taxi_duration.source.open_month`).
     after
         Month that is learned from, so that this one must come later.
+    engine
+        Which library reads a file, as `taxi_duration.parquet.read_blocks` takes it.
 
     Raises
     ------
@@ -185,7 +189,7 @@ def load_trips(
     if after is not None:
         check_order(Month.parse(after), Month.parse(month))
     raw = open_month(month, service=service, source=source)
-    parts = [_part(rides, raw.month) for rides in _iter_rides(ahead(raw.blocks()))]
+    parts = [_part(rides, raw.month) for rides in _iter_rides(ahead(raw.blocks(engine=engine)))]
     return _trips(parts, month=raw.month, service=raw.service, sha256={raw.file: raw.sha256})
 
 

@@ -10,7 +10,8 @@ from mlflow import MlflowClient
 from taxi_duration.cli import main
 from taxi_duration.evaluation import score_parts
 from taxi_duration.models import fit
-from taxi_duration.trips import load_split
+from taxi_duration.parquet import ENGINES
+from taxi_duration.trips import load_split, load_trips
 
 STORY = Path(__file__).parents[1] / "notebooks" / "02_train.ipynb"
 MONTHS = ("2021-01", "2021-02", "2021-03")
@@ -43,6 +44,12 @@ def runs(trained):
 def recorded(runs):
     """The metrics of each model."""
     return {model: run.data.metrics for model, run in runs.items()}
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_both_engines_read_the_same_rides(real, month):
+    one, other = (load_trips(month, source=real, engine=engine) for engine in ENGINES)
+    assert one.frame.equals(other.frame)
 
 
 def test_the_kept_rows_are_those_of_the_course_notes(recorded):

@@ -8,9 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parquet_ways import TIMES, cast
 
 from taxi_duration import scoring
 from taxi_duration.errors import SchemaError, SourceError
@@ -18,7 +21,7 @@ from taxi_duration.estimator import Estimator
 from taxi_duration.intervals import Intervals
 from taxi_duration.models import MODELS
 from taxi_duration.months import GREEN, Month
-from taxi_duration.parquet import write_parquet
+from taxi_duration.parquet import read_parquet, write_parquet
 from taxi_duration.scored import Manifest, tally
 from taxi_duration.scoring import Scorer, score_month
 
@@ -127,6 +130,31 @@ def test_blocks_and_row_groups_change_nothing(score, monkeypatch):
     whole = score().predictions()
     monkeypatch.setattr(scoring, "BLOCK", 37)
     pd.testing.assert_frame_equal(score(force=True).predictions(), whole)
+
+
+def test_a_month_of_many_row_groups_is_written_in_one(score, raw, folder):
+    raw.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow", row_group_size=2)
+    found = score(source=folder)
+    assert pq.ParquetFile(found.folder / "predictions.parquet").num_row_groups == 1
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC"])
+def test_a_month_whose_times_have_a_zone_is_predicted_alike(score, raw, folder, zone):
+    write_parquet(raw, folder / GREEN.file(JANUARY))
+    expected = score(source=folder).predictions()
+    zoned = cast(dict.fromkeys(TIMES, pa.timestamp("us", zone)))(pa.Table.from_pandas(raw))
+    pq.write_table(zoned, folder / GREEN.file(JANUARY))
+    pd.testing.assert_frame_equal(score(source=folder).predictions(), expected)
+
+
+def test_a_bit_that_changes_in_what_is_written_is_noticed(score):
+    path = score().folder / "predictions.parquet"
+    first = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    content = bytearray(path.read_bytes())
+    content[first.data_page_offset + first.total_compressed_size - 1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"is damaged .*CRC"):
+        read_parquet(path)
 
 
 def test_progress_is_told_in_rows(score, raw, monkeypatch):

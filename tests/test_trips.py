@@ -249,6 +249,13 @@ def test_a_column_that_is_there_twice_is_named(raw, folder, january):
         load_trips("2021-01", source=folder)
 
 
+def test_both_engines_give_the_same_rides(january, folder):
+    found, expected = (
+        load_trips("2021-01", source=folder, engine=engine) for engine in ("fastparquet", "pyarrow")
+    )
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+
+
 def test_rides_are_gathered_from_all_blocks(raw, folder, january, monkeypatch):
     expected = load_trips("2021-01", source=folder)
     monkeypatch.setitem(RawMonth.blocks.__kwdefaults__, "rows", 100)
