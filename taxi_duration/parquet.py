@@ -50,7 +50,8 @@ def read_blocks(
     columns
         Names of top-level columns that the file has.
     engine
-        "pyarrow" reads whatever parquet knows; "fastparquet" refuses what it would misread.
+        "pyarrow" reads whatever parquet knows; "fastparquet" refuses what it would misread, after
+        pyarrow has looked for damage.
     rows
         Rows of each block but the last.
 
@@ -247,6 +248,8 @@ def _fastparquet_batches(
     if misread := "; ".join(_misread(file, columns)):
         raise SourceError(f"{path} cannot be read by engine 'fastparquet': {misread}. "
                           "Take engine 'pyarrow'.")  # fmt: skip
+    for _ in file.iter_batches(columns=columns):
+        pass  # a damaged page, found here, has fastparquet turn in circles or ends the process
     with path.open("rb") as opened:  # fastparquet leaves those open that it opens itself
         for group in fastparquet.ParquetFile(opened).iter_row_groups(columns=columns):
             for start in range(0, len(group), rows):

@@ -1,9 +1,9 @@
 """A month's file, damaged in many ways, and what becomes of each: run as a process that may die.
 
-    python damage.py FOLDER FILE FIRST LAST
+    python damage.py FOLDER FILE ENGINE LAST
 
-For each number it prints the kind of damage and what came of it: the error's line, or the digest of
-the rides that were read.
+For each number below LAST it prints the kind of damage and what came of it: the error's line, or
+the digest of the rides that were read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from fastparquet import ParquetFile
 
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import GREEN, Month
-from taxi_duration.trips import load_rides
+from taxi_duration.parquet import Engine
+from taxi_duration.trips import load_trips
 
 JANUARY = Month(2021, 1)
 GIGABYTES = 3  # address space that reading may take
@@ -97,23 +98,23 @@ KINDS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 }
 
 
-def outcome(folder: Path) -> str:
+def outcome(folder: Path, engine: Engine) -> str:
     try:
-        rides = load_rides(JANUARY, source=folder)
+        rides = load_trips(JANUARY, source=folder, engine=engine).frame
     except TaxiDurationError as refusal:
         return f"refused {refusal}"
     return f"read {len(rides)} {hashlib.sha256(rides.to_csv().encode()).hexdigest()}"
 
 
-def main(folder: str, file: str, first: str, last: str) -> None:
+def main(folder: str, file: str, engine: Engine, last: str) -> None:
     limit = GIGABYTES * 10**9
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     whole = Path(file).read_bytes()
-    for number in range(int(first), int(last)):
+    for number in range(int(last)):
         draw = random.Random(number)
         kind = list(KINDS)[number % len(KINDS)]
         Path(folder, GREEN.file(JANUARY)).write_bytes(KINDS[kind](whole, draw))
-        sys.stdout.write(f"{number}\t{kind}\t{outcome(Path(folder))}\n")
+        sys.stdout.write(f"{number}\t{kind}\t{outcome(Path(folder), engine)}\n")
         sys.stdout.flush()  # what comes next may end this process
 
 

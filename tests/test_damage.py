@@ -22,15 +22,23 @@ def as_tlc_does(raw, path):
     pq.write_table(pa.Table.from_pandas(raw), path, compression="gzip")
 
 
-@pytest.fixture(scope="module", params=[as_tlc_does, write_parquet], ids=["gzip", "checksums"])
+WAYS = {
+    "gzip": (as_tlc_does, "pyarrow"),
+    "checksums": (write_parquet, "pyarrow"),
+    "gzip by fastparquet": (as_tlc_does, "fastparquet"),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
 def outcomes(request, raw, tmp_path_factory):
     """Kind and outcome of many damages of a month, and the outcome of the sound one."""
     folder = tmp_path_factory.mktemp("damaged")
     sound, month = folder / "sound.parquet", folder / GREEN.file(JANUARY)
-    request.param(raw, sound)
+    write, engine = WAYS[request.param]
+    write(raw, sound)
     month.write_bytes(sound.read_bytes())
-    expected = outcome(folder)
-    words = [Path(__file__).with_name("damage.py"), folder, sound, "0", str(EACH * len(KINDS))]
+    expected = outcome(folder, engine)
+    words = [Path(__file__).with_name("damage.py"), folder, sound, engine, str(EACH * len(KINDS))]
     done = subprocess.run(
         [sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=SECONDS
     )
