@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import click
 
 from taxi_duration import __version__, model_commands, record_commands, work_commands
-from taxi_duration.errors import TaxiDurationError
+from taxi_duration.errors import ExitCode, TaxiDurationError, printable
 from taxi_duration.months import SERVICES, Month, Service
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 for our errors, 2 for a wrong usage."""
+    """Run the command and return its exit code, one of `taxi_duration.errors.ExitCode`."""
     # threads that spin while they wait make a fit several times slower on a machine that is busy
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it logs the end of a stopped notebook
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or 0
-    except TaxiDurationError as problem:
-        click.echo(f"taxi-duration: {problem}", err=True)
-        return 1
-    except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
-    except click.Abort:
-        return 130
+        return _run(sys.argv[1:] if words is None else words)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -40,6 +36,50 @@ def main(words: Sequence[str] | None = None) -> int:
 def _stop(number: int, _frame: object) -> None:
     """Leave by the way of an exception, so that kernels and temporary files go too."""
     sys.exit(128 + number)
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or ExitCode.DONE
+    except click.ClickException as problem:
+        problem.message = printable(problem.message)
+        problem.show()
+        return problem.exit_code
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except TaxiDurationError as problem:
+        text, code = str(problem), ExitCode.FAILED
+    except Exception as problem:  # noqa: BLE001
+        if _is_of_output(problem):
+            text, code = f"Cannot write to stdout: {problem.strerror}.", ExitCode.FAILED
+        else:
+            text, code = _keep_traceback(problem), ExitCode.UNEXPECTED
+    click.echo(f"taxi-duration: {printable(text)}", err=True)
+    return code
+
+
+def _is_of_output(problem: Exception) -> bool:
+    """Say whether stdout takes nothing any more; then drop what it still holds."""
+    *_, (last, _) = traceback.walk_tb(problem.__traceback__)
+    if not isinstance(problem, OSError) or last.f_code is not click.echo.__code__:
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else it fails again at exit
+    return True
+
+
+def _keep_traceback(problem: Exception) -> str:
+    """Write the traceback to a temporary file, and return a sentence that names it."""
+    text = "".join(traceback.format_exception(problem))
+    reason = f"Unexpected error: {type(problem).__name__}: {problem}"
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="taxi-duration-", suffix=".log", delete=False,
+            encoding="utf-8", errors="backslashreplace",
+        ) as file:  # fmt: skip
+            file.write(text)
+    except OSError as lost:
+        return f"{reason}; its traceback cannot be kept ({lost.strerror}). Please report it."
+    return f"{reason}; the traceback is in {file.name}. Please report it."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

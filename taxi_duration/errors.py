@@ -15,6 +15,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command.
+
+    Attributes
+    ----------
+    FAILED
+        One of the errors below, in one line; also a model that is not promoted or reproduced.
+    WRONG_USE
+        An unknown command or option, or a value that it does not take.
+    ALARM
+        From `monitor`: somebody has to act.
+    UNEXPECTED
+        An error that nobody foresaw (EX_SOFTWARE of sysexits.h); its traceback is in a file.
+    INTERRUPTED, TERMINATED
+        128 and the number of the signal.
+    """
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    ALARM = 3
+    UNEXPECTED = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class TaxiDurationError(Exception):
@@ -57,3 +84,16 @@ def nearest(word: str, options: Iterable[str]) -> str:
     close = get_close_matches(str(word), options, n=1)
     known = f"Known: {', '.join(map(repr, options))}."
     return f"Did you mean {close[0]!r}? {known}" if close else known
+
+
+def printable(text: str) -> str:
+    r"""Write a text on one line: what cannot be printed, such as a line's end, as its escape.
+
+    Examples
+    --------
+    >>> printable("two\nlines of Žižek")
+    'two\\nlines of Žižek'
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from taxi_duration.errors import ExitCode
 from taxi_duration.months import SERVICES, Month
 
 __all__ = ["COMMANDS"]
 
-ALARM = 2  # exit code by which a scheduler learns that somebody has to act
 CHAMPION = "models:/taxi-duration@champion"
 
 months = click.argument("months", metavar="MONTH[..MONTH]")
@@ -89,7 +89,7 @@ def serve(model: str, host: str, port: int) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default="runs/monitor",
               show_default=True, metavar="DIR", help="Where the report goes.")  # fmt: skip
 def monitor(months: str, into: Path, **how: object) -> None:
-    """Judge scored months against the training; exit with 2 when somebody has to act.
+    """Judge scored months against the training; exit with 3 when somebody has to act.
 
     The report is the notebook 06_monitor, kept with its page.
 
@@ -104,7 +104,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
     click.echo(f"{done.result['verdict']}\nReport: {done.page}")
     if done.result["alarm"]:
-        click.get_current_context().exit(ALARM)
+        click.get_current_context().exit(ExitCode.ALARM)
 
 
 @click.command()

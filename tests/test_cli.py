@@ -14,12 +14,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 from tlc import Answer
 
 from taxi_duration import __version__
-from taxi_duration.cli import main
+from taxi_duration.cli import cli, main
 
 HERE = Path(__file__).parent / "notebooks"
 STORY = str(HERE / "story.ipynb")
@@ -340,8 +341,71 @@ def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, number, code):
         os.kill(kernels[0], 0)
 
 
+def test_a_stopped_run_says_nothing_of_its_kernel(tmp_path):
+    mark = tmp_path / "mark"
+    words = ["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"]
+    program = [sys.executable, "-m", "taxi_duration.cli", *words]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
+        while not (mark.exists() and mark.read_text()):
+            time.sleep(0.05)
+        running.terminate()
+        assert (running.stderr.read(), running.wait()) == ("", 143)
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(say, full_disk):
     code, _, (line,) = say("run", HERE / "leaves_a_parameter_unread.ipynb")
     assert code == 1
     assert "Cannot write to 'runs/latest': File too large" in line
     assert list(Path("runs/latest").iterdir()) == []
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A command with an error that nobody foresaw."""
+    command = click.Command("broken", callback=lambda: {}["two\nlines"])
+    monkeypatch.setitem(cli.commands, "broken", command)
+
+
+def test_an_unforeseen_error_is_one_line_that_names_a_file_with_its_traceback(say, broken):
+    code, out, (line,) = say("broken")
+    assert (code, out) == (70, [])
+    said = r"taxi-duration: Unexpected error: KeyError: 'two\\nlines'; the traceback is in (.*)\. "
+    traceback = Path(re.match(said, line)[1])
+    assert traceback.read_text().endswith("KeyError: 'two\\nlines'\n")
+    traceback.unlink()
+
+
+def test_an_unforeseen_error_is_one_line_even_where_no_traceback_can_be_kept(
+    say, broken, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    code, _, (line,) = say("broken")
+    assert (code, "its traceback cannot be kept (No such file or directory)" in line) == (70, True)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    words = [sys.executable, "-m", "taxi_duration.cli", "--help"]
+    done = subprocess.run(words, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_ends_in_one_line(unbuffered):
+    words = [sys.executable, "-m", "taxi_duration.cli", "--help"]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr == "taxi-duration: Cannot write to stdout: No space left on device.\n"
+
+
+def test_what_cannot_be_printed_in_a_message_is_escaped(say):
+    _, _, (line,) = say("run", "no\nsuch\u202enotebook", "--notebooks", STORIES)
+    assert r"no\nsuch\u202enotebook" in line
+    _, _, err = say("no\nsuch\u202ecommand")
+    assert err[-1].startswith(r"Error: No such command 'no\nsuch\u202ecommand'")

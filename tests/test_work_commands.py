@@ -89,11 +89,11 @@ def monitor(at_work, tmp_path):
     return monitor
 
 
-def test_two_slow_months_end_with_2_and_a_report(monitor, slow_months, tmp_path, capsys):
+def test_two_slow_months_end_with_3_and_a_report(monitor, slow_months, tmp_path, capsys):
     months, answers = "2021-04..2021-05", tmp_path / "answers"
     main(["score", months, "--source", str(slow_months), "--into", str(answers)])
     capsys.readouterr()
-    assert monitor(months, answers) == 2
+    assert monitor(months, answers) == 3
     verdict, report = capsys.readouterr().out.splitlines()
     assert verdict.endswith("Retrain.")
     assert report == f"Report: {tmp_path / 'report' / '06_monitor.html'}"
