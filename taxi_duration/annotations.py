@@ -45,7 +45,7 @@ def converter(kind: ast.expr) -> Converter:
                     return _one_of([ast.literal_eval(part) for part in parts])
                 case "list" if len(parts) == 1:
                     return _items([converter(parts[0]), ...])
-                case "tuple":
+                case "tuple" if parts:
                     return _items([... if _is_dots(part) else converter(part) for part in parts])
     raise NotebookError(
         f"Parameter type {ast.unparse(kind)!r} is unknown. Use "

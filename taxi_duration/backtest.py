@@ -19,6 +19,7 @@ __all__ = ["backtest"]
 
 WINDOWS = (1, 2, 3)  # months
 FIRST = 2  # months that choose the number of rounds, before anything is tested
+SHORTEST = 0.1  # days; with less the older rides of a month count nothing at all
 
 
 def backtest(
@@ -56,11 +57,12 @@ def backtest(
     Raises
     ------
     ModelError
-        If there are fewer than three months, or they are not in their order, or there is no such
-        model.
+        If there are fewer than three months, or they are not in their order, no window fits into
+        them, a half-life is too short, or there is no such model.
     """
     make_model(model)
     _check(months)
+    _check_how(windows, half_lives, longest=len(months) - 1)
     rounds = _rounds(model, months, threads)
     for end in range(FIRST - 1, len(months) - 1):
         for window, half_life in product(windows, half_lives):
@@ -92,6 +94,16 @@ def _check(months: Sequence[Trips]) -> None:
     if any(later != earlier.next() for earlier, later in pairwise(starts)):
         said = ", ".join(map(str, starts))
         raise ModelError(f"Months {said} do not follow one another. Give them without gaps.")
+
+
+def _check_how(windows: Sequence[int], half_lives: Sequence[float | None], *, longest: int) -> None:
+    if not 1 <= min(windows) <= longest:
+        raise ModelError(
+            f"Windows {', '.join(map(str, windows))} do not fit: choose from 1 to {longest} months."
+        )
+    for half_life in half_lives:
+        if half_life is not None and not half_life >= SHORTEST:
+            raise ModelError(f"A half-life of {half_life} days is no {SHORTEST} days. Give more.")
 
 
 def _rounds(model: str, months: Sequence[Trips], threads: int | None) -> dict[str, int]:

@@ -15,8 +15,9 @@ from tempfile import NamedTemporaryFile
 import click
 
 from taxi_duration import __version__, model_commands, record_commands, work_commands
-from taxi_duration.errors import ExitCode, TaxiDurationError, printable
+from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, printable
 from taxi_duration.months import SERVICES, Month, Service
+from taxi_duration.names import check_name
 
 __all__ = ["main"]
 
@@ -40,6 +41,7 @@ def _stop(number: int, _frame: object) -> None:
 
 def _run(words: Sequence[str]) -> int:
     try:
+        _check(words)
         return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or ExitCode.DONE
     except click.ClickException as problem:
         problem.message = printable(problem.message)
@@ -47,21 +49,35 @@ def _run(words: Sequence[str]) -> int:
         return problem.exit_code
     except click.Abort:
         return ExitCode.INTERRUPTED
-    except TaxiDurationError as problem:
-        text, code = str(problem), ExitCode.FAILED
     except Exception as problem:  # noqa: BLE001
-        if _is_of_output(problem):
-            text, code = f"Cannot write to stdout: {problem.strerror}.", ExitCode.FAILED
-        else:
-            text, code = _keep_traceback(problem), ExitCode.UNEXPECTED
-    click.echo(f"taxi-duration: {printable(text)}", err=True)
-    return code
+        code, text = _explain(problem)
+        click.echo(f"taxi-duration: {printable(text)}", err=True)
+        return code
 
 
-def _is_of_output(problem: Exception) -> bool:
+def _check(words: Sequence[str]) -> None:
+    """Reject what can be no name of a file or model, before a library stumbles over it."""
+    for word in words:
+        if "\0" in word or word.encode(errors="replace").decode() != word:
+            raise click.UsageError(f"{word!r} is not text in UTF-8. Write it otherwise.")
+
+
+def _explain(problem: Exception) -> tuple[ExitCode, str]:
+    match problem:
+        case TaxiDurationError():
+            return ExitCode.FAILED, str(problem)
+        case OSError() if _is_of_output(problem):
+            return ExitCode.FAILED, f"Cannot write to stdout: {problem.strerror}."
+        case OSError(filename=str() | Path() as place):
+            why = f"Cannot use {str(place)!r}: {problem.strerror}. Name another file or folder."
+            return ExitCode.FAILED, why
+    return ExitCode.UNEXPECTED, _keep_traceback(problem)
+
+
+def _is_of_output(problem: OSError) -> bool:
     """Say whether stdout takes nothing any more; then drop what it still holds."""
     *_, (last, _) = traceback.walk_tb(problem.__traceback__)
-    if not isinstance(problem, OSError) or last.f_code is not click.echo.__code__:
+    if last.f_code is not click.echo.__code__:
         return False
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else it fails again at exit
     return True
@@ -149,6 +165,7 @@ def run(
     from taxi_duration.stages import find_notebooks
     from taxi_duration.terminal import watch
 
+    check_name(name, NotebookError)
     parameters = _parameters(options, pairs)
     paths = find_notebooks(notebooks, folder=folder)
     width = max(len(path.stem) for path in paths)
@@ -196,7 +213,7 @@ def fetch(
 @cli.command()
 @click.argument("months", nargs=-1, required=True, metavar="MONTH...")
 @service
-@click.option("--rows", type=click.IntRange(min=1), default=75_000, show_default=True,
+@click.option("--rows", type=click.IntRange(1, 20_000_000), default=75_000, show_default=True,
               help="Rides a month.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one, other rides.")
 @click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True,

@@ -64,7 +64,7 @@ def execute(
     with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         try:
             return papermill.execute_notebook(
-                str(notebook),
+                str(notebook).replace("{", "{{").replace("}", "}}"),  # papermill formats it
                 None,
                 parameters=dict(parameters),
                 kernel_name="python3",

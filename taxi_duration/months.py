@@ -11,7 +11,7 @@ from taxi_duration.errors import MonthError, nearest
 
 __all__ = ["GREEN", "SERVICES", "YELLOW", "Month", "Service", "check_order"]
 
-FIRST_YEAR = 2009  # TLC's records begin here
+FIRST_YEAR, LAST_YEAR = 2009, 2099  # TLC's records begin here; an end, so that ranges are bounded
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +28,7 @@ class Month:
     Traceback (most recent call last):
     ...
     taxi_duration.errors.MonthError: Month '2021-13' does not exist. Write it as YYYY-MM, \
-e.g. '2021-03'.
+e.g. '2021-03', from 2009-01 to 2099-12.
     """
 
     year: int
@@ -41,13 +41,16 @@ e.g. '2021-03'.
         Raises
         ------
         MonthError
-            If the text is not a month from 2009 on.
+            If the text is not a month from 2009 to 2099.
         """
         if isinstance(text, Month):
             return text
         found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", str(text), re.ASCII)
-        if not found or int(found[1]) < FIRST_YEAR:
-            raise MonthError(f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03'.")
+        if not found or not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
+            raise MonthError(
+                f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03', from "
+                f"{FIRST_YEAR}-01 to {LAST_YEAR}-12."
+            )
         return cls(int(found[1]), int(found[2]))
 
     @classmethod
@@ -64,8 +67,8 @@ e.g. '2021-03'.
         >>> [str(month) for month in Month.parse_range("2020-12..2021-02")]
         ['2020-12', '2021-01', '2021-02']
         """
-        first, _, last = text.partition("..")
-        months, end = [cls.parse(first)], cls.parse(last or first)
+        first, dots, last = text.partition("..")
+        months, end = [cls.parse(first)], cls.parse(last if dots else first)
         if end < months[0]:
             raise MonthError(
                 f"Months {text!r} end before they begin. Write them as {last}..{first}."

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from taxi_duration.errors import NotebookError, TrackingError
 from taxi_duration.executions import close_runs, tagging
+from taxi_duration.names import check_name
 from taxi_duration.stages import check, inspect, spelled
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def run_all(
     MonthError
         Before any notebook starts: months that do not exist or are in the wrong order.
     """
+    for path in notebooks:
+        check_name(path.stem, NotebookError)
     given = dict(parameters or {})
     values = check(notebooks, given)
 

@@ -13,6 +13,8 @@ from taxi_duration.errors import NotebookError
 
 __all__ = ["Parameter", "names_read", "read_parameters"]
 
+# what Python's parser raises: also for NUL, lone surrogates, and what is nested too deeply
+UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 HOW = "Write it as `name: type = default  # help`, the default a literal."
 
 
@@ -78,7 +80,7 @@ def read_parameters(cell: str) -> tuple[Parameter, ...]:
     """
     try:
         statements = ast.parse(cell).body
-    except SyntaxError as problem:
+    except UNPARSABLE as problem:
         raise NotebookError(f"The parameters cell is not Python: {problem}. {HOW}") from None
     helps = _comments(cell)
     skipped = ast.Import | ast.ImportFrom | ast.Expr
@@ -102,7 +104,7 @@ def names_read(cells: Iterable[str]) -> set[str]:
         lines = ("" if line.lstrip()[:1] in ("%", "!") else line for line in cell.splitlines())
         try:
             tree = ast.parse("\n".join(lines))
-        except SyntaxError as problem:
+        except UNPARSABLE as problem:
             raise NotebookError(f"A cell is not Python: {problem}. Mend it first.") from None
         names |= {
             node.id
@@ -127,9 +129,9 @@ def _parameter(line: ast.stmt, text: str) -> Parameter:
     name, annotation = line.target.id, ast.unparse(line.annotation)
     try:
         default = ast.literal_eval(line.value)
-    except (ValueError, TypeError):
+        parameter = Parameter(name, annotation, default, text, converter(line.annotation))
+    except (*UNPARSABLE, TypeError):
         raise NotebookError(f"Parameter {name!r} has no literal as default. {HOW}") from None
-    parameter = Parameter(name, annotation, default, text, converter(line.annotation))
     if parameter.convert(default) != (list(default) if isinstance(default, tuple) else default):
         raise NotebookError(f"Default {default!r} of {name!r} is not {annotation}. {HOW}")
     return parameter

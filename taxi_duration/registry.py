@@ -14,6 +14,7 @@ from taxi_duration.gate import NAIVE, Contestant, judge, naive
 from taxi_duration.journal import CHAMPION, Entry, alone
 from taxi_duration.loading import NAME, Loaded, load
 from taxi_duration.months import Month
+from taxi_duration.names import check_name
 from taxi_duration.records import Record, read_record
 from taxi_duration.selection import throughput
 from taxi_duration.store import client, told
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 CHALLENGER = "challenger"
+NO_ADDRESS = "@'\""  # signs by which an address or a filter of MLflow would break in two
 LEARNED = ("train", "valid")  # months that a model learned from, stopped or was calibrated by
 
 
@@ -48,10 +50,12 @@ def register(run_id: str, *, name: str = NAME) -> Version:
     ------
     ModelError
         If the run has not finished, has no model with a signature, comes from changed code whose
-        patch was not kept, is no better than "median", or its files are not those it recorded.
+        patch was not kept, is no better than "median", or its files are not those it recorded; if
+        the name cannot be used.
     TrackingError
         If the store does not answer.
     """
+    check_name(name, ModelError, without=NO_ADDRESS)
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"

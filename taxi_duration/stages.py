@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taxi_duration.errors import MonthError, NotebookError, nearest
 from taxi_duration.months import Month, check_order
 from taxi_duration.parameters import Parameter, names_read, read_parameters
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = ["check", "find_notebooks", "inspect", "months_of", "spelled"]
 
@@ -77,7 +81,7 @@ def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
         If one of them does not exist.
     """
     chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
-    return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part)}
+    return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part) is not None}
 
 
 def _values(
@@ -125,16 +129,30 @@ def _said_of(notebook: str) -> Iterator[None]:
 
 def _read_cells(notebook: Path) -> list[dict]:
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        text = notebook.read_text(encoding="utf-8")
+        return _parse(text)["cells"]
     except OSError as problem:
         raise NotebookError(
             f"Notebook {str(notebook)!r} cannot be read: {problem.strerror}. Name another."
         ) from problem
-    except (ValueError, KeyError, TypeError) as problem:
+    except ImportError as problem:
+        raise NotebookError(
+            f"Notebooks need {problem.name!r}. Install it: pip install 'taxi-duration[notebooks]'."
+        ) from problem
+    except Exception as problem:  # what is broken fails in many ways
         raise NotebookError(
             f"{str(notebook)!r} is not a notebook of format 4. Save it again with `make lab`."
         ) from problem
-    return cells
+
+
+def _parse(text: str) -> NotebookNode:
+    import nbformat
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cells without an id, as older notebooks have them
+        read = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+        nbformat.validate(read)
+    return read
 
 
 def spelled(notebook: Path) -> str:
@@ -159,7 +177,8 @@ def _find(name: str, folder: str | Path | None) -> Path:
 def _stages(folder: str | Path | None) -> dict[str, Path]:
     choices = [Path(folder)] if folder else _default_folders()
     there = next((choice for choice in choices if choice.is_dir()), None)
-    stages = {path.stem: path for path in sorted(there.glob("[!.]*.ipynb"))} if there else {}
+    found = sorted(there.glob("[!.]*.ipynb")) if there else []
+    stages = {path.stem: path for path in found if path.is_file()}
     if not stages:
         looked = " or ".join(repr(str(choice)) for choice in choices)
         raise NotebookError(f"There are no notebooks in {looked}. Say where: --notebooks.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
@@ -21,6 +22,13 @@ service = click.option("--service", type=click.Choice(list(SERVICES)), default="
                        show_default=True, help="Kind of taxi.")  # fmt: skip
 source = click.option("--source", default="sample", show_default=True,
                       help="'sample', 'tlc' or a folder of TLC's parquet files.")  # fmt: skip
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers. Write 1,2,3.") from None
 
 
 @click.command()
@@ -100,6 +108,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     from taxi_duration.notebooks import run
     from taxi_duration.stages import find_notebooks
 
+    Month.parse_range(months)  # before a kernel starts
     parameters = {"months": months} | {name: str(value) for name, value in how.items()}
     done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
     click.echo(f"{done.result['verdict']}\nReport: {done.page}")
@@ -112,16 +121,16 @@ def monitor(months: str, into: Path, **how: object) -> None:
 @click.option("--model", "name", default="xgboost", show_default=True, help="Kind of model.")
 @service
 @source
-@click.option("--windows", default="1,2,3", show_default=True, metavar="N,N",
+@click.option("--windows", default="1,2,3", show_default=True, metavar="N,N", callback=_numbers,
               help="How many months to train on.")  # fmt: skip
-@click.option("--half-life", type=click.FloatRange(min=0, min_open=True), metavar="DAYS",
+@click.option("--half-life", type=float, metavar="DAYS",
               help="Also with rides that count half after so many days.")  # fmt: skip
 @click.option("--ahead", type=click.IntRange(min=1), default=3, show_default=True,
               help="How many months to test each model on.")  # fmt: skip
 @click.option("--into", type=click.Path(path_type=Path), default="runs/backtest",
               show_default=True, metavar="DIR", help="Where table and figure go.")  # fmt: skip
 def backtest(
-    months: str, name: str, service: str, source: str, windows: str, half_life: float | None,
+    months: str, name: str, service: str, source: str, windows: list[int], half_life: float | None,
     ahead: int, into: Path,
 ) -> None:  # fmt: skip
     """Train on a window of months, test on the next, roll on.
@@ -136,20 +145,27 @@ def backtest(
     from taxi_duration.backtest import backtest as test
     from taxi_duration.trips import load_trips
 
-    if not all(each.strip().isdecimal() for each in windows.split(",")):
-        raise click.BadParameter(f"{windows!r} is no list of months. Write 1,2,3.",
-                                 param_hint="--windows")  # fmt: skip
+    _make_writable(into)
     trips = [load_trips(each, service=service, source=source) for each in Month.parse_range(months)]
-    half_lives = [None, half_life] if half_life else [None]
-    rows = test(trips, model=name, windows=[int(each) for each in windows.split(",")],
+    half_lives = [None] if half_life is None else [None, half_life]
+    rows = test(trips, model=name, windows=windows,
                 half_lives=half_lives, ahead=ahead)  # fmt: skip
     table = pd.DataFrame(rows)
-    into.mkdir(parents=True, exist_ok=True)
     table.to_csv(into / "backtest.csv", index=False)
     picture = plots.ageing(table).save(into / "backtest.png")
     days = table["half_life"].map(lambda each: "-" if pd.isna(each) else f"{each:g} days")
     means = table.assign(half_life=days).pivot_table("rmse", ["window", "half_life"], "age")
     click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
+
+
+def _make_writable(folder: Path) -> None:
+    """Make a folder, and see that it can be written before anything takes long."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as problem:
+        problem.filename = str(folder)
+        raise
 
 
 COMMANDS = (score, serve, monitor, backtest)

@@ -77,11 +77,20 @@ def test_recent_rides_count_more_where_that_is_asked(months):
         (lambda months: backtest(months[::-1]), "do not follow one another"),
         (lambda months: backtest(months, model="ridg"), "Did you mean 'ridge'"),
         (lambda months: backtest(months, model="ridge", half_lives=[7]), "takes no weights"),
+        (lambda months: backtest(months, windows=[1, 0]), "Windows 1, 0 do not fit"),
+        (lambda months: backtest(months, windows=[5]), "choose from 1 to 4 months"),
+        (lambda months: backtest(months, half_lives=[None, 0.09]), "half-life of 0.09 days"),
+        (lambda months: backtest(months, half_lives=[float("nan")]), "half-life of nan days"),
     ],
 )
 def test_what_cannot_be_tested_is_said(months, ask, said):
     with pytest.raises(ModelError, match=said):
         list(ask(months))
+
+
+def test_the_widest_window_and_the_shortest_half_life_can_be_tested(months):
+    (row,) = backtest(months[:3], windows=[2], half_lives=[0.1], threads=1)
+    assert np.isfinite(row["rmse"])
 
 
 def test_the_errors_are_numbers(table):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from taxi_duration.errors import MonthError, TaxiDurationError
 from taxi_duration.months import GREEN, SERVICES, YELLOW, Month, Service, check_order
 
-months = st.builds(Month, st.integers(2009, 9999), st.integers(1, 12))
+months = st.builds(Month, st.integers(2009, 2099), st.integers(1, 12))
 
 
 @given(months)
@@ -20,7 +20,7 @@ def test_months_sort_in_time_and_so_do_their_names(one, other):
     assert (one < other) == (one.start < other.start) == (str(one) < str(other))
 
 
-@given(st.builds(Month, st.integers(2009, 9998), st.integers(1, 12)))
+@given(st.builds(Month, st.integers(2009, 2099), st.integers(1, 12)))
 def test_the_next_month_begins_31_days_later_at_most(month):
     assert 28 <= (month.next().start - month.start).days <= 31
     assert month.next().start.day == 1
@@ -33,16 +33,16 @@ def test_a_month_that_was_read_before_is_taken_as_it_is():
 @pytest.mark.parametrize(
     "text",
     ["2021-13", "2021-00", "2021-3", "202103", "2021-03-01", "2021/03", " 2021-03", "2021-03\n",
-     "", "march", "2008-12", "٢٠٢١-٠٣", None, 202103, 2021.03],
+     "", "march", "2008-12", "2100-01", "٢٠٢١-٠٣", None, 202103, 2021.03],
 )  # fmt: skip
 def test_a_month_that_does_not_exist_is_refused(text):
     with pytest.raises(MonthError) as refusal:
         Month.parse(text)
-    expected = f"Month {text!r} does not exist. Write it as YYYY-MM, e.g. '2021-03'."
-    assert str(refusal.value) == expected
+    how = "Write it as YYYY-MM, e.g. '2021-03', from 2009-01 to 2099-12."
+    assert str(refusal.value) == f"Month {text!r} does not exist. {how}"
 
 
-@given(months.filter(lambda month: month.year < 9990), st.integers(0, 40))
+@given(months.filter(lambda month: month.year < 2090), st.integers(0, 40))
 def test_a_range_has_every_month_from_first_to_last(first, further):
     expected = [first]
     for _ in range(further):
@@ -54,7 +54,9 @@ def test_a_month_is_a_range_of_itself():
     assert Month.parse_range("2021-03") == [Month(2021, 3)]
 
 
-@pytest.mark.parametrize("text", ["2021-13..2022-01", "2021-01..2021-13", "..2021-01", "", "2021"])
+@pytest.mark.parametrize(
+    "text", ["2021-13..2022-01", "2021-01..2021-13", "..2021-01", "2021-01..", "", "2021"]
+)
 def test_a_range_of_months_that_do_not_exist_is_refused(text):
     with pytest.raises(MonthError, match=r"does not exist\. Write it as YYYY-MM"):
         Month.parse_range(text)
