@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -25,6 +26,8 @@ __all__ = [
 
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent
+CODE = {".py", ".ipynb", ".toml", ".cfg"}
+OF_MLFLOW = re.compile(r"(m-)?[0-9a-f]{32}")  # folders of a run and of a logged model
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -47,8 +50,8 @@ class Code:
     commit
         Its hash; None where the package does not lie in a git checkout.
     patch
-        Changed and new files that git does not ignore; empty if the tree is clean. Bytes that are
-        no UTF-8 are written as escapes.
+        Changed files, and new ones that are code and not ignored by git; empty if the tree is
+        clean. Bytes that are no UTF-8 are written as escapes.
     """
 
     commit: str | None
@@ -70,8 +73,29 @@ def code_state(folder: Path = CHECKOUT) -> Code:
         }
         top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
         _git(top, "read-tree", "HEAD", **aside)
-        _git(top, "add", "--all", **aside)
-        return Code(commit, _git(top, "diff-index", "--cached", "--binary", "-p", "HEAD", **aside))
+        _git(top, "add", "--update", **aside)
+        new = _git(top, "ls-files", "--others", "--exclude-standard", "-z", **aside).split("\0")
+        code = "\0".join(path for path in new if _is_code(top / path))
+        _git(top, "update-index", "--add", "--remove", "-z", "--stdin", given=code, **aside)
+        patch = _git(top, "diff-index", "--cached", "--binary", "-p", "HEAD", **aside)
+        return Code(commit, os.fsencode(patch).decode(errors="backslashreplace"))
+
+
+def _is_code(path: Path) -> bool:
+    """Say whether a new file may be a person's code: the tool writes stores, tables and pages.
+
+    Runs and models keep copies of code, and executed notebooks lie beside their page.
+    """
+    if any(map(OF_MLFLOW.fullmatch, path.parts)) or _is_executed(path):
+        return False
+    return path.suffix in CODE or PACKAGE in path.parents
+
+
+def _is_executed(notebook: Path) -> bool:
+    if notebook.suffix != ".ipynb":
+        return False
+    is_ours = notebook.name.endswith(".failed.ipynb") or notebook.with_suffix(".html").exists()
+    return is_ours and b'"papermill"' in notebook.read_bytes()
 
 
 def package_digest() -> str:
@@ -108,14 +132,15 @@ def developer() -> str:
     return "unknown"
 
 
-def _git(folder: Path, *words: str, **environment: str) -> str:
+def _git(folder: Path, *words: str, given: str = "", **environment: str) -> str:
     done = subprocess.run(  # noqa: S603
         ["git", "-C", str(folder), *words],  # noqa: S607
         env={**os.environ, **environment},
+        input=os.fsencode(given),
         capture_output=True,
         check=True,
     )
-    return done.stdout.decode(errors="backslashreplace")
+    return os.fsdecode(done.stdout)
 
 
 def _version(name: str) -> str:

@@ -64,10 +64,11 @@ def test_an_ignored_file_is_no_change(checkout):
 CHANGES = {
     "changed": lambda folder: (folder / "package" / "room.py").write_text("answer = 42\n"),
     "new": lambda folder: (folder / "package" / "new.py").write_text("x = 1\n"),
-    "new beside the package": lambda folder: (folder / "note.md").write_text("x\n"),
+    "new beside the package": lambda folder: (folder / "note.ipynb").write_text("x\n"),
+    "of a strange name": lambda folder: (folder / "two\nlines \udce9.py").write_text("x = 1\n"),
     "deleted": lambda folder: (folder / "package" / "room.py").unlink(),
-    "binary": lambda folder: (folder / "picture.png").write_bytes(bytes(range(256))),
-    "of another system": lambda folder: (folder / "dos.txt").write_bytes(b"one\r\ntwo\r\n"),
+    "binary": lambda folder: (folder / "binary.py").write_bytes(bytes(range(256))),
+    "of another system": lambda folder: (folder / "dos.py").write_bytes(b"one\r\ntwo\r\n"),
     "executable": lambda folder: (folder / "package" / "room.py").chmod(0o755),
 }
 
@@ -101,8 +102,53 @@ def test_a_user_who_likes_other_patches_makes_the_same(changed):
     assert code_state(changed) == usual
 
 
+WRITTEN = [
+    "mlflow.sqlite", "mlflow.sqlite-wal", "mlflow.sqlite.lock", "mlruns/0/meta.yaml",
+    f"mlartifacts/1/{'a1' * 16}/artifacts/notebook/02_train.ipynb",
+    f"files/1/models/m-{'0f' * 16}/artifacts/code/taxi_duration/zones.py",
+    "cards/taxi-duration-1.md", "cards/taxi-duration-1.html", "tlc/green_tripdata_2021-01.parquet",
+    "answers/service=green/month=2021-02/manifest.json", "out/backtest.csv", "out/backtest.png",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_the_tool_writes_is_no_code(checkout, name):
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / name).write_text("x = 1\n")
+    assert code_state(checkout).patch == ""
+
+
+def test_an_executed_notebook_is_no_code_and_a_copy_of_it_is(checkout):
+    executed = '{"metadata": {"papermill": {}}}'
+    for name in ("02_train.ipynb", "02_train.html", "03_tune.failed.ipynb"):
+        (checkout / name).write_text(executed)
+    assert code_state(checkout).patch == ""
+    (checkout / "mine.ipynb").write_text(executed)
+    assert "+++ b/mine.ipynb" in code_state(checkout).patch
+
+
+def test_a_notebook_of_ones_own_beside_its_page_is_code(checkout):
+    for name in ("mine.ipynb", "mine.html"):
+        (checkout / name).write_text("{}")
+    assert "+++ b/mine.ipynb" in code_state(checkout).patch
+
+
+def test_a_new_table_of_the_library_is_code(checkout, monkeypatch):
+    monkeypatch.setattr("taxi_duration.provenance.PACKAGE", checkout / "package")
+    (checkout / "package" / "road.csv").write_text("x\n")
+    assert "+++ b/package/road.csv" in code_state(checkout).patch
+
+
+def test_what_the_tool_wrote_and_somebody_committed_is_code(checkout):
+    (checkout / "card.md").write_text("one\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "Keep a card")
+    (checkout / "card.md").write_text("two\n")
+    assert "+two" in code_state(checkout).patch
+
+
 def test_text_that_is_not_utf8_is_no_trouble(checkout):
-    (checkout / "old.txt").write_bytes("caf\xe9\n".encode("latin-1"))
+    (checkout / "old.py").write_bytes("caf\xe9\n".encode("latin-1"))
     assert r"+caf\xe9" in code_state(checkout).patch
 
 
