@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 import warnings
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.provenance import CHECKOUT
@@ -31,18 +33,27 @@ __all__ = [
 ]
 
 EXPERIMENT = "taxi-duration"
+SQLITE = re.compile(r"sqlite:///(?P<path>.+?)(?P<options>\?[^/?]*=[^/?]*)?", re.DOTALL)
+ENCODED = "sqlite+pysqlite:///"  # of it MLflow does not make the folder before it is decoded
 LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
 
 
 def store_uri() -> str:
     """Return the address of the store, the same wherever Python was started.
 
+    A database lies in the folder as it is named: SQLAlchemy would decode a `%20` in it.
+
     Examples
     --------
     >>> store_uri().partition(":")[0] in {"sqlite", "http", "https"}
     True
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
+    found = SQLITE.fullmatch(uri)
+    if not found or not set(found["path"]) & set("%?"):
+        return uri
+    path = found["path"].replace("%", "%25").replace("?", "%3F")
+    return f"{ENCODED}{path}{found['options'] or ''}"
 
 
 def store_exists() -> bool:
@@ -177,9 +188,10 @@ def _home() -> Path:
 
 
 def _database(uri: str) -> Path | None:
-    if not uri.startswith("sqlite:"):
-        return None
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+    if uri.startswith(ENCODED):
+        return Path(unquote(uri.removeprefix(ENCODED).partition("?")[0])).absolute()
+    found = SQLITE.fullmatch(uri)
+    return Path(found["path"]).absolute() if found else None
 
 
 def _artifacts(uri: str) -> str | None:

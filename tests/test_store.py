@@ -13,7 +13,16 @@ import pytest
 
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.provenance import CHECKOUT
-from taxi_duration.store import EXPERIMENT, open_store, store_uri, told, uninterrupted
+from taxi_duration.registry import load, register
+from taxi_duration.store import (
+    EXPERIMENT,
+    beside_store,
+    open_store,
+    store_uri,
+    told,
+    uninterrupted,
+)
+from taxi_duration.tracking import record
 
 
 def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
@@ -35,6 +44,25 @@ def test_an_opened_store_has_the_experiment_and_keeps_files_beside_its_database(
     artifacts = mlflow.get_experiment_by_name(EXPERIMENT).artifact_location
     folder = Path(store.removeprefix("sqlite:///")).parent
     assert artifacts == (folder / "artifacts").as_uri()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "job%2Fx", "ü ß", "a#b", "a?b", "50%"])
+def test_a_store_lies_in_the_folder_as_it_is_named(name, new_store, split, tmp_path):
+    (tmp_path / name).mkdir()
+    with new_store(tmp_path / name):
+        version = register(record("ridge", split).run_id)
+        assert len(load(version.address).predict(split.test.frame.head(2))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert {path.name for path in (tmp_path / name).iterdir()} >= {"artifacts", "mlflow.db"}
+
+
+def test_an_address_stays_the_same_once_mlflow_has_it(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////a%20b/c?d/mlflow.db?timeout=3")
+    uri = store_uri()
+    assert uri == "sqlite+pysqlite:////a%2520b/c%3Fd/mlflow.db?timeout=3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert store_uri() == uri
+    assert beside_store("x") == Path("/a%20b/c?d/x")
 
 
 def test_to_open_a_store_again_changes_nothing(store):
