@@ -54,14 +54,20 @@ def trained(uri, place):
 
 @pytest.fixture(scope="module")
 def states(uri, place, trained):
-    """What lies in the user's store and in the temporary folder; filled before and after."""
+    """What lies in the user's store and in a temporary folder of our own; None is a folder."""
+    folder = place / "temporary"
+    folder.mkdir()
 
     def look():
-        files = [path for path in place.rglob("*") if path.is_file()]
-        store = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        return store, set(Path(tempfile.gettempdir()).glob("reproduce-*"))
+        return {
+            str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+            for path in place.rglob("*")
+        }
 
-    return look
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        yield look
 
 
 @pytest.fixture(scope="module")
