@@ -1,5 +1,8 @@
 """How far off: by hand on few rides, and the rules that hold for all."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +66,25 @@ def test_a_prediction_stands_beside_its_ride(fitted, split):
     pd.testing.assert_frame_equal(found.drop(columns="predicted"), split.test.frame)
     assert found["predicted"].tolist() == fitted.pipeline.predict(split.test.frame).tolist()
     assert found["predicted"].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("parts", "answers"),
+    [
+        (["train"], "first"),
+        (["valid"], "first"),
+        (["train", "valid"], "first"),
+        (["test"], "pipeline"),
+        (["valid", "test"], "pipeline"),
+    ],
+)
+def test_the_first_fit_answers_for_months_that_the_refit_has_seen(
+    fit_quickly, split, parts, answers
+):
+    refitted = fit_quickly("ridge", refit=True)
+    trips = reduce(add, (getattr(split, part) for part in parts))
+    expected = getattr(refitted, answers).predict(trips.frame)
+    assert predict(refitted, trips)["predicted"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

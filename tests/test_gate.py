@@ -82,6 +82,131 @@ def test_one_that_costs_too_much_is_refused(gate, champion, costs, reason):
     assert reason in str(verdict)
 
 
+@pytest.fixture(scope="module")
+def week(gate):
+    """A gate of 7 days, each with 3 rides of 20 minutes; two are short, one is long."""
+    begun = pd.Timestamp("2021-03-01 08:00") + pd.to_timedelta(np.repeat(range(7), 3), "D")
+    rides = pd.DataFrame(
+        {
+            "pickup_datetime": begun,
+            "PULocationID": 1,
+            "DOLocationID": 2,
+            "trip_distance": [0.5, 0.5, 7.0] * 7,
+            "duration": 20.0,
+        }
+    )
+    return replace(gate, frame=rides)
+
+
+def judged(week, new, old, *, rides=1):
+    """Judge models that are wrong by so many minutes on the short and on the long rides."""
+    errors = [20.0 + np.array([short, short, long] * 7) for short, long in (new, old)]
+    one, other = (Contestant(name, minutes) for name, minutes in zip("ab", errors, strict=True))
+    return judge(week, one, other, limits=Limits(rides=rides))
+
+
+def test_the_figures_are_those_worked_out_by_hand(week):
+    found = judged(week, new=(1.0, -2.0), old=(2.0, 4.0))
+    rmse, before = np.sqrt(2.0), np.sqrt(8.0)
+    assert (found.challenger_rmse, found.champion_rmse) == pytest.approx((rmse, before))
+    assert (found.difference, found.low, found.high) == pytest.approx([rmse - before] * 3)
+    assert found.rows == 21
+
+
+@pytest.mark.parametrize(
+    ("new", "worst", "change", "rides"),
+    [
+        ((1.0, 3.0), "distance 5-10", -0.25, 7),
+        ((2.0, 6.0), "distance 5-10", 0.5, 7),
+        ((3.0, 1.0), "distance 0-1", 0.5, 14),
+    ],
+)
+def test_the_worst_slice_is_that_whose_rmse_grew_by_the_largest_share(
+    week, new, worst, change, rides
+):
+    found = judged(week, new, old=(2.0, 4.0))
+    assert (found.worst, found.worst_rides) == (worst, rides)
+    assert found.worst_change == pytest.approx(change)
+
+
+@pytest.mark.parametrize(
+    ("rides", "worst"),
+    [(7, "distance 5-10"), (8, "hour 8"), (21, "hour 8"), (22, "none")],
+)
+def test_a_slice_of_exactly_enough_rides_is_judged(week, rides, worst):
+    found = judged(week, new=(2.0, 6.0), old=(2.0, 4.0), rides=rides)
+    assert found.worst == worst
+
+
+FIGURES = {
+    "challenger": "version 2", "champion": "version 1", "sha256": "abc",
+    "challenger_rmse": 3.0, "champion_rmse": 4.0, "difference": -1.0, "low": -2.0, "high": -0.5,
+    "worst": "hour 8", "worst_change": 0.125, "worst_rides": 1500,
+    "size_mb": 64.0, "rows_per_second": 512.0,
+    "months": ("2021-03",), "rows": 9000, "inputs": {},
+    "limits": Limits(gain=0.25, harm=0.125, size_mb=64.0, rows_per_second=512.0),
+}  # fmt: skip
+
+
+def test_a_challenger_at_its_limits_is_accepted():
+    verdict = Verdict.of(**FIGURES)
+    assert verdict.accepted
+    assert "; ".join(verdict.reasons) == (
+        "its rmse of 3.000 is 25.0% lower than the 4.000 of version 1, "
+        "-1.000 with a 95 % interval from -2.000 to -0.500"
+    )
+
+
+@pytest.mark.parametrize(
+    ("figures", "reason"),
+    [
+        ({"challenger_rmse": 3.01},
+         "its rmse of 3.010 is not lower than the 4.000 of version 1 by 25%"),
+        ({"high": 0.0},
+         "the difference may be chance, -1.000 with a 95 % interval from -2.000 to +0.000"),
+        ({"worst_change": 0.13}, "hour 8 is worse by 13.0% on 1,500 rides, more than 12%"),
+        ({"size_mb": 64.1}, "it takes 64.1 MB, more than 64"),
+        ({"rows_per_second": 511.0}, "it predicts 511 rides a second, fewer than 512"),
+    ],
+)  # fmt: skip
+def test_a_challenger_beyond_a_limit_is_refused_for_that(figures, reason):
+    verdict = Verdict.of(**(FIGURES | figures))
+    assert (verdict.accepted, verdict.reasons) == (False, (reason,))
+
+
+@pytest.mark.parametrize(
+    "figure", ["challenger_rmse", "high", "worst_change", "size_mb", "rows_per_second"]
+)
+def test_a_figure_that_is_no_number_is_an_objection(figure):
+    assert not Verdict.of(**(FIGURES | {figure: np.nan})).accepted
+
+
+def test_all_objections_are_said():
+    poor = {"challenger_rmse": 4.0, "worst_change": 1.0, "size_mb": 99.0, "rows_per_second": 1.0}
+    assert len(Verdict.of(**(FIGURES | poor)).reasons) == 4
+
+
+def test_a_verdict_is_shown_in_words():
+    shown = Verdict.of(**FIGURES).table()["gate"].to_dict()
+    assert shown == {
+        "champion so far": "version 1",
+        "champion's rmse": "4.00",
+        "challenger's rmse": "3.00",
+        "difference": "-1.00, between -2.00 and -0.50",
+        "worst slice": "hour 8, +12.5% on 1,500 rides",
+        "verdict": "accepted",
+    }
+    refused = Verdict.of(**(FIGURES | {"high": 1.0}))
+    assert refused.table()["gate"]["verdict"] == "refused"
+    assert str(refused).startswith("refused: the difference may be chance")
+
+
+def test_the_usual_limits_are_those_that_are_documented():
+    usual = Limits()
+    assert (usual.gain, usual.harm, usual.rides) == (0.01, 0.03, 500)
+    assert (usual.size_mb, usual.rows_per_second) == (100, 2000)
+
+
 def test_the_interval_comes_from_drawing_whole_days(gate, champion):
     found = judge(gate, challenger(off_by(gate, 0.2)), champion)
     days = [part for _, part in gate.frame.groupby(gate.frame["pickup_datetime"].dt.date)]

@@ -82,6 +82,49 @@ def test_a_group_of_few_rides_takes_the_widths_of_all():
     assert found.high[2] == pytest.approx(calibrate(all_of_them).high[0])
 
 
+@pytest.mark.parametrize(("rides", "high"), [(49, 0.0), (50, 1.0)])
+def test_a_group_of_50_rides_has_widths_of_its_own(rides, high):
+    exact = pd.DataFrame({"predicted": [20.0] * 1000, "duration": 20.0})
+    long = pd.DataFrame({"predicted": [30.0] * rides, "duration": 60.0})
+    found = calibrate(pd.concat([exact, long]))
+    assert (found.low[2], found.high[2]) == (high, high)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "low", "high"),
+    [
+        (0.5, 0.4, 1.5),
+        (9.9, 8.91, 19.8),
+        (10.0, 8.0, 30.0),
+        (24.9, 19.92, 74.7),
+        (25.0, 0.0, 100.0),
+    ],
+)
+def test_the_ends_are_shares_of_the_prediction_by_its_group(minutes, low, high):
+    intervals = Intervals(0.8, low=(-0.1, -0.2, -2.0), high=(1.0, 2.0, 3.0))
+    (found,) = intervals.around(np.array([minutes])).to_dict("records")
+    assert found == pytest.approx({"low": low, "high": high})
+
+
+@pytest.mark.parametrize(
+    ("level", "low", "high"),
+    [(0.5, 0.24, 0.75), (0.8, 0.09, 0.90), (0.99, 0.0, 0.99)],
+)
+def test_each_end_leaves_out_half_of_what_may_be_missed(level, low, high):
+    errors = np.arange(100) / 100
+    found = calibrate(pd.DataFrame({"predicted": 5.0, "duration": 5 + 5 * errors}), level=level)
+    assert (found.low[0], found.high[0]) == pytest.approx((low, high))
+
+
+def test_a_prediction_under_a_minute_counts_as_one():
+    rides = pd.DataFrame({"predicted": [0.5] * 100, "duration": 2.5})
+    assert calibrate(rides).high[0] == 2.0
+
+
+def test_four_rides_in_five_are_the_usual_level():
+    assert calibrate(made(100, seed=0)).level == 0.8
+
+
 @given(st.lists(MINUTES, min_size=1, max_size=20))
 def test_the_prediction_lies_within_its_interval_and_no_ride_ends_before_it_begins(minutes):
     intervals = Intervals(0.8, low=(-0.4, -0.3, -2.0), high=(0.5, 0.4, 0.3))

@@ -1,6 +1,8 @@
 """Notebooks run to their end and are kept whole, or fail with one line and a copy."""
 
 import json
+import logging
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,16 @@ def test_a_cell_that_takes_too_long_is_stopped_and_may_tidy_up(tmp_path):
         run(HERE / "never_ends.ipynb", parameters={"mark": str(mark)}, into=into, timeout=1)
     assert mark.read_text() == "tidied up"
     assert [path.name for path in into.iterdir()] == ["never_ends.failed.ipynb"]
+
+
+@pytest.mark.parametrize("notebook", ["leaves_a_parameter_unread", "fails_in_cell_3"])
+def test_the_log_levels_are_afterwards_what_they_were(tmp_path, caplog, notebook):
+    before = {"papermill": logging.INFO, "traitlets": logging.WARNING}
+    for name, level in before.items():
+        caplog.set_level(level, name)
+    with suppress(NotebookError):
+        run(HERE / f"{notebook}.ipynb", into=tmp_path)
+    assert {name: logging.getLogger(name).level for name in before} == before
 
 
 def test_a_refused_parameter_touches_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """Which trainings may be compared, and which of them are worth it."""
 
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from taxi_duration.errors import ModelError, NotebookError
 from taxi_duration.notebooks import run
+from taxi_duration.records import read_record
 from taxi_duration.selection import (
     candidates,
     pareto,
@@ -123,14 +125,45 @@ def test_the_test_month_chooses_nothing():
         select_best(TABLE.assign(test_rmse=1.0), error="test_rmse")
 
 
-def test_the_speed_of_each_candidate_is_measured_on_its_own_model(runs, months):
-    found = with_throughput(candidates(months.valid, model="ridge"), months.valid.frame)
-    assert (found["rows_per_second"] > 1000).all()
+def test_the_speed_of_each_candidate_is_measured_on_its_own_model(runs, months, monkeypatch):
+    def measured(pipeline, rides):
+        return type(pipeline["regressor"]).__name__, len(rides)
+
+    monkeypatch.setattr("taxi_duration.selection.throughput", measured)
+    table = pd.DataFrame({"run_id": [runs["poor"], runs["good"]]})
+    found = with_throughput(table, months.valid.frame)["rows_per_second"].tolist()
+    number = len(months.valid)
+    assert found == [("Ridge", number), ("XGBRegressor", number)]
 
 
-def test_the_speed_is_that_of_the_best_of_some_repeats(fit_quickly, rides):
-    pipeline = fit_quickly("median").pipeline
-    assert throughput(pipeline, rides) > 1000
+class Still:
+    """A pipeline that remembers how many rides it was asked for, each time."""
+
+    def __init__(self):
+        self.asked = []
+
+    def predict(self, rides):
+        self.asked.append(len(rides))
+
+
+@pytest.mark.parametrize(("rows", "asked", "speed"), [(100, 100, 50), (30_000, 20_000, 10_000)])
+def test_the_speed_is_that_of_the_best_of_three_repeats(monkeypatch, rows, asked, speed):
+    clock, pipeline = iter([0.0, 4.0, 10.0, 12.0, 20.0, 23.0]), Still()
+    monkeypatch.setattr("taxi_duration.selection.perf_counter", lambda: next(clock))
+    assert throughput(pipeline, pd.DataFrame(index=range(rows))) == speed
+    assert pipeline.asked == [asked] * 3
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_candidate_costs_its_bytes_and_the_seconds_of_fit_and_refit(
+    store, split, monkeypatch, refit
+):
+    clock = cycle([100.0, 103.0, 110.0])
+    monkeypatch.setattr("taxi_duration.models.perf_counter", lambda: next(clock))
+    metrics = read_record(record("median", split, refit=refit).run_id).metrics
+    (found,) = candidates(split.valid).to_dict("records")
+    assert (found["fit_seconds"], found["refit"]) == (10.0, refit)
+    assert found["size_mb"] == round(metrics["model_bytes"] / 1e6, 2)
 
 
 def test_a_bare_artifact_does_not_take_a_ride_and_a_logged_model_does(runs, months):

@@ -112,6 +112,13 @@ def test_a_search_ends_when_nothing_gets_better(months):
     assert len(found) == 3
 
 
+@pytest.mark.parametrize("patience", [1, 2])
+def test_patience_counts_the_trials_after_the_best(months, patience):
+    idle = Space("idle", {"verbosity": Range(0, 1, "whole")}, fixed=QUICK.fixed)
+    found = list(search("xgboost", *months, trials=20, space=idle, patience=patience, at_once=1))
+    assert len(found) == 1 + patience
+
+
 def test_trials_come_before_the_search_has_ended(months):
     found = search("xgboost", *months, trials=10**6, space=QUICK, patience=10**6)
     assert [trial.number for trial in islice(found, 3)] == [0, 1, 2]

@@ -7,15 +7,16 @@ import pytest
 from mlflow import MlflowClient
 
 from taxi_duration.errors import ModelError
+from taxi_duration.loading import NAME
 from taxi_duration.months import GREEN, Month
 from taxi_duration.parquet import write_parquet
 from taxi_duration.records import read_record
 from taxi_duration.registry import promote, register
 from taxi_duration.sample import make_month
-from taxi_duration.scoring import score_months
+from taxi_duration.scoring import load_scorer, score_months
 from taxi_duration.tracking import record
 from taxi_duration.trips import load_split
-from taxi_duration.watching import EXPERIMENT, learned_months, watch
+from taxi_duration.watching import EXPERIMENT, learned_months, reference_of, watch
 
 JANUARY = Month(2021, 1)
 MEASURES = ["rmse", "mae", "bias", "within_5"]
@@ -29,12 +30,10 @@ def trained(employed, monkeypatch):
     return read_record(employed[1])
 
 
-@pytest.fixture(scope="module")
-def seen(employed):
+@pytest.fixture
+def seen(trained):
     """What is seen of the two months that the champion has answered."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", employed[0])
-        return watch(TWO)
+    return watch(TWO)
 
 
 def recorded(metrics, *, digits=None):
@@ -99,6 +98,20 @@ def test_a_refitted_model_has_learned_from_the_valid_month_too(trained):
         ["2021-01"],
         ["2021-01", "2021-02"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("refit", "parts", "last"),
+    [("False", ["train"], "2021-01"), ("True", ["train", "valid"], "2021-02")],
+)
+def test_the_reference_is_every_ride_that_the_model_has_learned_from(
+    trained, months, refit, parts, last
+):
+    record = replace(trained, parameters=trained.parameters | {"refit": refit})
+    then = reference_of(load_scorer(f"models:/{NAME}@champion"), record, "sample")
+    rides = pd.concat([getattr(months, part).frame for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(then.rides.drop(columns="predicted"), rides)
+    assert then.last == last
 
 
 @pytest.fixture
