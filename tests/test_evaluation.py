@@ -1,5 +1,6 @@
 """How far off: by hand on few rides, and the rules that hold for all."""
 
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -8,9 +9,22 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from taxi_duration.errors import ModelError
-from taxi_duration.evaluation import SLICES, compare, predict, score, score_by, score_parts
+from taxi_duration.evaluation import (
+    METRICS,
+    SLICES,
+    compare,
+    importance,
+    predict,
+    score,
+    score_by,
+    score_parts,
+    score_slices,
+)
+from taxi_duration.models import MODELS
+from taxi_duration.zones import ZoneMap
 
 MINUTES = st.floats(0, 60)
 PREDICTIONS = st.lists(st.tuples(MINUTES, MINUTES), min_size=1, max_size=20).map(
@@ -113,6 +127,103 @@ def test_every_ride_is_in_one_slice(fit_quickly, split, by):
     assert score_by(predictions, by)["rows"].sum() == len(split.test)
 
 
+@pytest.mark.parametrize(
+    ("miles", "band"),
+    [(-1, "0"), (0, "0"), (0.1, "0-1"), (1, "0-1"), (1.1, "1-2"), (2, "1-2"), (2.1, "2-5"),
+     (5, "2-5"), (5.1, "5-10"), (10, "5-10"), (10.1, "10-20"), (20, "10-20"), (20.1, "over 20")],
+)  # fmt: skip
+def test_the_end_of_a_band_belongs_to_it(miles, band):
+    found = score_by(make_predictions().head(1).assign(trip_distance=miles), "distance")
+    assert found["distance"].tolist() == [band]
+
+
+def test_weekdays_begin_on_monday():
+    days = pd.Timestamp("2021-03-01") + pd.to_timedelta(range(7), "D")
+    rides = pd.DataFrame({"pickup_datetime": days, "duration": 1.0, "predicted": 1.0})
+    found = score_by(rides, "weekday")["weekday"].tolist()
+    assert found == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+MILES = {  # five zones on a line from south to north, and one that nobody reaches
+    (14, 74): 4.0, (74, 75): 2.0, (75, 200): 4.0, (75, 130): 6.0, (74, 130): 7.0,
+}  # fmt: skip
+
+
+def test_parts_of_the_city_lie_around_the_middle_of_all_rides():
+    pairs = [*MILES, *MILES, (10, 10)]
+    rides = pd.DataFrame(pairs, columns=["PULocationID", "DOLocationID"]).assign(
+        trip_distance=[*MILES.values(), *MILES.values(), 1.0], duration=5.0, predicted=5.0
+    )
+    places = ZoneMap().fit(rides).places().set_index("zone")
+    placed = places.loc[[first for first, _ in [*MILES, *MILES]]]
+    east, north = (placed[axis] > placed[axis].median() for axis in ("east", "north"))
+    ns, ew = np.where(north, "north", "south"), np.where(east, "east", "west")
+    counts = pd.Series([f"{one}-{other}" for one, other in zip(ns, ew, strict=True)]).value_counts()
+    found = score_by(rides, "part").set_index("part")["rows"].to_dict()
+    assert found == {**counts.to_dict(), "unknown": 1}
+
+
+def test_where_no_zone_has_a_place_all_rides_begin_in_the_unknown():
+    rides = make_predictions().assign(PULocationID=1, DOLocationID=1)
+    assert score_by(rides, "part")["part"].tolist() == ["unknown"]
+
+
+def test_the_slices_of_several_months_stand_below_one_another():
+    two = make_predictions().iloc[[0, 3]]
+    found = score_slices({"valid": two, "test": two.head(1)})
+    assert found.columns.tolist() == ["month", "by", "slice", *METRICS, "rows"]
+    assert found[["month", "by", "slice", "rmse"]].to_numpy().tolist() == [
+        ["valid", "distance", "0", 3.0], ["valid", "distance", "over 20", 5.0],
+        ["valid", "hour", 8, 3.0], ["valid", "hour", 9, 5.0],
+        ["valid", "weekday", "Mon", pytest.approx(np.sqrt(17))],
+        ["test", "distance", "0", 3.0], ["test", "hour", 8, 3.0], ["test", "weekday", "Mon", 3.0],
+    ]  # fmt: skip
+
+
+class Pace(RegressorMixin, BaseEstimator):
+    """A model for which a mile takes three minutes; it remembers how many rides it was asked."""
+
+    asked = ()
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        Pace.asked = (*Pace.asked, len(X))
+        return 3 * X["trip_distance"]
+
+
+def test_only_what_the_model_uses_is_important(fit_quickly, split):
+    rides = split.test.frame.assign(duration=3 * split.test.frame["trip_distance"])
+    model = replace(fit_quickly("ridge"), first=Pace())
+    found = importance(model, replace(split.test, frame=rides))
+    assert found["feature"][0] == "trip_distance"
+    assert found["importance"][1:].tolist() == [0.0] * (len(MODELS["ridge"].inputs) - 1)
+    shuffled = 3 * np.sqrt(2) * rides["trip_distance"].std()
+    assert found["importance"][0] == pytest.approx(shuffled, rel=0.1)
+
+
+def test_what_leads_astray_has_no_importance(fit_quickly, split):
+    rides = split.test.frame.assign(duration=-split.test.frame["trip_distance"])
+    model = replace(fit_quickly("ridge"), first=Pace())
+    found = importance(model, replace(split.test, frame=rides))
+    assert (found["importance"] >= 0).all()
+    assert found["importance"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"), [({}, 5000), ({"rows": 70}, 70), ({"rows": 10**6}, None)]
+)
+def test_importance_is_measured_on_some_of_the_rides(fit_quickly, months, rows, asked):
+    Pace.asked = ()
+    model = replace(fit_quickly("ridge"), first=Pace())
+    many = months.test + months.valid
+    first, second = (importance(model, many, **rows) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    assert set(Pace.asked) == {asked or len(many)}
+    assert len(Pace.asked) == 2 * (1 + 3 * len(MODELS["ridge"].inputs))
+
+
 def test_an_unknown_slice_is_refused():
     with pytest.raises(ModelError, match=r"Slice 'day' is unknown\. .*Known: 'distance', 'hour'"):
         score_by(make_predictions(), "day")
@@ -123,6 +234,7 @@ def test_each_part_of_a_split_is_scored(fit_quickly, split):
     found = score_parts(fitted, split).set_index("part")
     assert found["rows"].to_dict() == {name: len(trips) for name, trips in split._asdict().items()}
     assert found["rmse"]["valid"] == score(predict(fitted, split.valid))["rmse"]
+    assert set(found["model"]) == {"ridge"}
 
 
 def make_scores(model, *, valid, test):
@@ -144,3 +256,5 @@ def test_models_are_ordered_by_the_valid_month_whatever_the_test_month_says():
     assert found["model"].tolist() == ["b", "c", "a"]
     assert found["valid_rmse"].tolist() == [5.0, 6.0, 7.0]
     assert found["test_rmse"].tolist() == [9.0, 3.0, 4.0]
+    columns = [f"{part}_{name}" for part in ("valid", "test") for name in METRICS]
+    assert found.columns.tolist() == ["model", *columns]

@@ -221,7 +221,13 @@ def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
         by_hand(15.0, 25.0, month="2021-05", inside=1, refused=2),
     ]
     margins = monitor(months, THEN).margins()
-    assert margins["limit"].tolist() == [0.10, 2.0, 0.05, 0.02, 0.25]
+    assert margins["limit"].to_dict() == {
+        "rmse above that at training (share)": 0.10,
+        "bias, either way (minutes)": 2.0,
+        "coverage, off the promised (share)": 0.05,
+        "rows refused (share)": 0.02,
+        "largest drift (PSI)": 0.25,
+    }
     assert margins["2021-04"].tolist() == [-0.25, 3.0, 0.0, 0.0, 0.0]
     assert margins["2021-05"].tolist() == [0.25, 0.0, 0.5, 0.5, 0.0]
 
