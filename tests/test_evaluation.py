@@ -172,6 +172,7 @@ def test_the_slices_of_several_months_stand_below_one_another():
     two = make_predictions().iloc[[0, 3]]
     found = score_slices({"valid": two, "test": two.head(1)})
     assert found.columns.tolist() == ["month", "by", "slice", *METRICS, "rows"]
+    assert found.index.tolist() == list(range(8))
     assert found[["month", "by", "slice", "rmse"]].to_numpy().tolist() == [
         ["valid", "distance", "0", 3.0], ["valid", "distance", "over 20", 5.0],
         ["valid", "hour", 8, 3.0], ["valid", "hour", 9, 5.0],

@@ -107,11 +107,11 @@ def test_the_ends_are_shares_of_the_prediction_by_its_group(minutes, low, high):
 
 
 @pytest.mark.parametrize(
-    ("level", "low", "high"),
-    [(0.5, 0.24, 0.75), (0.8, 0.09, 0.90), (0.99, 0.0, 0.99)],
+    ("level", "rides", "low", "high"),
+    [(0.5, 98, 0.23, 0.74), (0.5, 100, 0.24, 0.75), (0.8, 100, 0.09, 0.90), (0.99, 100, 0.0, 0.99)],
 )
-def test_each_end_leaves_out_half_of_what_may_be_missed(level, low, high):
-    errors = np.arange(100) / 100
+def test_each_end_leaves_out_half_of_what_may_be_missed(level, rides, low, high):
+    errors = np.arange(rides) / 100
     found = calibrate(pd.DataFrame({"predicted": 5.0, "duration": 5 + 5 * errors}), level=level)
     assert (found.low[0], found.high[0]) == pytest.approx((low, high))
 

@@ -164,6 +164,12 @@ def test_an_error_is_said_beyond_its_limit_and_not_at_it(durations, said):
     assert verdicts(by_hand(*durations, inside=1), reference=replace(THEN, level=0.5)) == [said]
 
 
+@pytest.mark.parametrize(("minutes", "which"), [(19.5, "long"), (20.5, "short")])
+def test_a_small_bias_has_its_direction_too(minutes, which):
+    said = verdicts(by_hand(minutes), limits=replace(ROUND, bias=0.25))
+    assert said == [f"predictions 0.5 minutes too {which}"]
+
+
 @pytest.mark.parametrize(
     ("level", "inside", "said"),
     [

@@ -21,8 +21,8 @@ FIGURES = {
 def test_a_challenger_at_its_limits_is_accepted():
     verdict = Verdict.of(**FIGURES)
     assert verdict.accepted
-    assert "; ".join(verdict.reasons) == (
-        "its rmse of 3.000 is 25.0% lower than the 4.000 of version 1, "
+    assert str(verdict) == (
+        "accepted: its rmse of 3.000 is 25.0% lower than the 4.000 of version 1, "
         "-1.000 with a 95 % interval from -2.000 to -0.500"
     )
 
@@ -53,7 +53,9 @@ def test_a_figure_that_is_no_number_is_an_objection(figure):
 
 def test_all_objections_are_said():
     poor = {"challenger_rmse": 4.0, "worst_change": 1.0, "size_mb": 99.0, "rows_per_second": 1.0}
-    assert len(Verdict.of(**(FIGURES | poor)).reasons) == 4
+    verdict = Verdict.of(**(FIGURES | poor))
+    assert len(verdict.reasons) == 4
+    assert str(verdict) == f"refused: {'; '.join(verdict.reasons)}"
 
 
 def test_a_verdict_is_shown_in_words():
