@@ -29,6 +29,7 @@ def test_nothing_has_drifted_from_itself(rides):
     assert found["watched"].tolist() == list(WATCHED.values())
     assert found["psi"].abs().max() == 0
     assert found["shift"].abs().max() == 0
+    assert found["watched"][found["shift"].notna()].tolist() == ["distance", "predicted minutes"]
 
 
 @given(NUMBERS, NUMBERS, st.booleans())
@@ -109,19 +110,20 @@ def test_what_has_drifted_is_the_column_that_has(column, moved):
     assert psi[psi > 0].index.tolist() == moved
 
 
-def test_only_distance_and_prediction_are_measured():
-    shift = drift_of([1.0, 2.0], [1.0, 2.0])["shift"]
-    assert shift[shift.notna()].index.tolist() == ["distance"]
-    assert drift_of([1.0], [1.0, 3.0], column="predicted")["shift"].notna()["predicted minutes"]
+@pytest.mark.parametrize("column", ["trip_distance", "predicted"])
+def test_distance_and_prediction_are_counted_in_tenths(column):
+    then = np.arange(1000.0)
+    assert drift_of(then + 0.25, then, column=column)["psi"].max() < 0.001
 
 
-@pytest.mark.parametrize("outlier", ["now", "then", "neither"])
+@pytest.mark.parametrize("outlier", ["high now", "low now", "high then", "neither"])
 def test_the_shift_counts_standard_deviations_and_an_outlier_as_the_edge(outlier):
     pairs = [0.0, 2.0] * 500
-    now = [2.0] * 999 + [1e6 if outlier == "now" else 2.0]
-    then = [*pairs[:-1], 1e6 if outlier == "then" else 2.0]
+    now = [2.0] * 999 + [{"high now": 1e6, "low now": -1e6}.get(outlier, 2.0)]
+    then = [*pairs[:-1], 1e6 if outlier == "high then" else 2.0]
     shift = drift_of(now, then)["shift"]["distance"]
-    assert shift == pytest.approx(1 / pd.Series(pairs).std())
+    expected = 0.998 if outlier == "low now" else 1
+    assert shift == pytest.approx(expected / pd.Series(pairs).std())
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,33 @@ def test_a_month_is_told_with_the_figures_worked_out_by_hand():
     }  # fmt: skip
 
 
+def test_the_coverage_is_that_of_all_rides():
+    month = by_hand(*[20.0] * 4, inside=2)
+    mixed = month.predictions.assign(predicted=[5.0, 20.0, 20.0, 30.0])
+    report = monitor([replace(month, predictions=mixed)], THEN, limits=WIDE)
+    assert report.table["coverage"].tolist() == [0.5]
+
+
+def test_of_a_month_of_which_all_is_refused_there_is_no_error():
+    month = by_hand(20.0, refused=0)
+    report = monitor([replace(month, predictions=month.predictions[:0], refused=9)], THEN)
+    (row,) = report.table.dropna(axis=1).to_dict("records")
+    assert (row["refused"], row["rows"], row["month"]) == (1.0, 9, "2021-04")
+    lacking = report.table.columns[report.table.isna().all()].tolist()
+    assert lacking[:5] == ["rmse", "mae", "bias", "within_5", "coverage"]
+
+
+def test_a_report_has_the_drift_of_each_month_and_the_months_in_their_order():
+    late, early = by_hand(20.0, month="2021-05", zone=2), by_hand(20.0, month="2021-04")
+    report = monitor([late, early], THEN)
+    assert report.months == (early, late)
+    expected = [
+        drift(each.predictions, THEN.rides).assign(month=each.month) for each in report.months
+    ]
+    columns = ["month", "watched", "psi", "shift"]
+    pd.testing.assert_frame_equal(report.drift, pd.concat(expected, ignore_index=True)[columns])
+
+
 def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
     months = [
         by_hand(17.0, 17.0, month="2021-04"),
