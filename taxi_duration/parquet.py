@@ -142,7 +142,9 @@ def parquet_writer(path: Path, **how: object) -> Iterator[Callable[[pd.DataFrame
     def write(frame: pd.DataFrame) -> None:
         nonlocal writer
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        writer = writer or ParquetWriter(path, table.schema, write_page_checksum=True, **how)
+        writer = writer or ParquetWriter(
+            path.absolute(), table.schema, write_page_checksum=True, **how
+        )
         writer.write_table(table)
 
     try:
@@ -164,7 +166,10 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
 
     _check_ends(path)
     with _readable(path, "pyarrow"):
-        file = ParquetFile(path, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
+        # absolute, since Arrow takes "a:/b" for an address
+        file = ParquetFile(
+            path.absolute(), page_checksum_verification=True, coerce_int96_timestamp_unit="us"
+        )
         file.schema_arrow  # noqa: B018  names that are no text are found here
     with file:
         yield file

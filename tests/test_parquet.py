@@ -1,6 +1,7 @@
 """Parquet files: read in blocks, written whole, and said why not."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -70,6 +71,12 @@ def test_an_unknown_engine_is_refused_and_the_known_ones_named(january):
 def test_a_written_frame_is_read_as_it_was(rows, folder):
     path = write_parquet(rows, folder / "new" / "month.parquet")
     pd.testing.assert_frame_equal(read_parquet(path), rows)
+
+
+def test_a_path_that_looks_like_an_address_is_a_path(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_parquet(rows, Path("s3:", "bucket", "month.parquet"))
+    assert lengths(path) == [len(rows)]
 
 
 def test_frames_written_one_after_the_other_are_row_groups(rows, folder):
