@@ -14,6 +14,7 @@ from taxi_duration.errors import TrackingError
 from taxi_duration.evaluation import METRICS
 from taxi_duration.intervals import GROUPS
 from taxi_duration.journal import entries
+from taxi_duration.loading import check_files
 from taxi_duration.markdown import cell, lines_of, minutes, pairs, share, table, to_html, whole
 from taxi_duration.records import Record, download, files_of, read_record
 from taxi_duration.tracking import attach
@@ -72,12 +73,14 @@ def make_card(model: str | Version) -> Card:
     Raises
     ------
     ModelError
-        If there is no such version.
+        If there is no such version, or its files are not those that were registered.
     TrackingError
         If its run lacks what a card tells, or the store does not answer.
     """
     version = find_version(model)
-    markdown = _template("card.md.j2").render(_facts(version)).strip() + "\n"
+    record = read_record(version.run_id)
+    check_files(record, version.address)
+    markdown = _template("card.md.j2").render(_facts(version, record)).strip() + "\n"
     title = f"{version.name}, version {version.version}"
     html = _template("card.html.j2").render(title=title, body=to_html(markdown))
     return Card(version, markdown, html)
@@ -110,8 +113,8 @@ def _template(name: str) -> jinja2.Template:
     return place.get_template(name)
 
 
-def _facts(version: Version) -> dict[str, object]:
-    record, verdict = read_record(version.run_id), version.verdict
+def _facts(version: Version, record: Record) -> dict[str, object]:
+    verdict = version.verdict
     rows, slices = _tables(version.run_id)
     test = record.parameters["test"].split(", ")
     return {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline
 
-__all__ = ["NAME", "Loaded", "load", "load_run", "locate", "sealed_files"]
+__all__ = ["NAME", "Loaded", "check_files", "load", "load_run", "locate", "sealed_files"]
 
 NAME = "taxi-duration"
 ADDRESS = re.compile(
@@ -191,6 +191,12 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
         check_seal(Path(folder), expected, name=repr(address))
         _check_loader(Path(folder), address)
         yield Path(folder)
+
+
+def check_files(record: Record, address: str) -> None:
+    """Refuse a model whose files are not those of its run; raises as `sealed_files`."""
+    with sealed_files(record, address):
+        pass
 
 
 def _load(record: Record, address: str, *, name: str, version: str | None) -> Loaded:

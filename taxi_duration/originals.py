@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.loading import check_files
 from taxi_duration.parameters import read_parameters
 from taxi_duration.records import Record, download, files_of, read_record
 from taxi_duration.source import open_month
@@ -76,12 +77,14 @@ def find_original(run_id: str, *, source: str | Path | None = None) -> Original:
     Raises
     ------
     ModelError
-        If the run has no model, or does not say where its months came from.
+        If the run has no model, its files are not those it recorded, or it does not say where
+        its months came from.
     TrackingError
         If there is no such run, it has not finished, or the store does not answer.
     """
     record = read_record(run_id)
     _check(record)
+    check_files(record, f"models:/{record.model_id}")
     found = _attached(record)
     notebook, name = found or (None, None)
     return Original(record, str(source or _source(record, notebook)), notebook, name)

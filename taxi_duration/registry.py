@@ -12,7 +12,7 @@ from taxi_duration.admission import check_run
 from taxi_duration.errors import ModelError
 from taxi_duration.gate import NAIVE, Contestant, judge, naive
 from taxi_duration.journal import CHAMPION, Entry, alone
-from taxi_duration.loading import NAME, Loaded, load
+from taxi_duration.loading import NAME, Loaded, check_files, load
 from taxi_duration.months import Month
 from taxi_duration.names import check_name
 from taxi_duration.records import Record, read_record
@@ -114,6 +114,7 @@ def promote(
     with alone(asked.name):
         challenger, before = find_version(asked), journal.champion_of(asked.name)
         if challenger.version == before and challenger.verdict:
+            _check_files(challenger)
             return challenger.verdict
         new = before is None or challenger.version == before
         champion = None if new else find_version(before, name=asked.name)
@@ -129,14 +130,15 @@ def rollback(*, why: str, name: str = NAME) -> Version:
     Raises
     ------
     ModelError
-        If there was none before.
+        If there was none before, or its files are not those that were registered.
     TrackingError
         If the store does not answer.
     """
     with alone(name):
-        version = journal.previous(name)
-        _move(name, version, "rollback", why=why)
-    return find_version(version, name=name)
+        former = find_version(journal.previous(name), name=name)
+        _check_files(former)
+        _move(name, former.version, "rollback", why=why)
+    return find_version(former)
 
 
 def champion_on(day: str | date, *, name: str = NAME) -> Version | None:
@@ -181,6 +183,10 @@ def _judge(
 ) -> Verdict:
     old = _stand(champion, gate) if champion else Contestant(NAIVE, naive(gate))
     return judge(gate, _stand(challenger, gate), old, limits=limits)
+
+
+def _check_files(version: Version) -> None:
+    check_files(read_record(version.run_id), version.address)
 
 
 def _stand(version: Version, gate: Trips) -> Contestant:

@@ -31,7 +31,7 @@ from taxi_duration.scored import (
 )
 from taxi_duration.source import RawMonth, open_month
 from taxi_duration.store import beside_store
-from taxi_duration.versions import find_version
+from taxi_duration.versions import Version, find_version
 
 __all__ = [
     "Scored",
@@ -65,7 +65,7 @@ class Scorer:
     estimator: Estimator = field(repr=False)
 
 
-def load_scorer(model: str) -> Scorer:
+def load_scorer(model: str | Version) -> Scorer:
     """Load a registered model to answer with; its files are checked first.
 
     Raises

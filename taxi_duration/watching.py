@@ -55,7 +55,8 @@ def watch(
         If the store does not answer.
     """
     kind, wanted = Service.parse(service), Month.parse_range(months)
-    scorer, version = load_scorer(model), find_version(model)
+    version = find_version(model)  # once: an alias may move at any time
+    scorer = load_scorer(version)
     record = read_record(version.run_id)
     folder = folder_of(predictions)
     seen = [_scored_month(scorer, month, kind, folder) for month in wanted]

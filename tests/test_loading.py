@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
-from taxi_duration.errors import ModelError
+from taxi_duration.card import make_card
+from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.lineage import reproduce
 from taxi_duration.loading import load, load_run
 from taxi_duration.registry import promote, register
+from taxi_duration.scoring import load_scorer
 from taxi_duration.seal import seal
 
 
@@ -95,6 +98,27 @@ def test_one_flipped_byte_in_any_file_is_refused(version, files, name):
     (files / name).write_bytes(content)
     with pytest.raises(ModelError, match="are not those that were recorded"):
         load()
+
+
+USES = {
+    "promote": lambda version, gate: promote(version, gate, why="again"),
+    "card": lambda version, gate: make_card(version),
+    "reproduce": lambda version, gate: reproduce("champion"),
+    "reproduce a run": lambda version, gate: reproduce(version.run_id),
+    "score": lambda version, gate: load_scorer("champion"),
+}
+
+
+@pytest.mark.parametrize("change", ["one byte", "gone"])
+@pytest.mark.parametrize("use", USES)
+def test_a_version_whose_files_have_changed_is_refused_wherever_it_is_named(
+    version, files, months, use, change
+):
+    about = files / "artifacts" / "about.json"
+    about.write_bytes(about.read_bytes() + b" ") if change == "one byte" else shutil.rmtree(files)
+    with pytest.raises((ModelError, TrackingError), match=r"not those that were|cannot be read"):
+        USES[use](version, months.test)
+    files.mkdir(exist_ok=True)
 
 
 PYFUNC = "flavors", "python_function"

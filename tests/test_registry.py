@@ -4,10 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from shelf import serving
 
 from taxi_duration.errors import ModelError
@@ -161,6 +164,25 @@ def test_a_rollback_restores_the_champion_before(promoted, name):
     promoted("poor", "weak", "good")
     assert [rollback(why=WHY, name=name).version for _ in range(2)] == ["2", "1"]
     assert champion(name) == "1"
+
+
+@contextmanager
+def changed_files(run_id):
+    """A while in which a file of the run's model has one byte more."""
+    model = MlflowClient().get_run(run_id).outputs.model_outputs[0].model_id
+    place = MlflowClient().get_logged_model(model).artifact_location.removeprefix("file://")
+    about = Path(place, "artifacts", "about.json")
+    before = about.read_bytes()
+    about.write_bytes(before + b" ")
+    yield
+    about.write_bytes(before)
+
+
+def test_a_rollback_to_a_version_whose_files_have_changed_is_refused(promoted, runs, name):
+    promoted("weak", "good")
+    with changed_files(runs["weak"]), pytest.raises(ModelError, match="not those that were"):
+        rollback(why=WHY, name=name)
+    assert champion(name) == "2"
 
 
 def test_a_rollback_leaves_out_what_was_rolled_back_before(promoted, runs, name):

@@ -80,6 +80,17 @@ def test_a_month_without_answers_is_refused(trained):
         watch("2021-03..2021-04")
 
 
+def test_an_alias_is_resolved_once(trained, monkeypatch):
+    asked = []
+    find = MlflowClient.get_model_version_by_alias
+    monkeypatch.setattr(
+        MlflowClient, "get_model_version_by_alias",
+        lambda client, name, alias: asked.append(alias) or find(client, name, alias),
+    )  # fmt: skip
+    watch(TWO)
+    assert asked == ["champion"]
+
+
 def test_a_month_that_another_version_has_answered_is_refused(trained, months):
     other = register(record("ridge", months).run_id)
     with pytest.raises(ModelError, match=rf"Version {other.version} .* has not scored"):
