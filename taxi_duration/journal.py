@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
 from taxi_duration.provenance import developer
-from taxi_duration.store import LOCK_SECONDS, client, store_uri, told
+from taxi_duration.store import client, lock, store_uri, told
 from taxi_duration.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -65,11 +62,7 @@ def alone(name: str) -> Iterator[None]:
     TrackingError
         If another process does not come to an end.
     """
-    from filelock import FileLock
-
-    key = sha256(f"{store_uri()} {name}".encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"taxi-duration-{key}.lock"
-    with told(f"Model {name!r} cannot be changed"), FileLock(path, LOCK_SECONDS, mode=0o666):
+    with told(f"Model {name!r} cannot be changed"), lock(f"model {name}"):
         yield
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 
@@ -19,7 +17,7 @@ from taxi_duration.errors import TrackingError
 from taxi_duration.progress import counting
 from taxi_duration.provenance import environment, package_digest
 from taxi_duration.spaces import Space
-from taxi_duration.store import EXPERIMENT, open_store, store_uri, told, uninterrupted
+from taxi_duration.store import EXPERIMENT, lock, open_store, told, uninterrupted
 from taxi_duration.trial_runs import log_trial, recall_trials
 from taxi_duration.trips import Split
 from taxi_duration.tuning import (
@@ -165,21 +163,17 @@ def _key(split: Split, plan: Mapping[str, object]) -> str:
 @contextmanager
 def _alone(key: str, model: str) -> Iterator[None]:
     """Let one process at a time make a search: what one is making, another must not resume."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    name = hashlib.sha256(f"{store_uri()} {key}".encode()).hexdigest()
-    lock = FileLock(Path(tempfile.gettempdir(), f"taxi-duration-{name[:16]}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as problem:
-        raise TrackingError(
-            f"This search for model {model!r} is being made by another process. "
-            "Wait for its end, or choose another seed."
-        ) from problem
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock(f"search {key}", timeout=0))
+        except Timeout as problem:
+            raise TrackingError(
+                f"This search for model {model!r} is being made by another process. "
+                "Wait for its end, or choose another seed."
+            ) from problem
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from errno import ENOSPC
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -25,6 +30,7 @@ __all__ = [
     "EXPERIMENT",
     "beside_store",
     "client",
+    "lock",
     "open_store",
     "store_exists",
     "store_uri",
@@ -33,8 +39,13 @@ __all__ = [
 ]
 
 EXPERIMENT = "taxi-duration"
-SQLITE = re.compile(r"sqlite:///(?P<path>.+?)(?P<options>\?[^/?]*=[^/?]*)?", re.DOTALL)
+SQLITE = re.compile(
+    r"sqlite:///(?P<path>(?!:memory:|file:).+?)(?P<options>\?[^/?]*=[^/?]*)?", re.DOTALL
+)
 ENCODED = "sqlite+pysqlite:///"  # of it MLflow does not make the folder before it is decoded
+NO_FILE = re.compile(r"sqlite:(//)?/?(:memory:)?")
+DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
+ENOUGH = 2**20  # bytes
 LOCK_SECONDS = 120  # a new database is made in seconds; whoever waits longer has met a dead lock
 
 
@@ -99,10 +110,34 @@ def client() -> MlflowClient:
     import mlflow
 
     uri = store_uri()
-    with told("The store cannot be opened"):
+    with told("The store cannot be opened"), _supported(uri):
         mlflow.set_tracking_uri(uri)
         _make(uri)
         return mlflow.MlflowClient(uri)
+
+
+@contextmanager
+def _supported(uri: str) -> Iterator[None]:
+    """Reject an address that nothing here can read, and say what is missing."""
+    if NO_FILE.fullmatch(uri):
+        raise TrackingError(_no_address(uri, "it names no file"))
+    try:
+        yield
+    except ModuleNotFoundError as problem:
+        driver = DRIVERS.get(problem.name, problem.name)
+        raise TrackingError(
+            f"The store cannot be opened: {uri.partition(':')[0]!r} needs {problem.name!r}. "
+            f"Install it: pip install {driver}."
+        ) from problem
+    except ValueError as problem:
+        raise TrackingError(_no_address(uri, problem)) from problem
+
+
+def _no_address(uri: str, why: object) -> str:
+    return (
+        f"{uri!r} is no address of a store: {why}. Name another with MLFLOW_TRACKING_URI, "
+        "e.g. sqlite:////home/me/mlflow.db or http://127.0.0.1:5000."
+    )
 
 
 @cache
@@ -110,8 +145,24 @@ def _make(uri: str) -> None:
     """Make the tables of a new database; once is enough."""
     import mlflow
 
+    database = _database(uri)
+    if database is not None:
+        _check(database)
+        if not os.access(database.parent, os.W_OK):  # a store that can only be read has its tables
+            return
     with _alone(uri):
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _check(database: Path) -> None:
+    """See that a database can be opened: where it cannot, MLflow tries for two minutes."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError as problem:
+        if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
 
 
 def _quieten() -> None:
@@ -144,7 +195,12 @@ def told(what: str) -> Iterator[None]:
         yield
     except TaxiDurationError:
         raise
-    except (MlflowException, SQLAlchemyError, OSError) as problem:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno == ENOSPC and _is_full(gettempdir()):
+            raise TrackingError(
+                f"{what}: the temporary folder {gettempdir()!r} is full. Make room, or name "
+                "another with TMPDIR."
+            ) from problem
         raise TrackingError(
             f"{what}: {store_uri()} says {_reason(problem)!r}. Check that it is there and can be "
             "written, or name another with MLFLOW_TRACKING_URI."
@@ -175,6 +231,10 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
+def _is_full(folder: str) -> bool:
+    return shutil.disk_usage(folder).free < ENOUGH
+
+
 def _reason(problem: BaseException) -> str:
     """Return the first line of what the database said, or else of what MLflow made of it."""
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
@@ -202,12 +262,28 @@ def _artifacts(uri: str) -> str | None:
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
     """Let one process at a time make a database: MLflow's migrations do not stand company."""
+    with lock() if _database(uri) else nullcontext():
+        yield
+
+
+@contextmanager
+def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
+    """Let one process at a time do with the store what the key names.
+
+    The lock lies beside the database, or in the user's own folder where a server has the runs. It
+    holds among the processes of one computer, whoever runs them.
+
+    Raises
+    ------
+    filelock.Timeout
+        If another process holds it for so many seconds.
+    """
     from filelock import FileLock
 
+    uri = store_uri()
     database = _database(uri)
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock", timeout=LOCK_SECONDS):
+    digest = sha256(f"{database or uri} {key}".encode()).hexdigest()[:16]
+    path = beside_store(f"{database.name if database else 'server'}.{digest}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, timeout, mode=0o666):
         yield

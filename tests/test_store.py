@@ -1,6 +1,7 @@
 """The one place where runs are kept: found, made once, and missed with a word."""
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -10,13 +11,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
+from taxi_duration.cli import main
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.provenance import CHECKOUT
 from taxi_duration.registry import load, register
 from taxi_duration.store import (
     EXPERIMENT,
     beside_store,
+    lock,
     open_store,
     store_uri,
     told,
@@ -134,6 +138,99 @@ def test_a_file_that_is_no_database_is_told(store):
     Path(store.removeprefix("sqlite:///")).write_text("something else, " * 1000)
     with pytest.raises(TrackingError, match="'file is not a database'"):
         open_store()
+
+
+ADDRESSES = {
+    "postgresql://ada@127.0.0.1/runs": "'postgresql' needs 'psycopg'. Install it: pip install",
+    "mysql://ada@127.0.0.1/runs": "'mysql' needs 'MySQLdb'. Install it: pip install mysqlclient.",
+    "mssql://ada@127.0.0.1/runs": "'mssql' needs 'pyodbc'. Install it: pip install pyodbc.",
+    "http://[::1": "'http://[::1' is no address of a store: Invalid IPv6 URL",
+    "sqlite://": "'sqlite://' is no address of a store: it names no file",
+    "sqlite:///:memory:": "'sqlite:///:memory:' is no address of a store: it names no file",
+    "carrier://pigeon": "carrier://pigeon says ",
+    "sqlite:////dev/null": "sqlite:////dev/null says ",
+    "sqlite:////proc": "sqlite:////proc says 'unable to open database file'",
+}
+
+
+@pytest.mark.parametrize("uri", ADDRESSES)
+def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert main(["history"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ADDRESSES[uri] in line
+
+
+def test_a_database_that_was_cut_off_ends_in_one_line(store, capsys):
+    os.truncate(store.removeprefix("sqlite:///"), 3000)
+    assert main(["history"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "says 'database disk image is malformed'" in line
+
+
+def mount(*words):
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True)
+    if done.returncode:
+        pytest.skip("only root may mount, and not everywhere")
+
+
+@pytest.fixture
+def sealed(employed, tmp_path, monkeypatch):
+    """A store with a champion, in a folder where not even root may write."""
+    (tmp_path / "sealed").mkdir()
+    shutil.copy(employed[0].removeprefix("sqlite:///"), tmp_path / "sealed" / "mlflow.db")
+    mount("--bind", tmp_path / "sealed", tmp_path / "sealed")
+    try:
+        mount("-o", "remount,ro,bind", tmp_path / "sealed")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/sealed/mlflow.db")
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path / "sealed"], check=True)
+
+
+def test_a_store_that_can_only_be_read_is_read(sealed, tmp_path, capsys):
+    assert main(["history"]) == 0
+    assert main(["score", "2021-02", "--into", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["rollback", "--why", "x"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Model 'taxi-duration' cannot be changed" in line
+    assert "Read-only file system" in line
+
+
+def test_a_full_temporary_folder_is_named_and_not_the_store(tmp_path, monkeypatch):
+    mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path)
+    try:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        said = f"^The run is lost: the temporary folder '{tmp_path}' is full"
+        with pytest.raises(TrackingError, match=said), told("The run is lost"):
+            (tmp_path / "large").write_bytes(bytes(100_000))
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_a_lock_lies_beside_its_store_and_any_user_may_take_it(store):
+    folder, before = Path(store.removeprefix("sqlite:///")).parent, os.umask(0o077)
+    try:
+        with lock("one thing"), lock("another", timeout=0):
+            modes = [path.stat().st_mode & 0o777 for path in folder.glob("mlflow.db.*.lock")]
+    finally:
+        os.umask(before)
+    assert modes == [0o666, 0o666]
+
+
+def test_what_is_locked_waits_for_its_end(store):
+    with lock("one thing"), pytest.raises(Timeout), lock("one thing", timeout=0):
+        pass
+
+
+def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr("taxi_duration.store.CHECKOUT", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    with lock("one thing"):
+        (path,) = (tmp_path / ".taxi_duration").iterdir()
+    assert path.name.startswith("server.")
 
 
 def test_our_own_errors_are_told_as_they_are():
