@@ -197,8 +197,8 @@ def test_the_model_takes_what_is_known_before_the_ride_and_gives_minutes(model_f
 
     signature = Model.load(model_folder).signature.to_dict()
     inputs = {column["name"]: column["type"] for column in json.loads(signature["inputs"])}
-    numbers = dict.fromkeys(["PULocationID", "DOLocationID", "trip_distance"], "double")
-    assert inputs == {"pickup_datetime": "any", **numbers}
+    fields = ["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]
+    assert inputs == dict.fromkeys(fields, "any")
     outputs = json.loads(signature["outputs"])
     given = {column["name"]: column["type"] for column in outputs}
     assert given == dict.fromkeys(["duration", "low", "high"], "double")
@@ -262,6 +262,31 @@ except ImportError:
     model = mlflow.pyfunc.load_model(sys.argv[2])
     print(model.predict(model.input_example).to_json(orient="split", double_precision=15))
 """
+
+
+GIVEN = {
+    "a dict": lambda rides: {
+        "pickup_datetime": str(rides["pickup_datetime"].iloc[0]),
+        "PULocationID": int(rides["PULocationID"].iloc[0]),
+        "DOLocationID": int(rides["DOLocationID"].iloc[0]),
+        "trip_distance": rides["trip_distance"].iloc[0],
+    },
+    "a dict of lists": lambda rides: rides.to_dict("list"),
+    "a list of dicts": lambda rides: rides.to_dict("records"),
+    "whole numbers": lambda rides: rides.astype({"PULocationID": "int64", "DOLocationID": "int32"}),
+    "text": lambda rides: rides.astype(str),
+}
+
+
+@pytest.mark.parametrize("form", GIVEN)
+def test_the_model_predicts_the_same_in_whatever_form_rides_are_given(model_folder, split, form):
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(model_folder)
+    rides = example_rides(split.valid.frame, "xgboost").head(3)
+    given = GIVEN[form](rides)
+    expected = model.predict(rides if form != "a dict" else rides.head(1))
+    assert np.array_equal(model.predict(given), expected)
 
 
 @pytest.fixture
