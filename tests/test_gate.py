@@ -130,11 +130,24 @@ def test_the_worst_slice_is_that_whose_rmse_grew_by_the_largest_share(
 
 @pytest.mark.parametrize(
     ("rides", "worst"),
-    [(7, "distance 5-10"), (8, "hour 8"), (21, "hour 8"), (22, "none")],
+    [(7, "distance 5-10"), (8, "hour 8"), (21, "hour 8")],
 )
 def test_a_slice_of_exactly_enough_rides_is_judged(week, rides, worst):
     found = judged(week, new=(2.0, 6.0), old=(2.0, 4.0), rides=rides)
     assert found.worst == worst
+
+
+def test_the_verdict_follows_the_limits_that_were_given(week):
+    exact, other = (Contestant("any", np.full(21, minutes), size_mb=1) for minutes in (20, 25))
+    limits = Limits(rides=1, size_mb=0.5)
+    verdict = judge(week, exact, other, limits=limits)
+    assert (verdict.limits, verdict.accepted) == (limits, False)
+    assert judge(week, exact, other).accepted
+
+
+def test_without_a_slice_of_enough_rides_none_is_worse(week):
+    found = judged(week, new=(2.0, 6.0), old=(2.0, 4.0), rides=22)
+    assert (found.worst, found.worst_change, found.worst_rides) == ("none", -1.0, 0)
 
 
 def test_the_interval_comes_from_drawing_whole_days(gate, champion):
@@ -160,6 +173,7 @@ def test_the_same_question_has_the_same_answer(gate, champion):
 
 def test_a_verdict_says_on_what_it_was_reached_and_for_which_files(gate, champion):
     verdict = judge(gate, challenger(off_by(gate, 0.2)), champion)
+    assert (verdict.challenger, verdict.champion) == ("version 2", "version 1")
     assert (verdict.months, verdict.rows) == (("2021-03",), len(gate))
     assert (verdict.inputs, verdict.sha256) == (gate.sha256, "abc")
 
