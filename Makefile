@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories coverage lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-stories coverage mutants lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -24,6 +24,12 @@ coverage: .venv/ready ## Run every test, and say which lines none has reached, n
 	@$(MAKE) --no-print-directory -j2 test-library test-stories \
 		MEASURED="--cov=taxi_duration --cov-config=setup.cfg --cov-report= --cov-fail-under=0"
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
+
+mutants: .venv/ready ## Change important code in small ways, and count the changes that tests notice (hours)
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results --all true | awk -F '[.:] *' '\
+		{ all[$$2]++; noticed[$$2] += $$NF == "killed" } \
+		END { for (name in all) printf "%-12s%5d of%5d\n", name, noticed[name], all[name] }' | sort
 
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
@@ -64,7 +70,7 @@ bench: .venv/ready ## Measure speed, memory and error against the reference (MON
 	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/tuning.py $(MONTHS)
 
 clean: ## Remove what the other commands made, the recorded runs excepted
-	@rm -rf .venv build dist *.egg-info .coverage* htmlcov .pytest_cache .ruff_cache .hypothesis runs
+	@rm -rf .venv build dist *.egg-info .coverage* htmlcov .pytest_cache .ruff_cache .hypothesis mutants runs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt setup.cfg pyproject.toml

@@ -24,6 +24,7 @@ NOT_RUN = {
     "make run": "set-up, then `taxi-duration run`",
     "make test": "set-up, then these tests",
     "make coverage": "these tests, measured",
+    "make mutants": "takes hours",
     "make notebooks": "overwrites the notebooks",
     "make bench": "takes minutes",
     "make clean": "removes the environment that runs this",
