@@ -34,7 +34,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
 	readme notebook_checks train_story lineage record_commands executions searches \
-	work_commands watching benchmarks))
+	work_commands watching benchmarks serving strange_words))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:

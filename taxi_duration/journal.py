@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
 from taxi_duration.provenance import developer
-from taxi_duration.store import client, lock, store_uri, told
+from taxi_duration.store import client, lock, shown_uri, told
 from taxi_duration.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _registered(name: str) -> RegisteredModel:
         found = client().search_registered_models(f"name = '{name}'")
     if not found:
         raise ModelError(
-            f"There is no registered model {name!r} in {store_uri()}. Register one: "
+            f"There is no registered model {name!r} in {shown_uri()}. Register one: "
             "taxi-duration register RUN."
         )
     return found[0]

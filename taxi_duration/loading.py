@@ -18,7 +18,7 @@ from taxi_duration.estimator import Estimator
 from taxi_duration.intervals import Intervals
 from taxi_duration.records import Record, read_record
 from taxi_duration.seal import check_seal
-from taxi_duration.store import client, store_uri, told
+from taxi_duration.store import client, shown_uri, told
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -159,7 +159,7 @@ def locate(model: str, *, name: str = NAME) -> ModelVersion:
         except MlflowException as problem:
             if problem.error_code in UNKNOWN:
                 raise ModelError(
-                    f"There is no model {model!r} named {name!r} in {store_uri()}. Choose one "
+                    f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one "
                     "in the notebook 04_select, register one (taxi-duration register RUN), or look "
                     "at them: taxi-duration history."
                 ) from problem

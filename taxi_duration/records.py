@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.store import client, store_uri, told
+from taxi_duration.store import client, shown_uri, told
 
 __all__ = ["Record", "download", "files_of", "read_record"]
 
@@ -93,7 +93,7 @@ def download(run_id: str, name: str, folder: Path) -> Path:
     with told(f"{name!r} of run {run_id!r} cannot be read"):
         path = Path(client().download_artifacts(run_id, name, str(folder)))
     if not path.exists():
-        raise TrackingError(f"Run {run_id!r} has no {name!r} in {store_uri()}.")
+        raise TrackingError(f"Run {run_id!r} has no {name!r} in {shown_uri()}.")
     return path
 
 

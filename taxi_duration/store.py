@@ -32,6 +32,7 @@ __all__ = [
     "client",
     "lock",
     "open_store",
+    "shown_uri",
     "store_exists",
     "store_uri",
     "told",
@@ -65,6 +66,22 @@ def store_uri() -> str:
         return uri
     path = found["path"].replace("%", "%25").replace("?", "%3F")
     return f"{ENCODED}{path}{found['options'] or ''}"
+
+
+def shown_uri() -> str:
+    """Return the address of the store as a message shows it: without its password."""
+    return _without_password(store_uri())
+
+
+def _without_password(text: str) -> str:
+    """Hide the password in each address of a text.
+
+    Examples
+    --------
+    >>> _without_password("no answer from postgresql://ann:secret@db/mlflow")
+    'no answer from postgresql://ann:***@db/mlflow'
+    """
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def store_exists() -> bool:
@@ -135,8 +152,8 @@ def _supported(uri: str) -> Iterator[None]:
 
 def _no_address(uri: str, why: object) -> str:
     return (
-        f"{uri!r} is no address of a store: {why}. Name another with MLFLOW_TRACKING_URI, "
-        "e.g. sqlite:////home/me/mlflow.db or http://127.0.0.1:5000."
+        f"{_without_password(uri)!r} is no address of a store: {why}. Name another with "
+        "MLFLOW_TRACKING_URI, e.g. sqlite:////home/me/mlflow.db or http://127.0.0.1:5000."
     )
 
 
@@ -202,7 +219,7 @@ def told(what: str) -> Iterator[None]:
                 "another with TMPDIR."
             ) from problem
         raise TrackingError(
-            f"{what}: {store_uri()} says {_reason(problem)!r}. Check that it is there and can be "
+            f"{what}: {shown_uri()} says {_reason(problem)!r}. Check that it is there and can be "
             "written, or name another with MLFLOW_TRACKING_URI."
         ) from problem
 
@@ -238,7 +255,7 @@ def _is_full(folder: str) -> bool:
 def _reason(problem: BaseException) -> str:
     """Return the first line of what the database said, or else of what MLflow made of it."""
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
-    return str(next(filter(None, said), problem)).strip().splitlines()[0]
+    return _without_password(str(next(filter(None, said), problem)).strip().splitlines()[0])
 
 
 def _home() -> Path:

@@ -31,7 +31,7 @@ def versions(new_store, split, tmp_path_factory):
         yield [find_version(each.address) for each in (first, second)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cards(versions):
     return [make_card(version) for version in versions]
 

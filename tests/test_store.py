@@ -161,6 +161,15 @@ def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
     assert ADDRESSES[uri] in line
 
 
+@pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
+def test_a_message_does_not_tell_the_password_of_a_store(uri, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert main(["history"]) == 1
+    said = capsys.readouterr().err
+    assert "ada:***@" in said
+    assert "secret" not in said
+
+
 def test_a_database_that_was_cut_off_ends_in_one_line(store, capsys):
     os.truncate(store.removeprefix("sqlite:///"), 3000)
     assert main(["history"]) == 1
