@@ -208,6 +208,34 @@ def test_an_accepted_ride_has_a_time_two_zones_and_a_distance(rows):
     assert (np.isfinite(accepted["trip_distance"]) & (accepted["trip_distance"] >= 0)).all()
 
 
+def test_rides_keep_their_index():
+    rides = pd.concat([one(), one()], keys=["a", "b"]).droplevel(1)
+    assert read_rides(rides).index.tolist() == ["a", "b"]
+
+
+def test_a_value_that_is_a_list_is_shown():
+    rides = one(PULocationID=[74, 75])
+    assert tell_refusals(rides, refused(rides)).endswith("no number, got [74, 75]")
+
+
+@pytest.mark.parametrize(("given", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "...")])
+def test_a_long_value_is_shortened(given, shown):
+    rides = one(PULocationID=given)
+    assert tell_refusals(rides, refused(rides)).endswith(f", got {shown}")
+
+
+def test_a_time_with_a_zone_and_one_without_are_compared_on_new_yorks_clock():
+    begun = pd.Series(pd.to_datetime(["2021-03-01 08:00"]))
+    ended = pd.Series(pd.to_datetime(["2021-03-01 13:10Z"]))
+    assert read_minutes(begun, ended).tolist() == [10.0]
+
+
+def test_as_many_refused_rides_as_may_be_told_are_all_told():
+    rides = pd.concat([one(PULocationID=0)] * 5, ignore_index=True)
+    said = tell_refusals(rides, refused(rides))
+    assert (said.count("row "), "more" in said) == (5, False)
+
+
 def test_of_many_refused_rides_the_first_are_told_and_the_others_counted():
     rides = pd.concat([one(PULocationID=0)] * 7, ignore_index=True)
     said = tell_refusals(rides, refused(rides), at_most=2)

@@ -12,6 +12,7 @@ from taxi_duration.errors import MonthError, SchemaError, SourceError
 from taxi_duration.months import GREEN, SERVICES, YELLOW, Month
 from taxi_duration.parquet import BLOCK
 from taxi_duration.rides import read_rides, refusals
+from taxi_duration.sample import make_month
 from taxi_duration.source import open_month
 from taxi_duration.trips import LEFT_OUT, ODD, Split, clean, load_rides, load_split, load_trips
 
@@ -376,8 +377,26 @@ def test_a_split_tells_how_many_rows_of_each_part_were_kept_and_left_out():
     assert rows["kept"].to_dict() == {name: len(trips) for name, trips in split._asdict().items()}
 
 
+def test_a_split_and_all_its_rows_are_of_the_service_and_source_asked_for(tmp_path):
+    months = [Month(2021, number) for number in (1, 2, 3)]
+    for month in months:
+        rows = make_month(month, rows=200, service=YELLOW)
+        rows.to_parquet(tmp_path / YELLOW.file(month), engine="pyarrow")
+    split = load_split(*months, service="yellow", source=tmp_path)
+    assert [part.service for part in split] == [YELLOW] * 3
+    assert [list(part.sha256) for part in split] == [[YELLOW.file(month)] for month in months]
+    assert len(load_rides(months[0], service="yellow", source=tmp_path)) == 200
+
+
+def test_cleaned_rides_carry_the_digests_that_are_given():
+    rides = make_rides([(0, 600, 74, 41, 1.5)])
+    assert clean(rides, month=JANUARY, service=GREEN, sha256={"a": "1"}).sha256 == {"a": "1"}
+
+
 def test_two_months_together_keep_their_provenance(split):
     both = split.train + split.valid
+    assert both.service == GREEN
+    assert both.frame.index.equals(pd.RangeIndex(len(both)))
     assert len(both) == len(split.train) + len(split.valid)
     assert both.months == (JANUARY, JANUARY.next())
     assert both.sha256 == {**split.train.sha256, **split.valid.sha256}
