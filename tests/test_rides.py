@@ -134,6 +134,16 @@ def test_a_column_of_times_with_a_zone_becomes_new_yorks(zone, made):
     assert in_new_york(times).tolist() == [datetime(2021, 3, 1, 8)]
 
 
+def test_the_first_moment_of_1900_is_a_time_beside_one_that_is_none():
+    times = pd.Series(["1900-01-01", "2200-01-01", "2199-12-31"])
+    assert np.isnat(in_new_york(times)).tolist() == [False, True, False]
+
+
+def test_minutes_can_be_read_from_text():
+    begun, ended = (pd.Series([text]) for text in ("2021-03-01 08:00", "2021-03-01T13:10:00Z"))
+    assert read_minutes(begun, ended).tolist() == [10.0]
+
+
 def test_minutes_between_times_with_a_zone_are_those_that_passed():
     begun, ended = (pd.Series([pd.Timestamp(f"2021-11-07 {hour}Z")]) for hour in ("05:50", "06:10"))
     assert read_minutes(begun, ended).tolist() == [20.0]
