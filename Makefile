@@ -32,9 +32,10 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 		END { for (name in all) printf "%-12s%5d of%5d\n", name, noticed[name], all[name] }' | sort
 
 # The two halves take about as long, so they run side by side.
-STORIES := README.md notebooks $(addprefix tests/test_,$(addsuffix .py,\
-	readme notebook_checks train_story lineage record_commands executions searches \
-	work_commands watching benchmarks serving strange_words))
+STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
+	test_readme test_notebook_checks test_train_story test_benchmarks \
+	$(addprefix tracking/test_,executions search) serving/test_http serving/test_watching \
+	notebooks/test_reproduce $(addprefix cli/test_,records work strange_words)))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:

@@ -13,7 +13,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 # notebooks that are broken on purpose, and a file that is MLflow's to import
-collect_ignore = ["tests/notebooks", "taxi_duration/served.py"]
+collect_ignore = ["tests/broken_notebooks", "taxi_duration/tracking/pyfunc_model.py"]
 
 pytest_collect_file = Sybil([PythonCodeBlockParser()], patterns=["README.md"]).pytest()
 
@@ -58,7 +58,7 @@ def _record_missing(item: IPyNbCell) -> None:
     needed = [name for name in RECORDED if name < item.path.name and name not in done]
     missing = [item.path.with_name(name) for name in needed]
     if any(path.exists() for path in missing):
-        from taxi_duration.notebooks import run_all
+        from taxi_duration.notebooks.runner import run_all
 
         done.update(needed)
         folder = item.config._tmp_path_factory.mktemp("recorded")

@@ -41,8 +41,8 @@ SHARE = 1 / 3  # of the reference's peak memory, at most
 
 def make(folder: str, rows: int) -> None:
     """Write a month as TLC does: by Arrow, without page checksums."""
+    from taxi_duration.data.sample import make_month
     from taxi_duration.months import YELLOW, Month
-    from taxi_duration.sample import make_month
 
     frame = make_month(Month.parse(MONTH), service=YELLOW, rows=rows)
     frame.to_parquet(Path(folder, FILE), engine="pyarrow")
@@ -64,7 +64,7 @@ def reference(folder: str) -> None:
 
 def trips(folder: str) -> pd.DataFrame:
     """To kept rides, and the others counted by reason."""
-    from taxi_duration.trips import load_trips
+    from taxi_duration.data.trips import load_trips
 
     return load_trips(MONTH, service="yellow", source=folder).frame
 
@@ -135,9 +135,9 @@ def sha256(path: Path) -> str:
 
 def rows(folder: str) -> None:
     """To kept rows with minute, weekday, pair and repaired distance."""
-    from taxi_duration.features import Clock, DistanceRepair
-    from taxi_duration.trips import load_trips
-    from taxi_duration.zones import pair_codes, zone_codes
+    from taxi_duration.data.trips import load_trips
+    from taxi_duration.models.features import Clock, DistanceRepair
+    from taxi_duration.models.zones import pair_codes, zone_codes
 
     rides = load_trips(MONTH, service="yellow", source=folder).frame
     Clock().fit(rides).transform(rides)
@@ -147,8 +147,8 @@ def rows(folder: str) -> None:
 
 def matrix(folder: str) -> None:
     """To the whole matrix that "xgboost" is fed, cross-fitted habits and learned map included."""
-    from taxi_duration.features import RideFeatures
-    from taxi_duration.trips import load_trips
+    from taxi_duration.data.trips import load_trips
+    from taxi_duration.models.features import RideFeatures
 
     rides = load_trips(MONTH, service="yellow", source=folder).frame
     RideFeatures().fit_transform(rides, rides["duration"])

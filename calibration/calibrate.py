@@ -16,12 +16,12 @@ from efforts import efforts
 from fastparquet import ParquetFile
 from published import FEWEST, enough, quantiles
 
+from taxi_duration.data.sample.figures import BANDS, RANGES, road_miles
+from taxi_duration.models.zones import ZoneMap
 from taxi_duration.months import GREEN, Month
-from taxi_duration.sample.figures import BANDS, RANGES, road_miles
-from taxi_duration.zones import ZoneMap
 
 MONTHS = [Month(2021, number) for number in (1, 2, 3)]
-TABLES = Path(__file__).parents[1] / "taxi_duration" / "sample" / "tables"
+TABLES = Path(__file__).parents[1] / "taxi_duration" / "data" / "sample" / "tables"
 ZERO_MINUTES = [0, 1, 2, 3, 5, 10, 20, 30, 45, 60, 120, 1440]
 PAPERS = [
     "VendorID", "store_and_fwd_flag", "RatecodeID", "passenger_count", "payment_type", "trip_type",

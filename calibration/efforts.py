@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from published import enough, quantiles
 
+from taxi_duration.data.sample.figures import FEEDS, TAILS
 from taxi_duration.months import GREEN
-from taxi_duration.sample.figures import FEEDS, TAILS
 
 __all__ = ["efforts"]
 

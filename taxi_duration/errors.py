@@ -8,7 +8,7 @@
     ├── TrackingError   (RuntimeError)  a run that could not be recorded
     └── NotebookError   (RuntimeError)  a notebook that was refused, or failed
 
-A bad row is not an error: it is counted, with its reason (`taxi_duration.trips`).
+A bad row is not an error: it is counted, with its reason (`taxi_duration.data.trips`).
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from hypothesis import settings
 from shelf import employ, stock
 from tlc import Tlc
 
-from taxi_duration.models import MODELS, fit
+from taxi_duration.data.files import write_parquet
+from taxi_duration.data.sample import make_month
+from taxi_duration.data.trips import Split, load_split
+from taxi_duration.models.training import MODELS, fit
 from taxi_duration.months import GREEN, Month
-from taxi_duration.parquet import write_parquet
-from taxi_duration.sample import make_month
-from taxi_duration.trips import Split, load_split
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor
 
@@ -36,8 +36,9 @@ JANUARY = GREEN.file(Month(2021, 1))
 def pytest_collection_modifyitems(items):
     """Judge a change that mutmut makes by the tests of its own module: it takes seconds."""
     _, _, within = os.environ.get("MUTANT_UNDER_TEST", "").partition("taxi_duration.")
-    if module := within.partition(".")[0]:
-        items[:] = [item for item in items if item.path.stem == f"test_{module}"]
+    if room := within.partition(".")[0]:
+        module = within.split(".")[1]
+        items[:] = [item for item in items if item.path.match(f"{room}/test_{module}.py")]
 
 
 @pytest.fixture(scope="session")

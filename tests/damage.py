@@ -17,10 +17,10 @@ from pathlib import Path
 
 from fastparquet import ParquetFile
 
+from taxi_duration.data.files import Engine
+from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import GREEN, Month
-from taxi_duration.parquet import Engine
-from taxi_duration.trips import load_trips
 
 JANUARY = Month(2021, 1)
 GIGABYTES = 3  # address space that reading may take

@@ -10,14 +10,23 @@ from itertools import count, pairwise
 from nbformat import NotebookNode
 
 from taxi_duration.errors import NotebookError
-from taxi_duration.parameters import read_parameters
+from taxi_duration.notebooks.parameters import read_parameters
 
 __all__ = ["RULES", "complaints"]
 
 CELLS = range(25, 46)
 LINES = 12  # of code in a cell
 WORDS = 40  # of prose before it
-CLOSED = ("cli", "download", "features", "kernels", "notebooks", "parquet", "source", "store")
+CLOSED = (
+    "cli",
+    "data.download",
+    "data.files",
+    "data.source",
+    "models.features",
+    "notebooks.kernel",
+    "notebooks.runner",
+    "tracking.store",
+)
 NUMBERS = {"0", "1", "60"}  # the rule of what a ride is; every other one comes from a run
 IN_PROSE = re.compile(r"(?<![\w.])\d[\d.,]*%?")
 SPELLED = re.compile(

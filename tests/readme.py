@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from tlc import Answer, Tlc
 
-from taxi_duration.cli import main
+from taxi_duration.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import requests
 
-from taxi_duration.registry import promote, register
-from taxi_duration.scoring import score_months
-from taxi_duration.tracking import record
+from taxi_duration.registry.promotion import promote, register
+from taxi_duration.serving.batch import score_months
+from taxi_duration.tracking.training import record
 
 QUICK = {"learning_rate": 0.3, "threads": 1}
 GOOD = QUICK | {"n_estimators": 30, "max_depth": 6}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from taxi_duration.data.files import write_parquet
+from taxi_duration.data.sample import make_month
 from taxi_duration.months import GREEN, Month
-from taxi_duration.parquet import write_parquet
-from taxi_duration.sample import make_month
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -14,8 +14,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from taxi_duration import plots
-from taxi_duration.parameters import names_read
-from taxi_duration.trips import load_trips
+from taxi_duration.data.trips import load_trips
+from taxi_duration.notebooks.parameters import names_read
 
 ROOT = Path(__file__).parents[1]
 EXPLORE, TRAIN = (ROOT / "notebooks" / f"{name}.ipynb" for name in ("01_explore", "02_train"))
@@ -80,8 +80,8 @@ def end_after_a_changed_number(notebook):
 
 
 THREADS = """import joblib
-from taxi_duration.models import fit
-from taxi_duration.trips import load_split
+from taxi_duration.models.training import fit
+from taxi_duration.data.trips import load_split
 few = fit("xgboost", *load_split("2021-01", "2021-02", "2021-03")[:2], n_estimators=1)
 f"{joblib.cpu_count()} processor, {few.threads} thread"
 """

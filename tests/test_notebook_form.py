@@ -10,16 +10,16 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook_form import CELLS, complaints
 
-from taxi_duration.models import MODELS
+from taxi_duration.models.training import MODELS
 from taxi_duration.months import SERVICES
-from taxi_duration.stages import inspect
+from taxi_duration.notebooks.discovery import inspect
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
 CHOICES = {"service": list(SERVICES), "models": list(MODELS)}
 INDEPENDENT = ("log_durations", "rides_by_hour")
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
-IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips"
+IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.data.trips import load_trips"
 
 Change = Callable[[NotebookNode], object]
 
@@ -59,7 +59,8 @@ def good() -> NotebookNode:
         code('month: str = "2021-01"  # which', number=1, tags=["parameters"]),
         new_markdown_cell("The names that are used, as in **01_explore**."),
         code(
-            "from taxi_duration import plots\nfrom taxi_duration.trips import load_trips", number=2
+            "from taxi_duration import plots\nfrom taxi_duration.data.trips import load_trips",
+            number=2,
         ),
         new_markdown_cell("## The rides\n\nRides of 1 to 60 minutes; see `rides[3]`."),
         code("rides = load_trips(month).frame\nrides", number=3, outputs=[table]),
@@ -150,7 +151,7 @@ BAD = {
     "a shell line": (source(5, "rides = 3\n!ls"), "cell 5 has a magic, a shell line"),
     "a semicolon": (source(7, "plots.log_durations(rides);"), "or a ';'"),
     "a room without a door": (
-        source(5, "from taxi_duration.source import read_month\nread_month(month)"),
+        source(5, "from taxi_duration.data.source import read_month\nread_month(month)"),
         "cell 5 imports the room 'source'",
     ),
     "a room instead of a name": (

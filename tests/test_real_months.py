@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from taxi_duration.cli import main
-from taxi_duration.evaluation import score_parts
-from taxi_duration.models import fit
-from taxi_duration.parquet import ENGINES
-from taxi_duration.trips import load_split, load_trips
+from taxi_duration.cli.main import main
+from taxi_duration.data.files import ENGINES
+from taxi_duration.data.trips import load_split, load_trips
+from taxi_duration.evaluation.metrics import score_parts
+from taxi_duration.models.training import fit
 
 STORY = Path(__file__).parents[1] / "notebooks" / "02_train.ipynb"
 MONTHS = ("2021-01", "2021-02", "2021-03")
@@ -25,7 +25,7 @@ def trained(real, new_store, tmp_path_factory):
     for part, month in zip(("train", "valid", "test"), MONTHS, strict=True):
         words += [f"--{part}", month]
     with new_store(folder) as uri:
-        command = [sys.executable, "-m", "taxi_duration.cli", *words, "--into", folder]
+        command = [sys.executable, "-m", "taxi_duration.cli.main", *words, "--into", folder]
         done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return uri

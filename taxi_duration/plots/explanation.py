@@ -20,7 +20,7 @@ def reasons(explanation: pd.DataFrame) -> Picture:
     Parameters
     ----------
     explanation : pandas.DataFrame
-        Of one ride: `because`, `value` and `minutes`, as `taxi_duration.explanation.explain`
+        Of one ride: `because`, `value` and `minutes`, as `evaluation.explanation.explain`
         returns them.
 
     Raises
@@ -59,7 +59,7 @@ def influences(influence: pd.DataFrame, *, model: str | None = None) -> Picture:
     Parameters
     ----------
     influence : pandas.DataFrame
-        `because` and `minutes`, as `taxi_duration.explanation.influence` returns them.
+        `because` and `minutes`, as `taxi_duration.evaluation.explanation.influence` returns them.
     model : str, optional
         Names the model, and so its colour.
 

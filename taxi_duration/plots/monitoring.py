@@ -35,7 +35,7 @@ def quality(
     ----------
     table : pandas.DataFrame
         `month`, `rmse`, `bias` (minutes), `coverage`, `refused` (shares) and `verdict`, as
-        `taxi_duration.monitoring.Report.table`.
+        `taxi_duration.serving.monitoring.Report.table`.
     rmse, level : float, optional
         Of the valid month at training, and the promised coverage; drawn as dashed lines.
     model : str, optional
@@ -86,7 +86,7 @@ def drifts(drift: pd.DataFrame) -> Picture:
     Parameters
     ----------
     drift : pandas.DataFrame
-        `month`, `watched` and `psi`, as `taxi_duration.monitoring.Report.drift`.
+        `month`, `watched` and `psi`, as `taxi_duration.serving.monitoring.Report.drift`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def ageing(table: pd.DataFrame) -> Picture:
     ----------
     table : pandas.DataFrame
         `tested`, `window` (months), `half_life` (days, or missing), `age` (months) and `rmse`,
-        as `taxi_duration.backtest.backtest` yields them.
+        as `taxi_duration.evaluation.backtest.backtest` yields them.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def search_history(
     Parameters
     ----------
     trials : pandas.DataFrame
-        Columns `number` and `valid_rmse` (minutes), as `taxi_duration.tuning.table` returns them.
+        Columns `number` and `valid_rmse` (minutes), as `models.tuning.table` returns them.
     untuned : float, optional
         RMSE (minutes) of the model before the search, to be drawn beside the trials.
     model : str
@@ -67,7 +67,7 @@ def search_slices(trials: pd.DataFrame, *, model: str = "xgboost") -> Picture:
     ----------
     trials : pandas.DataFrame
         Columns `number`, `valid_rmse` (minutes) and one for each parameter, as
-        `taxi_duration.tuning.table` returns them.
+        `taxi_duration.models.tuning.table` returns them.
     model : str
         Names the model, and so its colour.
 

@@ -20,7 +20,7 @@ def pareto_front(table: pd.DataFrame) -> Picture:
     ----------
     table : pandas.DataFrame
         Columns `model`, `valid_rmse` (minutes), `size_mb` and `front`, as
-        `taxi_duration.selection.pareto` returns them.
+        `taxi_duration.registry.selection.pareto` returns them.
 
     Raises
     ------

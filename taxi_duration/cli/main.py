@@ -1,0 +1,300 @@
+"""The command `taxi-duration`: words to calls, errors to one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import click
+
+from taxi_duration import __version__
+from taxi_duration.cli import models as model_commands
+from taxi_duration.cli import records as record_commands
+from taxi_duration.cli import work as work_commands
+from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, printable
+from taxi_duration.months import SERVICES, Month, Service
+from taxi_duration.names import check_name
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code, one of `taxi_duration.errors.ExitCode`."""
+    # threads that spin while they wait make a fit several times slower on a machine that is busy
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it logs the end of a stopped notebook
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _run(sys.argv[1:] if words is None else words)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Leave by the way of an exception, so that kernels and temporary files go too."""
+    sys.exit(128 + number)
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        _check(words)
+        return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or ExitCode.DONE
+    except click.ClickException as problem:
+        problem.message = printable(problem.message)
+        problem.show()
+        return problem.exit_code
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except Exception as problem:  # noqa: BLE001
+        code, text = _explain(problem)
+        click.echo(f"taxi-duration: {printable(text)}", err=True)
+        return code
+
+
+def _check(words: Sequence[str]) -> None:
+    """Reject what can be no name of a file or model, before a library stumbles over it."""
+    for word in words:
+        if "\0" in word or word.encode(errors="replace").decode() != word:
+            raise click.UsageError(f"{word!r} is not text in UTF-8. Write it otherwise.")
+
+
+def _explain(problem: Exception) -> tuple[ExitCode, str]:
+    match problem:
+        case TaxiDurationError():
+            return ExitCode.FAILED, str(problem)
+        case OSError() if _is_of_output(problem):
+            return ExitCode.FAILED, f"Cannot write to stdout: {problem.strerror}."
+        case OSError(filename=str() | Path() as place):
+            why = f"Cannot use {str(place)!r}: {problem.strerror}. Name another file or folder."
+            return ExitCode.FAILED, why
+    return ExitCode.UNEXPECTED, _keep_traceback(problem)
+
+
+def _is_of_output(problem: OSError) -> bool:
+    """Say whether stdout takes nothing any more; then drop what it still holds."""
+    *_, (last, _) = traceback.walk_tb(problem.__traceback__)
+    if last.f_code is not click.echo.__code__:
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else it fails again at exit
+    return True
+
+
+def _keep_traceback(problem: Exception) -> str:
+    """Write the traceback to a temporary file, and return a sentence that names it."""
+    text = "".join(traceback.format_exception(problem))
+    reason = f"Unexpected error: {type(problem).__name__}: {problem}"
+    try:
+        with NamedTemporaryFile(
+            "w", prefix="taxi-duration-", suffix=".log", delete=False,
+            encoding="utf-8", errors="backslashreplace",
+        ) as file:  # fmt: skip
+            file.write(text)
+    except OSError as lost:
+        return f"{reason}; its traceback cannot be kept ({lost.strerror}). Please report it."
+    return f"{reason}; the traceback is in {file.name}. Please report it."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Predict how many minutes a New York taxi ride will take, in notebooks that run as jobs.
+
+    \b
+    Examples:
+      taxi-duration run                            all notebooks, on the sample months
+      taxi-duration run --source tlc --train 2024-01 --valid 2024-02 --test 2024-03
+      taxi-duration inspect 02_train               what that notebook can be told
+      taxi-duration fetch 2024-01..2024-03         download months from TLC
+      taxi-duration run --help                     more on one command
+    """  # noqa: D301
+
+
+service = click.option(
+    "--service", type=click.Choice(list(SERVICES)), default="green", show_default=True,
+    help="Kind of taxi.",
+)  # fmt: skip
+notebooks_folder = click.option(
+    "--notebooks", "folder", type=click.Path(path_type=Path), metavar="DIR",
+    help="Where the notebooks are.  [default: notebooks]",
+)  # fmt: skip
+
+
+@cli.command()
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
+@click.option("--source", help="'sample', 'tlc' or a folder of TLC's parquet files.")
+@click.option("--service", type=click.Choice(list(SERVICES)), help="Kind of taxi.")
+@click.option("--train", metavar="MONTH", help="Month to learn from, e.g. 2024-01.")
+@click.option("--valid", metavar="MONTH", help="Month to choose by.")
+@click.option("--test", metavar="MONTH", help="Month to judge on, at the end.")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE",
+              help="Any other parameter of a notebook; may be repeated.")  # fmt: skip
+@click.option("--name", default="latest", show_default=True, help="Name of the results' folder.")
+@click.option("--into", type=click.Path(path_type=Path), default="runs", show_default=True,
+              metavar="DIR", help="Where that folder is.")  # fmt: skip
+@click.option("--timeout", type=click.IntRange(min=1), metavar="SECONDS",
+              help="How long a cell may take.  [default: no limit]")  # fmt: skip
+@click.option("--code", is_flag=True, help="Show the code in the pages, too.")
+@notebooks_folder
+def run(
+    notebooks: tuple[str, ...],
+    pairs: tuple[str, ...],
+    name: str,
+    into: Path,
+    folder: Path | None,
+    timeout: int | None,
+    code: bool,
+    **options: str | None,
+) -> None:
+    """Run notebooks, all or those named, and keep each with its page in runs/NAME.
+
+    Options that are not given stay as the notebooks have them. A parameter goes to each notebook
+    that declares it; before anything starts, all are checked.
+
+    \b
+    Examples:
+      taxi-duration run
+      taxi-duration run 02_train -p models=linear,xgboost --name two-models
+      taxi-duration run --source ~/tlc --service yellow --train 2024-01 --name yellow
+    """  # noqa: D301
+    from taxi_duration.cli.display import watch
+    from taxi_duration.cli.epilogue import epilogue
+    from taxi_duration.notebooks.discovery import find_notebooks
+    from taxi_duration.notebooks.runner import run_all
+
+    check_name(name, NotebookError)
+    parameters = _parameters(options, pairs)
+    paths = find_notebooks(notebooks, folder=folder)
+    width = max(len(path.stem) for path in paths)
+    results = {}
+    if parameters.get("source") == "tlc":
+        _fetch_ahead(paths, parameters)
+    with watch() as display:
+        for done in run_all(paths, parameters=parameters, into=into / name,
+                            timeout=timeout, code=code, progress=display.enter):  # fmt: skip
+            display.leave()
+            click.echo(f"{done.name:{width}}  {done.seconds:6.1f} s  {done.page}")
+            results[done.name] = done.result
+    click.echo(f"\n{epilogue(results)}")
+
+
+@cli.command()
+@click.argument("months", nargs=-1, required=True, metavar="MONTH...")
+@service
+@click.option("--cache", type=click.Path(path_type=Path), metavar="DIR",
+              help="Where to keep them; else TAXI_DURATION_CACHE or the user's cache.")  # fmt: skip
+@click.option("--base-url", metavar="URL", help="A mirror of TLC's folder of trips.")
+@click.option("--again", is_flag=True, help="Ask TLC even for months that are there already.")
+def fetch(
+    months: tuple[str, ...], service: str, cache: Path | None, base_url: str | None, again: bool
+) -> None:
+    """Download months from TLC, once; print where they are.
+
+    \b
+    Examples:
+      taxi-duration fetch 2024-01
+      taxi-duration fetch 2024-01..2024-03 --service yellow --cache ~/tlc
+    """  # noqa: D301
+    from taxi_duration.data.download import fetch_month
+
+    for month in _all(months):
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always", UserWarning)
+            path = fetch_month(month, service=Service.parse(service), cache=cache,
+                               base_url=base_url, again=again, progress=True)  # fmt: skip
+        for note in notes:
+            click.echo(f"taxi-duration: {note.message}", err=True)
+        click.echo(path)
+
+
+@cli.command()
+@click.argument("months", nargs=-1, required=True, metavar="MONTH...")
+@service
+@click.option("--rows", type=click.IntRange(1, 20_000_000), default=75_000, show_default=True,
+              help="Rides a month.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Another one, other rides.")
+@click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True,
+              metavar="DIR", help="Where to write them.")  # fmt: skip
+def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Path) -> None:
+    """Write made-up months, as files shaped like TLC's.
+
+    \b
+    Examples:
+      taxi-duration sample 2021-01
+      taxi-duration sample 2021-01..2021-03 --rows 3000000 --service yellow --into /tmp/tlc
+    """  # noqa: D301
+    from taxi_duration.data.files import write_parquet
+    from taxi_duration.data.sample import make_month
+
+    kind = Service.parse(service)
+    for month in _all(months):
+        frame = make_month(month, service=kind, rows=rows, seed=seed)
+        click.echo(write_parquet(frame, into / kind.file(month)))
+
+
+@cli.command()
+@click.argument("notebook")
+@notebooks_folder
+def inspect(notebook: str, folder: Path | None) -> None:
+    """Print the parameters that a notebook declares, with their types and defaults.
+
+    \b
+    Example:
+      taxi-duration inspect 02_train
+    """  # noqa: D301
+    from taxi_duration.notebooks.discovery import find_notebooks
+    from taxi_duration.notebooks.discovery import inspect as declared
+
+    for each in declared(*find_notebooks([notebook], folder=folder)):
+        click.echo(f"{each.name}: {each.annotation} = {each.default!r}")
+        click.echo(f"    {each.help}")
+
+
+@cli.command()
+def store() -> None:
+    """Print the address of the store in which runs are recorded."""
+    from taxi_duration.tracking.store import store_uri
+
+    click.echo(store_uri())
+
+
+for room in (model_commands, record_commands, work_commands):
+    for command in room.COMMANDS:
+        cli.add_command(command)
+
+
+def _all(words: Iterable[str]) -> list[Month]:
+    """Read months and ranges of months."""
+    return [month for word in words for month in Month.parse_range(word)]
+
+
+def _parameters(options: dict[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
+    """Gather the parameters, each given once."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name in given:
+            why = "is given twice" if equals else "has no '='"
+            raise click.BadParameter(f"{pair!r} {why}. Write NAME=VALUE.", param_hint="-p")
+        given[name] = value
+    return given
+
+
+def _fetch_ahead(paths: Sequence[Path], parameters: Mapping[str, str]) -> None:
+    """Download what the notebooks will read: a kernel has no place for a progress bar."""
+    from taxi_duration.data.download import fetch_month
+    from taxi_duration.notebooks.discovery import check, months_of
+
+    for path, values in check(paths, parameters).items():
+        for month in months_of(path, values).values():
+            fetch_month(month, service=Service.parse(values.get("service", "green")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

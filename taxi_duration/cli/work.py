@@ -1,0 +1,171 @@
+"""Commands of `taxi-duration` that put a model to work: score, serve, monitor, back-test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import click
+
+from taxi_duration.errors import ExitCode
+from taxi_duration.months import SERVICES, Month
+
+__all__ = ["COMMANDS"]
+
+CHAMPION = "models:/taxi-duration@champion"
+
+months = click.argument("months", metavar="MONTH[..MONTH]")
+model = click.option("--model", default=CHAMPION, show_default=True, metavar="MODEL",
+                     help="A registered model: address, version or alias.")  # fmt: skip
+service = click.option("--service", type=click.Choice(list(SERVICES)), default="green",
+                       show_default=True, help="Kind of taxi.")  # fmt: skip
+source = click.option("--source", default="sample", show_default=True,
+                      help="'sample', 'tlc' or a folder of TLC's parquet files.")  # fmt: skip
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers. Write 1,2,3.") from None
+
+
+@click.command()
+@months
+@model
+@service
+@source
+@click.option("--into", type=click.Path(path_type=Path), default="predictions", show_default=True,
+              metavar="DIR", help="Where predictions are kept.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Answer again what was answered before.")
+def score(months: str, into: Path, **how: object) -> None:
+    """Predict every ride of a month, with a low and a high end; refused rows go aside.
+
+    The same model answers the same file once.
+
+    \b
+    Examples:
+      taxi-duration score 2021-03
+      taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
+    """  # noqa: D301
+    from tqdm import tqdm
+
+    from taxi_duration.serving.batch import score_months
+
+    with tqdm(unit=" rides", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(month: Month, rows: int) -> None:
+            bar.set_description(str(month), refresh=False)
+            bar.n = rows
+            bar.refresh()
+
+        made = score_months(months, into=into, progress=progress, **how)
+    for each in made:
+        counts, known = each.manifest, "" if each.fresh else " (as before)"
+        refused = counts.rows - counts.scored
+        click.echo(f"{each.folder}  {counts.scored:,} answered, {refused:,} refused{known}")
+
+
+@click.command()
+@model
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+def serve(model: str, host: str, port: int) -> None:
+    """Answer rides over HTTP, by MLflow's own model server, until it is stopped.
+
+    \b
+    Examples:
+      taxi-duration serve
+      taxi-duration serve --model models:/taxi-duration-quote@champion --port 8001
+    """  # noqa: D301
+    from taxi_duration.serving.http import serve as start
+
+    with start(model, host=host, port=port) as server:
+        name = f"{server.version.name}/{server.version.version}"
+        click.echo(f"{name} answers at {server.address}; stop with Ctrl-C", err=True)
+        sys.exit(server.wait())
+
+
+@click.command()
+@months
+@model
+@service
+@source
+@click.option("--predictions", type=click.Path(path_type=Path), default="predictions",
+              show_default=True, metavar="DIR", help="Where scored months are kept.")  # fmt: skip
+@click.option("--into", type=click.Path(path_type=Path), default="runs/monitor",
+              show_default=True, metavar="DIR", help="Where the report goes.")  # fmt: skip
+def monitor(months: str, into: Path, **how: object) -> None:
+    """Judge scored months against the training; exit with 3 when somebody has to act.
+
+    The report is the notebook 06_monitor, kept with its page.
+
+    \b
+    Example:
+      taxi-duration monitor 2021-02..2021-03 --source ~/tlc
+    """  # noqa: D301
+    from taxi_duration.notebooks.discovery import find_notebooks
+    from taxi_duration.notebooks.runner import run
+
+    Month.parse_range(months)  # before a kernel starts
+    parameters = {"months": months} | {name: str(value) for name, value in how.items()}
+    done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
+    click.echo(f"{done.result['verdict']}\nReport: {done.page}")
+    if done.result["alarm"]:
+        click.get_current_context().exit(ExitCode.ALARM)
+
+
+@click.command()
+@months
+@click.option("--model", "name", default="xgboost", show_default=True, help="Kind of model.")
+@service
+@source
+@click.option("--windows", default="1,2,3", show_default=True, metavar="N,N", callback=_numbers,
+              help="How many months to train on.")  # fmt: skip
+@click.option("--half-life", type=float, metavar="DAYS",
+              help="Also with rides that count half after so many days.")  # fmt: skip
+@click.option("--ahead", type=click.IntRange(min=1), default=3, show_default=True,
+              help="How many months to test each model on.")  # fmt: skip
+@click.option("--into", type=click.Path(path_type=Path), default="runs/backtest",
+              show_default=True, metavar="DIR", help="Where table and figure go.")  # fmt: skip
+def backtest(
+    months: str, name: str, service: str, source: str, windows: list[int], half_life: float | None,
+    ahead: int, into: Path,
+) -> None:  # fmt: skip
+    """Train on a window of months, test on the next, roll on.
+
+    \b
+    Example:
+      taxi-duration backtest 2021-01..2021-12 --source tlc --windows 1,3 --half-life 14
+    """  # noqa: D301
+    import pandas as pd
+
+    from taxi_duration import plots
+    from taxi_duration.data.trips import load_trips
+    from taxi_duration.evaluation.backtest import backtest as test
+
+    _make_writable(into)
+    trips = [load_trips(each, service=service, source=source) for each in Month.parse_range(months)]
+    half_lives = [None] if half_life is None else [None, half_life]
+    rows = test(trips, model=name, windows=windows,
+                half_lives=half_lives, ahead=ahead)  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(into / "backtest.csv", index=False)
+    picture = plots.ageing(table).save(into / "backtest.png")
+    days = table["half_life"].map(lambda each: "-" if pd.isna(each) else f"{each:g} days")
+    means = table.assign(half_life=days).pivot_table("rmse", ["window", "half_life"], "age")
+    click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
+
+
+def _make_writable(folder: Path) -> None:
+    """Make a folder, and see that it can be written before anything takes long."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as problem:
+        problem.filename = str(folder)
+        raise
+
+
+COMMANDS = (score, serve, monitor, backtest)

@@ -1,0 +1,1 @@
+"""A month of TLC, of the sample or of a folder becomes valid rides."""

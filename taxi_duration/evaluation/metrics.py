@@ -1,0 +1,224 @@
+"""How far off, overall and by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.inspection import permutation_importance
+
+from taxi_duration.data.trips import Split, Trips
+from taxi_duration.errors import ModelError, nearest
+from taxi_duration.models.training import MODELS, Fitted
+from taxi_duration.models.zones import N_ZONES, ZoneMap, zone_codes
+
+__all__ = [
+    "SLICES",
+    "compare",
+    "importance",
+    "predict",
+    "score",
+    "score_by",
+    "score_parts",
+    "score_slices",
+]
+
+CLOSE = 5  # minutes that a passenger may call "about right"
+TOLD = ("distance", "hour", "weekday")
+METRICS = ["rmse", "mae", "bias", "within_5"]
+PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
+
+SLICES = {
+    "distance": lambda rides: pd.cut(
+        rides["trip_distance"],
+        [-np.inf, 0, 1, 2, 5, 10, 20, np.inf],
+        labels=["0", "0-1", "1-2", "2-5", "5-10", "10-20", "over 20"],
+    ),
+    "hour": lambda rides: rides["pickup_datetime"].dt.hour,
+    "weekday": lambda rides: pd.Categorical.from_codes(
+        rides["pickup_datetime"].dt.day_of_week,
+        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        ordered=True,
+    ),
+    "part": lambda rides: _part_of_city(rides),
+}
+
+
+def predict(fitted: Fitted, trips: Trips) -> pd.DataFrame:
+    """Return the rides with a column `predicted`, in minutes, beside their `duration`.
+
+    A refitted model has seen its valid month: for the months that it learned from, its first fit
+    answers, so that the valid month stays one that it has not seen.
+
+    Examples
+    --------
+    >>> from taxi_duration.models.training import fit
+    >>> from taxi_duration.data.trips import load_split
+    >>> train, valid, test = load_split("2021-01", "2021-02", "2021-03")
+    >>> predictions = predict(fit("median", train, valid), test)
+    >>> sorted(score(predictions))
+    ['bias', 'mae', 'rmse', 'rows', 'within_5']
+    """
+    seen = set(trips.months) <= set(fitted.months)
+    pipeline = fitted.first if seen else fitted.pipeline
+    return trips.frame.assign(predicted=pipeline.predict(trips.frame).astype(float))
+
+
+def score(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return how far the predictions are off.
+
+    Parameters
+    ----------
+    predictions
+        Columns `duration` and `predicted`, in minutes.
+
+    Returns
+    -------
+    dict
+        `rmse`, `mae` and `bias` (predicted minus actual) in minutes, `within_5` the share of
+        rides predicted to 5 minutes, and `rows`.
+
+    Raises
+    ------
+    ModelError
+        If there are no rides, or one lacks its duration or its prediction.
+
+    Examples
+    --------
+    >>> score(pd.DataFrame({"duration": [10.0, 20.0], "predicted": [13.0, 20.0]}))["mae"]
+    1.5
+    """
+    if predictions.empty:
+        raise ModelError("There are no rides to score. Take a month that has some.")
+    means = _losses(predictions).mean()
+    return means.to_dict() | {"rmse": float(means["rmse"] ** 0.5), "rows": len(predictions)}
+
+
+def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return the `score` of each slice, a row each in the slices' order.
+
+    Parameters
+    ----------
+    predictions
+        As `predict` returns them.
+    by
+        "distance" (bands in miles), "hour", "weekday" or "part" (of the city, where the ride
+        begins: on the map that its distances draw, seen from the middle of all rides).
+
+    Raises
+    ------
+    ModelError
+        If there is no such slice, or a ride lacks its duration or its prediction.
+    """
+    if by not in SLICES:
+        raise ModelError(f"Slice {by!r} is unknown. {nearest(by, SLICES)}")
+    slices = _losses(predictions).groupby(SLICES[by](predictions), observed=True)
+    means = slices.mean()
+    table = means.assign(rmse=means["rmse"] ** 0.5, rows=slices.size())
+    return table.rename_axis(by).reset_index()
+
+
+def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFrame:
+    """Return what the model rests on: how much worse it is without each thing that it is told.
+
+    Each column is shuffled among some of the rides, as in L. Breiman, "Random Forests", Machine
+    Learning 45 (2001), section 10; so models of any kind can be compared.
+
+    Returns
+    -------
+    DataFrame
+        Columns `feature` and `importance` (minutes of rmse), the largest first.
+    """
+    some = trips.frame.sample(min(rows, len(trips)), random_state=0)
+    inputs = list(MODELS[fitted.name].inputs)
+    shuffled = permutation_importance(
+        fitted.first, some[inputs], some["duration"], n_repeats=3, random_state=0,
+        scoring="neg_root_mean_squared_error",
+    )  # fmt: skip
+    lost = shuffled["importances_mean"].clip(min=0)
+    table = pd.DataFrame({"feature": inputs, "importance": lost})
+    return table.sort_values("importance", ascending=False, ignore_index=True)
+
+
+def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:
+    """Return the `score` of the model on each month of a split, a row each."""
+    parts = split._asdict().items()
+    rows = [
+        {"model": fitted.name, "part": name, **score(predict(fitted, trips))}
+        for name, trips in parts
+    ]
+    return pd.DataFrame(rows)
+
+
+def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the `score` by distance, hour and weekday of several months.
+
+    Parameters
+    ----------
+    predictions
+        As `predict` returns them, by the name of the month's part, e.g. "valid".
+
+    Returns
+    -------
+    DataFrame
+        Columns `month` (that name), `by`, `slice`, and those of `score`.
+
+    Examples
+    --------
+    >>> from taxi_duration.models.training import fit
+    >>> from taxi_duration.data.trips import load_split
+    >>> train, valid, test = load_split("2021-01", "2021-02", "2021-03")
+    >>> slices = score_slices({"valid": predict(fit("median", train, valid), valid)})
+    >>> slices["by"].unique().tolist()
+    ['distance', 'hour', 'weekday']
+    """
+    tables = [
+        score_by(frame, by).rename(columns={by: "slice"}).assign(month=name, by=by)
+        for name, frame in predictions.items()
+        for by in TOLD
+    ]
+    return pd.concat(tables, ignore_index=True)[["month", "by", "slice", *METRICS, "rows"]]
+
+
+def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Line models up by their error, the best by the valid month first.
+
+    Parameters
+    ----------
+    scores
+        A frame of `score_parts` for each model.
+
+    Returns
+    -------
+    DataFrame
+        `model`, then `valid_` and `test_` each with `rmse`, `mae`, `bias` and `within_5`. The test
+        month stands last and orders nothing.
+    """
+    tidy = pd.concat(scores)
+    valid, test = (
+        tidy[tidy["part"] == part].set_index("model")[METRICS].add_prefix(f"{part}_")
+        for part in ("valid", "test")
+    )
+    return valid.join(test).sort_values("valid_rmse").reset_index()
+
+
+def _losses(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what each ride adds to each measure; the mean of "rmse" is its square."""
+    error = predictions["predicted"] - predictions["duration"]
+    if lacking := int(error.isna().sum()):
+        told = f"{lacking} of {len(error)} rides lack their duration or prediction. Leave them out."
+        raise ModelError(told)
+    size = error.abs()
+    return pd.DataFrame({"rmse": error**2, "mae": size, "bias": error, "within_5": size <= CLOSE})
+
+
+def _part_of_city(rides: pd.DataFrame) -> pd.Categorical:
+    """Return in which quarter of the map each ride begins; a zone without a place is apart."""
+    places = ZoneMap().fit(rides).places().set_index("zone").reindex(range(N_ZONES))
+    east, north = places.iloc[zone_codes(rides["PULocationID"])].to_numpy().T
+    is_placed = ~np.isnan(east)
+    middle = (np.median(axis[is_placed]) if is_placed.any() else 0 for axis in (east, north))
+    is_east, is_north = (axis > half for axis, half in zip((east, north), middle, strict=True))
+    quarter = np.where(is_placed, 2 * ~is_north + is_east, len(PARTS) - 1)
+    return pd.Categorical.from_codes(quarter, PARTS, ordered=True)

@@ -1,0 +1,1 @@
+"""Rides become minutes, with an interval."""

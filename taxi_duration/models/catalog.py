@@ -1,0 +1,194 @@
+"""Named models: how each is made, before it has learned anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import joblib
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.pipeline import Pipeline
+
+from taxi_duration.errors import ModelError, nearest
+from taxi_duration.models.baseline import MedianDuration
+from taxi_duration.models.features import ReferenceFeatures, RideFeatures
+
+if TYPE_CHECKING:
+    from xgboost import XGBRegressor
+
+__all__ = ["MODELS", "Recipe", "check_names", "describe", "make_model"]
+
+WHEN_AND_WHERE = ("pickup_datetime", "PULocationID", "DOLocationID")
+
+# The course notes' own search found these.
+NOTES = {
+    "n_estimators": 1000,
+    "learning_rate": 0.08176795825696564,
+    "max_depth": 34,
+    "min_child_weight": 1.7946623467511347,
+    "reg_alpha": 0.021105230437726465,
+    "reg_lambda": 0.02961987918231709,
+    "random_state": 42,
+}
+OURS = {
+    "n_estimators": 2000,
+    "learning_rate": 0.1,
+    "max_depth": 8,
+    "min_child_weight": 30,
+    "subsample": 0.9,
+    "colsample_bytree": 0.6,
+    "random_state": 0,
+}
+# With less to go by, slower steps on fewer columns are better on the valid month.
+WITHOUT_DISTANCE = OURS | {"learning_rate": 0.05, "colsample_bytree": 0.4}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a named model is made.
+
+    Attributes
+    ----------
+    about
+        One line for a person who chooses.
+    features
+        Makes the transformer of rides, or None if the regressor takes them as they are.
+    regressor
+        Makes the regressor from `parameters`.
+    parameters
+        The regressor's, where they are not its defaults.
+    boosted
+        Whether it learns by rounds and stops by the valid month.
+    inputs
+        Columns of a ride that it takes.
+    """
+
+    about: str
+    features: Callable[[], BaseEstimator] | None
+    regressor: Callable[..., BaseEstimator]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    boosted: bool = False
+    inputs: tuple[str, ...] = (*WHEN_AND_WHERE, "trip_distance")
+
+
+def _xgboost(**parameters: object) -> XGBRegressor:
+    from xgboost import XGBRegressor
+
+    return XGBRegressor(objective="reg:squarederror", tree_method="hist", **parameters)
+
+
+def _without_distance() -> RideFeatures:
+    return RideFeatures(distance=False)
+
+
+MODELS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "median": Recipe(
+            "the pair's median at that time of day", None, MedianDuration, inputs=WHEN_AND_WHERE
+        ),
+        "linear": Recipe("least squares on pair and distance", ReferenceFeatures, LinearRegression),
+        "ridge": Recipe("the same, squares held small", ReferenceFeatures, Ridge),
+        "lasso": Recipe(
+            "the same, few pairs kept", ReferenceFeatures, Lasso, {"alpha": 1e-4}
+        ),
+        "reference": Recipe(
+            "the notes' boosted trees on pair and distance",
+            ReferenceFeatures, _xgboost, NOTES, boosted=True,
+        ),
+        "xgboost": Recipe(
+            "boosted trees on clock, distance, habits, map",
+            RideFeatures, _xgboost, OURS, boosted=True,
+        ),
+        "quote": Recipe(
+            "the same, for rides whose distance is not known",
+            _without_distance, _xgboost, WITHOUT_DISTANCE,
+            boosted=True, inputs=WHEN_AND_WHERE,
+        ),
+    }
+)  # fmt: skip
+
+
+def describe(names: Iterable[str]) -> pd.DataFrame:
+    """Return what the named models are, a row each: `model`, `about`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+
+    Examples
+    --------
+    >>> describe(["median"])["about"].item()
+    "the pair's median at that time of day"
+    """
+    recipes = {name: _recipe(name) for name in names}
+    return pd.DataFrame({"model": name, "about": recipe.about} for name, recipe in recipes.items())
+
+
+def check_names(names: Iterable[str]) -> list[str]:
+    """Return the names of models to compare; each must be known and stand there once.
+
+    Raises
+    ------
+    ModelError
+        If there is none, one stands there twice, or there is no such model.
+
+    Examples
+    --------
+    >>> check_names(["median", "ridge"])
+    ['median', 'ridge']
+    """
+    names = list(names)
+    twice = [name for name in MODELS if names.count(name) > 1]
+    if twice or not names:
+        wrong = f"{twice[0]!r} is named more than once" if twice else "No model is named"
+        raise ModelError(f"{wrong}. Name each model to compare once: {', '.join(MODELS)}.")
+    return [name for name in names if _recipe(name)]
+
+
+def make_model(name: str, *, threads: int | None = None, **parameters: object) -> Pipeline:
+    """Return the unfitted pipeline of a named model.
+
+    Parameters
+    ----------
+    threads
+        For boosting; as many as there are processors if None.
+    **parameters
+        Of the regressor, in place of those in `MODELS`.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its regressor has no such parameter.
+
+    Examples
+    --------
+    >>> make_model("ridge", alpha=2.0)["regressor"]
+    Ridge(alpha=2.0)
+    >>> make_model("ridg")
+    Traceback (most recent call last):
+    ...
+    taxi_duration.errors.ModelError: Model 'ridg' is unknown. Did you mean 'ridge'? Known: \
+'median', 'linear', 'ridge', 'lasso', 'reference', 'xgboost', 'quote'.
+    """
+    recipe = _recipe(name)
+    regressor = recipe.regressor(**recipe.parameters)
+    for parameter in parameters:
+        if parameter not in regressor.get_params():
+            known = nearest(parameter, sorted(regressor.get_params()))
+            raise ModelError(f"Model {name!r} has no parameter {parameter!r}. {known}")
+    regressor.set_params(**parameters)
+    if recipe.boosted:
+        regressor.set_params(n_jobs=threads or joblib.cpu_count())
+    features = recipe.features() if recipe.features else "passthrough"
+    return Pipeline([("features", features), ("regressor", regressor)])
+
+
+def _recipe(name: str) -> Recipe:
+    if name not in MODELS:
+        raise ModelError(f"Model {name!r} is unknown. {nearest(name, MODELS)}")
+    return MODELS[name]

@@ -1,0 +1,156 @@
+"""Where the zones lie, learned from the trips alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse.csgraph import connected_components, shortest_path
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.manifold import ClassicalMDS
+
+from taxi_duration.data.columns import Columns, as_array
+
+__all__ = ["N_ZONES", "ZoneMap", "group_median", "pair_codes", "zone_codes"]
+
+N_ZONES = 266  # TLC numbers its zones 1 to 265; 0 stands for any other number
+FIRST_UNKNOWN = 264  # "unknown", and 265 "outside the city": nowhere on a map
+DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
+SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
+
+
+def zone_codes(zones: pd.Series | np.ndarray) -> np.ndarray:
+    """Return zones as whole numbers 1 to 265, and 0 for any that TLC does not have.
+
+    Examples
+    --------
+    >>> zone_codes(pd.Series([74.0, None, 9999, -1])).tolist()
+    [74, 0, 0, 0]
+    """
+    numbers = as_array(zones)
+    known = (numbers >= 1) & (numbers < N_ZONES)
+    return np.where(known, numbers, 0).astype(np.int32)
+
+
+def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
+    """Return one number for each pair of zone codes."""
+    return pickup * N_ZONES + dropoff
+
+
+def group_median(
+    codes: np.ndarray, values: np.ndarray, *, size: int, at_least: int = 1
+) -> np.ndarray:
+    """Return the median of the values at each code, missing where there are too few.
+
+    Values are not negative (miles, minutes), and compared as float32.
+
+    Examples
+    --------
+    >>> group_median(np.array([0, 0, 2]), np.array([1.0, 3.0, 5.0]), size=3).tolist()
+    [2.0, nan, 5.0]
+    """
+    # bits of floats that are not negative sort as the floats do: one sort orders codes and values
+    keys = codes.astype(np.int64) << 32
+    keys |= values.astype(np.float32, copy=False).view(np.int32)
+    keys.sort()
+    count = np.bincount(codes, minlength=size)
+    enough = count >= at_least
+    first = (np.cumsum(count) - count)[enough]
+    middle = [keys[first + (count[enough] + side) // 2].astype(np.int32) for side in (-1, 0)]
+    medians = np.full(size, np.nan)
+    medians[enough] = np.mean(np.stack(middle).view(np.float32), axis=0, dtype=float)
+    return medians
+
+
+class ZoneMap(TransformerMixin, BaseEstimator):
+    """The zones' places in miles, such that distances on the map are distances driven.
+
+    The median distance of each pair of zones makes a graph; shortest paths fill in the pairs that
+    nobody rode; classical multidimensional scaling [1]_ finds coordinates for them. No duration
+    is used, so the coordinates may be learned from the very rides that a model is fitted on.
+
+    Attributes
+    ----------
+    coordinates_ : ndarray of shape (266, 3)
+        Miles, a row a zone; missing where no ride connects the zone to the others.
+
+    References
+    ----------
+    .. [1] W. S. Torgerson, "Multidimensional scaling: I. Theory and method", Psychometrika 17
+       (1952), pp. 401-419; as in Isomap, J. B. Tenenbaum et al., Science 290 (2000), pp. 2319-2323.
+
+    Examples
+    --------
+    >>> from taxi_duration.data.trips import load_trips
+    >>> zone_map = ZoneMap().fit(load_trips("2021-01").frame)
+    >>> list(zone_map.places().columns)
+    ['zone', 'east', 'north']
+    """
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> ZoneMap:  # noqa: ARG002
+        """Learn the map from rides: `PULocationID`, `DOLocationID`, `trip_distance`."""
+        network = _network(X)
+        zones = _largest_part(network)
+        self.coordinates_ = np.full((N_ZONES, DIMENSIONS), np.nan, dtype=np.float32)
+        if len(zones) > DIMENSIONS:
+            driven = shortest_path(network[np.ix_(zones, zones)], directed=False)
+            self.coordinates_[zones] = _steady(_scale(driven))
+        return self
+
+    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
+        """Return coordinates of both ends, the way east and north, and the straight line."""
+        ends = (zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"]))
+        # axis by axis: what works column by column is faster
+        pickup, dropoff = (np.take(self.coordinates_.T, zones, axis=1) for zones in ends)
+        way = (dropoff - pickup)[:2]
+        return np.concatenate([pickup, dropoff, way, np.hypot(*way)[None]]).T
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
+        """Return the names of the columns of `transform`."""
+        ends = [f"{end}_{axis}" for end in ("pickup", "dropoff") for axis in "xyz"]
+        return np.array([*ends, "way_x", "way_y", "straight_line"], dtype=object)
+
+    def places(self) -> pd.DataFrame:
+        """Return `zone`, and its place `east` and `north` in miles, turned with north up."""
+        zones = np.flatnonzero(~np.isnan(self.coordinates_[:, 0]))
+        plane = _north_up(self.coordinates_[:, :2])[zones]
+        return pd.DataFrame({"zone": zones, "east": plane[:, 0], "north": plane[:, 1]})
+
+
+def _network(X: pd.DataFrame) -> np.ndarray:
+    """Return the median distance of each pair, both ways together; 0 where there is none."""
+    pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
+    distance = as_array(X["trip_distance"]).astype(float, copy=False)
+    low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
+    use = (low > 0) & (low < high) & (high < FIRST_UNKNOWN) & (distance > 0) & (distance <= 60)
+    codes = pair_codes(low, high)[use]
+    median = group_median(codes, distance[use], size=N_ZONES**2, at_least=2)
+    one_way = np.nan_to_num(median).reshape(N_ZONES, N_ZONES)
+    return one_way + one_way.T
+
+
+def _largest_part(network: np.ndarray) -> np.ndarray:
+    _, part = connected_components(network, directed=False)
+    return np.flatnonzero(part == np.bincount(part).argmax())
+
+
+def _scale(driven: np.ndarray) -> np.ndarray:
+    scaling = ClassicalMDS(n_components=DIMENSIONS, metric="precomputed")
+    with np.errstate(invalid="ignore"):  # an axis that the distances do not need
+        return np.nan_to_num(scaling.fit_transform(driven))
+
+
+def _steady(coordinates: np.ndarray) -> np.ndarray:
+    """Fix what scaling leaves open, so that every machine draws the same map."""
+    signs = np.sign((coordinates**3).sum(axis=0))
+    return np.round(coordinates * np.where(signs == 0, 1, signs), 4)
+
+
+def _north_up(plane: np.ndarray) -> np.ndarray:
+    south, north = plane[list(SOUTH_TO_NORTH)]
+    east, up = north - south
+    length = np.hypot(east, up)
+    if not length > 0:
+        return plane
+    turned = plane @ (np.array([[up, east], [-east, up]]) / length)
+    west, east = turned[list(WEST_TO_EAST), 0]
+    return turned * [-1 if west > east else 1, 1]

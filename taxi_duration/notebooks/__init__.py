@@ -1,0 +1,1 @@
+"""Notebooks as checked batch jobs with pages, and reproduction of what they trained."""

@@ -1,0 +1,185 @@
+"""Which notebooks there are, what each may be told, and whether that fits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_duration.errors import MonthError, NotebookError, nearest
+from taxi_duration.months import Month, check_order
+from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["check", "find_notebooks", "inspect", "months_of", "spelled"]
+
+CHECKOUT = Path(__file__).parents[2]
+MONTHS = ("train", "valid", "test")
+
+
+def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = None) -> list[Path]:
+    """Find notebooks by name or path, all of the folder if none is named, in the order of names.
+
+    Parameters
+    ----------
+    folder
+        Where to look; else `notebooks` here, else beside the package in its checkout.
+
+    Raises
+    ------
+    NotebookError
+        If there is no such folder or notebook.
+    """
+    found = {_find(name, folder) for name in names} or set(_stages(folder).values())
+    return sorted(found, key=lambda path: path.name)
+
+
+def inspect(notebook: Path) -> tuple[Parameter, ...]:
+    """Read the parameters that a notebook declares, without running it.
+
+    Raises
+    ------
+    NotebookError
+        If it is not a notebook, or its parameters cell is not as `read_parameters` wants it.
+    """
+    return _declaration(notebook)[0]
+
+
+def check(notebooks: Sequence[Path], given: Mapping[str, object]) -> dict[Path, dict[str, object]]:
+    """Give each notebook those parameters that it declares, as values of the declared types.
+
+    Raises
+    ------
+    NotebookError
+        If a parameter is declared by none, is not of its type, or no later cell reads it.
+    MonthError
+        If a month does not exist, or the months are not in the order train, valid, test.
+    """
+    declared = {path: _declaration(path) for path in notebooks}
+    known = {each.name for parameters, _ in declared.values() for each in parameters}
+    for name in given:
+        if name not in known:
+            where = ", ".join(path.stem for path in notebooks)
+            raise NotebookError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
+    values = {path: _values(path.stem, *declared[path], given) for path in notebooks}
+    for path in notebooks:
+        with _said_of(path.stem):
+            check_order(**months_of(path, values[path]))
+    return values
+
+
+def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
+    """Return the months that a notebook is about: those given, else those that it declares.
+
+    Raises
+    ------
+    MonthError
+        If one of them does not exist.
+    """
+    chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
+    return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part) is not None}
+
+
+def _values(
+    notebook: str,
+    parameters: Sequence[Parameter],
+    later_cells: Sequence[str],
+    given: Mapping[str, object],
+) -> dict[str, object]:
+    asked = [each for each in parameters if each.name in given]
+    with _said_of(notebook):
+        read = names_read(later_cells) if asked else set()
+        values = {each.name: each.convert(given[each.name]) for each in asked}
+    for name in values:
+        if name not in read:
+            raise NotebookError(
+                f"{notebook}: no cell reads the parameter {name!r}, so it would change nothing. "
+                "Leave it out, or use it in the notebook."
+            )
+    return values
+
+
+def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
+    """Return the parameters of a notebook and the sources of the cells after theirs."""
+    cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
+    tags = [cell.get("metadata", {}).get("tags", ()) for cell in cells]
+    sources = [
+        "".join(cell["source"])
+        for cell, tagged in zip(cells, tags, strict=True)
+        if "injected-parameters" not in tagged
+    ]
+    at = next((i for i, tagged in enumerate(tags) if "parameters" in tagged), None)
+    if at is None:
+        return (), sources
+    with _said_of(notebook.stem):
+        return read_parameters(sources[at]), sources[at + 1 :]
+
+
+@contextmanager
+def _said_of(notebook: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotebookError, MonthError) as problem:
+        raise type(problem)(f"{notebook}: {problem}") from None
+
+
+def _read_cells(notebook: Path) -> list[dict]:
+    try:
+        text = notebook.read_text(encoding="utf-8")
+        return _parse(text)["cells"]
+    except OSError as problem:
+        raise NotebookError(
+            f"Notebook {str(notebook)!r} cannot be read: {problem.strerror}. Name another."
+        ) from problem
+    except ImportError as problem:
+        raise NotebookError(
+            f"Notebooks need {problem.name!r}. Install it: pip install 'taxi-duration[notebooks]'."
+        ) from problem
+    except Exception as problem:  # what is broken fails in many ways
+        raise NotebookError(
+            f"{str(notebook)!r} is not a notebook of format 4. Save it again with `make lab`."
+        ) from problem
+
+
+def _parse(text: str) -> NotebookNode:
+    import nbformat
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cells without an id, as older notebooks have them
+        read = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+        nbformat.validate(read)
+    return read
+
+
+def spelled(notebook: Path) -> str:
+    """Return the shortest words by which `find_notebooks` finds a notebook from here."""
+    near = [folder / notebook.name for folder in _default_folders() if folder.is_dir()][:1]
+    return notebook.stem if near and near[0].resolve() == notebook.resolve() else str(notebook)
+
+
+def _default_folders() -> list[Path]:
+    return [Path("notebooks"), CHECKOUT / "notebooks"]
+
+
+def _find(name: str, folder: str | Path | None) -> Path:
+    if name.endswith(".ipynb") and Path(name).is_file():
+        return Path(name)
+    stages = _stages(folder)
+    if name not in stages:
+        raise NotebookError(f"There is no notebook {name!r}. {nearest(name, stages)}")
+    return stages[name]
+
+
+def _stages(folder: str | Path | None) -> dict[str, Path]:
+    choices = [Path(folder)] if folder else _default_folders()
+    there = next((choice for choice in choices if choice.is_dir()), None)
+    found = sorted(there.glob("[!.]*.ipynb")) if there else []
+    stages = {path.stem: path for path in found if path.is_file()}
+    if not stages:
+        looked = " or ".join(repr(str(choice)) for choice in choices)
+        raise NotebookError(f"There are no notebooks in {looked}. Say where: --notebooks.")
+    return stages

@@ -1,0 +1,77 @@
+"""An executed notebook as a page: its story and results, without code, to open anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_duration.notebooks.parameters import Parameter
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["write_page"]
+
+SHOWN = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+    "application/json",  # a result for programs: the page leaves it out, without a warning
+]
+
+
+def write_page(
+    notebook: NotebookNode,
+    path: Path,
+    *,
+    title: str,
+    parameters: Sequence[Parameter] = (),
+    values: Mapping[str, object] | None = None,
+    code: bool = False,
+) -> None:
+    """Write the page: one file that loads nothing from anywhere, figures with their alt text.
+
+    Parameters
+    ----------
+    parameters, values
+        What the notebook declares, and what it was given: the table on top.
+    code
+        Whether to show the cells' code, too.
+    """
+    from nbconvert.exporters import HTMLExporter
+    from traitlets.config import Config
+
+    exporter = HTMLExporter(
+        config=Config(NbConvertBase={"display_data_priority": SHOWN}),
+        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
+        template_name="page",
+        exclude_input=not code,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    rows = _rows(parameters, values or {})
+    html, _ = exporter.from_notebook_node(notebook, {"parameters": rows, "title": title})
+    path.write_text(html, encoding="utf-8")
+
+
+def _rows(parameters: Sequence[Parameter], values: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return a row for each parameter: name, value, default, changed, help."""
+    chosen = {each.name: values.get(each.name, each.default) for each in parameters}
+    return [
+        {
+            "name": each.name,
+            "value": _text(chosen[each.name]),
+            "default": _text(each.default),
+            "changed": _text(chosen[each.name]) != _text(each.default),
+            "help": each.help,
+        }
+        for each in parameters
+    ]
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,231 @@
+"""Run notebooks with checked parameters; a result appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from taxi_duration.errors import NotebookError, TrackingError
+from taxi_duration.names import check_name
+from taxi_duration.notebooks.discovery import check, inspect, spelled
+from taxi_duration.tracking.executions import close_runs, tagging
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+__all__ = ["Executed", "Progress", "inspect", "run", "run_all"]
+
+Progress = Callable[[str, int, int], None]
+"""Called as each cell starts: the notebook's name, the cell from 0, how many there are."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A notebook that ran to its end.
+
+    Attributes
+    ----------
+    path, page
+        The executed notebook, and the same as an HTML page without code.
+    seconds
+        Wall-clock time.
+    result
+        What it displayed last as JSON; empty if nothing.
+    """
+
+    name: str
+    path: Path
+    page: Path
+    seconds: float
+    result: dict[str, object] = field(default_factory=dict)
+
+
+def run(notebook: Path, *, into: Path, **how: object) -> Executed:
+    """Run one notebook, everything else as in `run_all`."""
+    (executed,) = run_all([notebook], into=into, **how)
+    return executed
+
+
+def run_all(
+    notebooks: Sequence[Path],
+    *,
+    parameters: Mapping[str, object] | None = None,
+    into: Path,
+    timeout: int | None = None,
+    code: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Executed]:
+    """Check the parameters for all notebooks, then run one after the other.
+
+    Each runs in a kernel of its own, in the caller's folder. `into/NAME.ipynb` and
+    `into/NAME.html` are replaced when it has come to its end; otherwise they stay as they were,
+    and `into/NAME.failed.ipynb` shows what happened. A notebook whose result has a `run_id`
+    is attached to that MLflow run, with its page.
+
+    Parameters
+    ----------
+    parameters
+        Each goes to the notebooks that declare it. Text is read as the declared type.
+    timeout
+        Seconds that a cell may take; no limit if None.
+    code
+        Whether the page shows the code, too.
+
+    Raises
+    ------
+    NotebookError
+        Before any notebook starts: a parameter that none of them declares, that is not of its
+        type or that no later cell reads. Later: a cell that failed or took too long, a
+        kernel that died, a folder that cannot be written.
+    MonthError
+        Before any notebook starts: months that do not exist or are in the wrong order.
+    """
+    for path in notebooks:
+        check_name(path.stem, NotebookError)
+    given = dict(parameters or {})
+    values = check(notebooks, given)
+
+    def each() -> Iterator[Executed]:
+        for number, path in enumerate(notebooks):
+            again = _command(notebooks[number:], given, into, timeout=timeout, code=code)
+            report = partial(progress, path.stem) if progress else None
+            execution = partial(_execute, timeout=timeout, progress=report, again=again)
+            yield _run(path, values[path], into=Path(into), execute=execution, code=code)
+
+    return each()
+
+
+def _run(
+    notebook: Path,
+    values: Mapping[str, object],
+    *,
+    into: Path,
+    execute: Callable[..., NotebookNode],
+    code: bool,
+) -> Executed:
+    from taxi_duration.notebooks.report import write_page
+
+    started, name = time.monotonic(), notebook.stem
+    path, page = into / f"{name}.ipynb", into / f"{name}.html"
+    with _staging(into) as staging:
+        node = execute(notebook, values, into=into)
+        with _writing(into):
+            _write(node, staging / path.name)
+            write_page(node, staging / page.name, title=name, code=code,
+                       parameters=inspect(notebook), values=values)  # fmt: skip
+            for done in (path, page):
+                (staging / done.name).replace(done)
+            _failed(path).unlink(missing_ok=True)
+    executed = Executed(name, path, page, time.monotonic() - started, _result(node))
+    _attach(executed)
+    return executed
+
+
+def _execute(
+    notebook: Path, values: Mapping[str, object], *, into: Path, again: str, **how: object
+) -> NotebookNode:
+    from taxi_duration.notebooks.kernel import CellFailure, execute
+
+    try:
+        with _closing_runs() as environment:
+            return execute(notebook, values, environment=environment, **how)
+    except CellFailure as failure:
+        failed = _failed(into / notebook.name)
+        with _staging(into) as staging, _writing(into):
+            _write(failure.notebook, staging / failed.name).replace(failed)
+        why = str(failure).removesuffix(".")
+        raise NotebookError(
+            f"{notebook.stem}, {why}. See {failed}; once mended, go on with: {again}"
+        ) from failure
+
+
+@contextmanager
+def _closing_runs() -> Iterator[dict[str, str]]:
+    """Give the kernel's environment; close the runs that it leaves when it breaks off."""
+    execution = uuid4().hex
+    try:
+        yield tagging(execution)
+    except BaseException as problem:
+        with suppress(TrackingError):  # then the store has failed the notebook, which says so
+            close_runs(execution, status="FAILED" if isinstance(problem, Exception) else "KILLED")
+        raise
+
+
+def _failed(path: Path) -> Path:
+    return path.with_suffix(".failed.ipynb")
+
+
+def _attach(executed: Executed) -> None:
+    if "run_id" in executed.result:
+        from taxi_duration.tracking.training import attach
+
+        attach(executed.result["run_id"], [executed.path, executed.page])
+
+
+def _result(notebook: NotebookNode) -> dict[str, object]:
+    found = [
+        output.data["application/json"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "application/json" in output.get("data", ())
+    ]
+    return dict(found[-1]) if found else {}
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """Make a folder beside the results, so that each of them can be moved there whole."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = tempfile.TemporaryDirectory(dir=folder, prefix=".run-")
+    with staging as path:
+        yield Path(path)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise NotebookError(
+            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
+            "Free it or choose another folder: --into."
+        ) from problem
+
+
+def _write(notebook: NotebookNode, path: Path) -> Path:
+    import nbformat
+
+    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+    return path
+
+
+def _command(
+    notebooks: Sequence[Path],
+    given: Mapping[str, object],
+    into: Path,
+    *,
+    timeout: int | None,
+    code: bool,
+) -> str:
+    """Write the command that runs these notebooks again."""
+    words = ["taxi-duration", "run", *map(spelled, notebooks)]
+    words += ["--into", str(into.parent)] if into.parent != Path("runs") else []
+    words += ["--name", into.name] if into.name != "latest" else []
+    words += ["--timeout", str(timeout)] if timeout else []
+    words += ["--code"] if code else []
+    declared = {each.name for notebook in notebooks for each in inspect(notebook)}
+    for name in filter(declared.__contains__, given):
+        value = given[name]
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        words += ["-p", f"{name}={text}"]
+    return shlex.join(words)

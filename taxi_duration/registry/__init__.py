@@ -1,0 +1,1 @@
+"""Which model is used: choose, gate, promote, roll back, describe."""

@@ -1,5 +1,0 @@
-"""A believable month without a network: TLC-shaped rides from a small, calibrated world."""
-
-from taxi_duration.sample.month import make_month
-
-__all__ = ["make_month"]

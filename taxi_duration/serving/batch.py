@@ -1,0 +1,229 @@
+"""A model and a month in, predictions out, refused rows aside; whole or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from taxi_duration.data.ahead import ahead
+from taxi_duration.data.files import parquet_writer, sha256
+from taxi_duration.data.source import RawMonth, open_month
+from taxi_duration.models.estimator import Estimator
+from taxi_duration.months import Month, Service
+from taxi_duration.registry.loading import NAME, load
+from taxi_duration.registry.versions import Version, find_version
+from taxi_duration.serving.answered import Answered, answer_block
+from taxi_duration.serving.results import (
+    PREDICTIONS,
+    REFUSED,
+    Manifest,
+    Scored,
+    known_manifest,
+    place,
+    swap,
+    sweep,
+    writing,
+)
+from taxi_duration.tracking.provenance import environment
+from taxi_duration.tracking.store import beside_store
+
+__all__ = [
+    "Scored",
+    "Scorer",
+    "folder_of",
+    "load_scorer",
+    "score_month",
+    "score_months",
+]
+
+BLOCK = 200_000  # rows that are read, answered and written together
+SOUGHT = ["ride", "pickup_datetime"]  # by which a reader looks for rides
+# compressed, rides would get a third smaller, and take more than twice as long
+PLAIN = {"compression": "none", "use_dictionary": False}
+LOCK_SECONDS = 3600  # that another scorer of the same month may take
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A registered model that answers, and which one it is.
+
+    Attributes
+    ----------
+    name, version, sha256
+        Of the registered model, and the digest of its files.
+    """
+
+    name: str
+    version: int
+    sha256: str
+    estimator: Estimator = field(repr=False)
+
+
+def load_scorer(model: str | Version) -> Scorer:
+    """Load a registered model to answer with; its files are checked first.
+
+    Raises
+    ------
+    ModelError
+        If there is no such version, or its files are not those that were recorded.
+    TrackingError
+        If the store does not answer.
+    """
+    version = find_version(model)
+    estimator = load(version.address).estimator
+    return Scorer(version.name, int(version.version), version.sha256, estimator)
+
+
+def folder_of(predictions: str | Path | None) -> Path:
+    """Return where predictions are kept: as given, else beside the recorded runs."""
+    return Path(predictions) if predictions else beside_store("predictions")
+
+
+def score_months(
+    months: str,
+    *,
+    model: str | Scorer = f"models:/{NAME}@champion",
+    service: str | Service = "green",
+    source: str | Path = "sample",
+    into: str | Path | None = None,
+    force: bool = False,
+    progress: Callable[[Month, int], None] | None = None,
+) -> list[Scored]:
+    """Answer every ride of a month or of `FIRST..LAST`, by a registered model; see `score_month`.
+
+    Parameters
+    ----------
+    model
+        As `taxi_duration.registry.versions.find_version` takes it, or loaded; an alias is resolved
+        once.
+    into
+        Where predictions are kept; None: beside the recorded runs.
+    progress
+        Called after each block with the month, and its rows done so far.
+
+    Raises
+    ------
+    MonthError, ModelError, TrackingError
+        If there is no such month, service or model, or the store does not answer.
+    SourceError, SchemaError
+        As `score_month`.
+    """
+    kind, wanted, folder = Service.parse(service), Month.parse_range(months), folder_of(into)
+    scorer = model if isinstance(model, Scorer) else load_scorer(model)
+    return [
+        score_month(
+            scorer, month, service=kind, source=source, into=folder, force=force,
+            progress=partial(progress, month) if progress else None,
+        )
+        for month in wanted
+    ]  # fmt: skip
+
+
+def score_month(
+    scorer: Scorer,
+    month: Month,
+    *,
+    service: Service,
+    source: str | Path,
+    into: Path,
+    force: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Scored:
+    """Answer every ride of a month, block by block, so that memory does not grow with it.
+
+    The folder `into/service=SERVICE/month=MONTH` appears, or is replaced, as a whole. In it
+
+    * `predictions.parquet`: `ride` (row in the month's file, from 0), `pickup_datetime`,
+      `PULocationID`, `DOLocationID`, `trip_distance` (as given), `predicted`, `low`, `high`
+      (minutes), `model_version`, and `duration` (minutes) where the drop-off is known;
+    * `refused.parquet`: the rows that are no valid rides, with the reason;
+    * `manifest.json`: a `Manifest`.
+
+    Parameters
+    ----------
+    force
+        Whether to answer again what the same model has answered.
+    progress
+        Called after each block with the rows done so far.
+
+    Raises
+    ------
+    SourceError
+        If the month cannot be read, or the folder cannot be written.
+    SchemaError
+        If the file does not hold trips.
+    """
+    from filelock import FileLock
+
+    folder = place(into, month, service)
+    raw = open_month(month, service=service, source=source)
+    basis = _basis(scorer, raw)
+    with writing(into):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
+            known = known_manifest(folder, basis)
+            if known and not force:
+                return Scored(folder, known, fresh=False)
+            sweep(folder)
+            with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
+                blocks = ahead(_blocks(raw))
+                manifest = _write(
+                    ahead(answer_block(scorer.estimator, each, scorer.version) for each in blocks),
+                    Path(staging) / "new", basis, progress,
+                )  # fmt: skip
+                swap(Path(staging), folder)
+    return Scored(folder, manifest, fresh=True)
+
+
+def _basis(scorer: Scorer, raw: RawMonth) -> dict[str, object]:
+    """Return what decides the predictions: equal basis, equal predictions."""
+    return {
+        "service": raw.service.name,
+        "month": str(raw.month),
+        "input": {raw.file: raw.sha256},
+        "model": {"name": scorer.name, "version": scorer.version, "sha256": scorer.sha256},
+    }
+
+
+def _blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
+    """Read the month's rides in blocks of few rows, numbered through by their index."""
+    done = 0
+    for columns in raw.blocks(rows=BLOCK):
+        block = pd.DataFrame(columns, copy=False)
+        block.index = pd.RangeIndex(done, done + len(block), name="ride")
+        done += len(block)
+        yield block
+
+
+def _write(
+    answered: Iterator[Answered],
+    folder: Path,
+    basis: dict[str, object],
+    progress: Callable[[int], None] | None,
+) -> Manifest:
+    folder.mkdir()
+    scored = usual = 0
+    reasons: Counter[str] = Counter()
+    with (
+        parquet_writer(folder / PREDICTIONS, write_statistics=SOUGHT, **PLAIN) as write_answers,
+        parquet_writer(folder / REFUSED, **PLAIN) as write_refused,
+    ):
+        for each in answered:
+            write_answers(each.answers)
+            write_refused(each.refused)
+            scored, usual = scored + len(each.answers), usual + each.repaired
+            reasons.update(each.refused["reason"])
+            if progress:
+                progress(scored + reasons.total())
+    files = {name: sha256(folder / name) for name in (PREDICTIONS, REFUSED)}
+    counts = {"rows": scored + reasons.total(), "scored": scored}
+    counts |= {"refused": dict(reasons), "repaired": usual}
+    manifest = Manifest(**basis, **counts, files=files, environment=environment())
+    manifest.save(folder)
+    return manifest

@@ -1,0 +1,206 @@
+"""How last month went: error, bias, coverage, drift; and whether somebody has to act."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from taxi_duration.data.trips import LONGEST, SHORTEST
+from taxi_duration.errors import ModelError
+from taxi_duration.evaluation.metrics import score
+from taxi_duration.models.intervals import coverage
+from taxi_duration.serving.drift import drift
+
+__all__ = ["Limits", "Reference", "Report", "ScoredMonth", "monitor"]
+
+LIMITED = ("rmse", "bias", "coverage", "refused", "psi")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a month is out of bounds, and how many such months are an alarm.
+
+    Attributes
+    ----------
+    rmse
+        Share by which the error may exceed that of the valid month at training.
+    bias
+        Minutes, up or down.
+    coverage
+        How far the share of rides within their interval may be from the promised one.
+    refused
+        Share of rows that are no valid rides.
+    psi
+        Population stability index of an input or of the predictions.
+    months, of_last
+        The alarm comes when the latest month is out of bounds, and so many of the last ones.
+    """
+
+    rmse: float = 0.10
+    bias: float = 2.0
+    coverage: float = 0.05
+    refused: float = 0.02
+    psi: float = 0.25
+    months: int = 2
+    of_last: int = 3
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a model was like when it was trained.
+
+    Attributes
+    ----------
+    rides
+        Of the months that it learned from, with their `predicted` minutes.
+    rmse
+        On the valid month, in minutes.
+    level
+        Share of rides that its intervals were made to cover.
+    last
+        The last month that it learned from.
+    model
+        What kind of model it is, e.g. "xgboost".
+    """
+
+    rides: pd.DataFrame = field(repr=False)
+    rmse: float
+    level: float
+    last: str
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoredMonth:
+    """A month's predictions, and how many rows were refused."""
+
+    month: str
+    predictions: pd.DataFrame = field(repr=False)
+    refused: int
+
+    @property
+    def known(self) -> pd.DataFrame:
+        """Rides that count for the error, as in training: they took 1 to 60 minutes."""
+        return self.predictions[self.predictions["duration"].between(SHORTEST, LONGEST)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a model did, month by month.
+
+    Attributes
+    ----------
+    table
+        A row a month: `month`, `age` (months since training), `rmse`, `mae`, `bias`, `within_5`,
+        `coverage`, `refused` (a share), `psi` (the largest), `rows`, `verdict`.
+    drift
+        As `taxi_duration.serving.drift.drift`, with the `month`.
+    alarm
+        Whether somebody has to act.
+    months
+        What was judged, the latest last.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    drift: pd.DataFrame = field(repr=False)
+    alarm: bool
+    months: tuple[ScoredMonth, ...] = field(repr=False)
+    reference: Reference
+    limits: Limits
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for the person who has to decide."""
+        latest = self.table.iloc[-1]
+        act = "Retrain." if self.alarm else "Nothing to do yet." if latest["verdict"] else ""
+        return f"{latest['month']}: {latest['verdict'] or 'within its limits'}. {act}".strip()
+
+    def margins(self) -> pd.DataFrame:
+        """Return what each limit allows, and what each month has used of it, a row a limit."""
+        used = self.table.set_index("month")
+        rows = {
+            "rmse above that at training (share)": used["rmse"] / self.reference.rmse - 1,
+            "bias, either way (minutes)": used["bias"].abs(),
+            "coverage, off the promised (share)": (used["coverage"] - self.reference.level).abs(),
+            "rows refused (share)": used["refused"],
+            "largest drift (PSI)": used["psi"],
+        }
+        table = pd.DataFrame(rows).T
+        allowed = [getattr(self.limits, name) for name in LIMITED]
+        return pd.DataFrame({"limit": allowed}, table.index).join(table)
+
+
+def monitor(
+    months: Sequence[ScoredMonth], reference: Reference, *, limits: Limits | None = None
+) -> Report:
+    """Judge each scored month whose durations are known, and whether there is cause for alarm.
+
+    Only rides of 1 to 60 minutes count for the error, as in training. One odd month is no alarm:
+    the latest has to be out of bounds, and so many of the last (see `Limits`).
+
+    Raises
+    ------
+    ModelError
+        If there is no month, or one whose durations are not known.
+    """
+    limits = limits or Limits()
+    if not months:
+        raise ModelError("There is no scored month to look at. Score one: taxi-duration score.")
+    ordered = sorted(months, key=lambda each: each.month)
+    drifts = {each.month: drift(each.predictions, reference.rides) for each in ordered}
+    rows = [_figures(each, reference, drifts[each.month]) for each in ordered]
+    table = pd.DataFrame(rows)
+    table["verdict"] = [
+        "; ".join(_crossed(row, reference, limits, drifts[row["month"]])) for row in rows
+    ]
+    out = table["verdict"].ne("").tail(limits.of_last)
+    alarm = bool(out.iloc[-1] and out.sum() >= limits.months)
+    tidy = pd.concat(drifts, names=["month"]).reset_index("month").reset_index(drop=True)
+    return Report(table, tidy, alarm, tuple(ordered), reference, limits)
+
+
+def _figures(each: ScoredMonth, reference: Reference, moved: pd.DataFrame) -> dict[str, object]:
+    known, rows = each.known, len(each.predictions) + each.refused
+    if known.empty and each.refused < rows:
+        raise ModelError(
+            f"No duration of {each.month} is known yet. Look at it when its rides have ended, and "
+            "their month is scored again."
+        )
+    figures = score(known) if len(known) else dict.fromkeys(("rmse", "mae", "bias", "within_5"))
+    covered = coverage(known)["coverage"].iloc[0] if len(known) else None
+    return {
+        "month": each.month,
+        "age": _months_between(reference.last, each.month),
+        **figures,
+        "coverage": covered,
+        "refused": each.refused / rows,
+        "psi": moved["psi"].max(),
+        "rows": rows,
+    }
+
+
+def _crossed(
+    row: dict[str, object], reference: Reference, limits: Limits, moved: pd.DataFrame
+) -> list[str]:
+    """Say each limit that a month crosses."""
+    said = []
+    if row["rmse"] is not None:
+        worse = row["rmse"] / reference.rmse - 1
+        if worse > limits.rmse:
+            said.append(f"rmse {worse:.0%} above that of the valid month at training")
+        if abs(row["bias"]) > limits.bias:
+            which = "long" if row["bias"] > 0 else "short"
+            said.append(f"predictions {abs(row['bias']):.1f} minutes too {which}")
+        if abs(row["coverage"] - reference.level) > limits.coverage:
+            said.append(f"{row['coverage']:.0%} of rides in their {reference.level:.0%} interval")
+    if row["refused"] > limits.refused:
+        said.append(f"{row['refused']:.0%} of rows refused")
+    far = moved[moved["psi"] > limits.psi].itertuples()
+    return said + [f"{each.watched} drifted (PSI {each.psi:.2f})" for each in far]
+
+
+def _months_between(first: str, last: str) -> int:
+    (year, month), (later, number) = (map(int, text.split("-")) for text in (first, last))
+    return 12 * (later - year) + number - month

@@ -1,0 +1,1 @@
+"""Each training and search, remembered by MLflow."""

@@ -1,0 +1,411 @@
+"""The command: what it prints, what it leaves, and how it ends."""
+
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+from tlc import Answer
+
+from taxi_duration import __version__
+from taxi_duration.cli.main import cli, main
+
+HERE = Path(__file__).parents[1] / "broken_notebooks"
+STORY = str(HERE / "story.ipynb")
+STORIES = Path(__file__).parents[2] / "notebooks"
+COMMANDS = ["run", "fetch", "sample", "inspect"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def say(capsys):
+    """Run a command here; give its exit code, and the lines of stdout and stderr."""
+
+    def say(*words):
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return say
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Files over HTTP, without a word."""
+
+    def log_message(self, *_message):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path, say):
+    """A server on this machine that has TLC's files of 2021-01 and 2021-02."""
+    folder = tmp_path / "mirror"
+    say("sample", "2021-01..2021-02", "--rows", "50", "--into", folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def full_disk():
+    """A limit on the size of new files, which fails as a full disk does: in the middle."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def stopped_when_busy(mark, number):
+    """Send this process a signal as soon as a cell has marked that it is at work."""
+    kernels = []
+
+    def stop():
+        while not (mark.exists() and mark.read_text()):
+            time.sleep(0.05)
+        kernels.append(int(mark.read_text()))
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    yield kernels
+    thread.join()
+
+
+def test_the_command_is_installed():
+    program = Path(sys.executable).with_name("taxi-duration")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"taxi-duration {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself_with_examples(say, command):
+    code, out, _ = say(command, "--help")
+    assert code == 0
+    assert any(line.strip().startswith(f"taxi-duration {command}") for line in out)
+
+
+def test_help_names_each_command(say):
+    _, out, _ = say("--help")
+    assert set(COMMANDS) <= {line.split()[0] for line in out if line.strip()}
+
+
+def test_help_loads_nothing_heavy():
+    heavy = {"pandas", "numpy", "papermill", "mlflow", "nbformat", "sklearn", "tqdm"}
+    code = f"""if 1:
+        import sys
+        from taxi_duration.cli.main import main
+        assert main(["run", "--help"]) == 0
+        sys.exit(str(sys.modules.keys() & {heavy}))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == "set()"
+
+
+def test_version(say):
+    code, (line,), _ = say("--version")
+    assert code == 0
+    assert re.fullmatch(r"taxi-duration \d+\.\d+\.\d+", line)
+
+
+def test_a_run_says_a_line_for_each_notebook_and_how_to_go_on(say):
+    code, out, _ = say("run", STORY, "-p", "rows=4", "--name", "four")
+    assert code == 0
+    assert re.fullmatch(r"story +\d+\.\d s  runs/four/story\.html", out[0])
+    assert [line.split("  ")[1] for line in out[-3:]] == [
+        "make ui",
+        "make lab",
+        "taxi-duration --help",
+    ]
+    assert Path("runs/four/story.html").exists()
+
+
+def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(say):
+    code, out, (line,) = say("run", HERE / "fails_in_cell_3.ipynb")
+    assert (code, out) == (1, [])
+    assert line.startswith("taxi-duration: fails_in_cell_3, cell [3]: KeyError: 'white'. ")
+
+
+def test_the_command_that_a_failure_offers_goes_on_from_there(say):
+    last = HERE / "wants_a_file.ipynb"
+    words = ["-p", "rows=4", "-p", "file=here.txt", "--timeout", 60, "--code", "--name", "both"]
+    code, (done,), (line,) = say("run", STORY, last, *words)
+    assert (code, "story" in done) == (1, True)
+    offered = shlex.split(line.partition("go on with: ")[2])
+    assert offered == [
+        "taxi-duration", "run", str(last), "--name", "both", "--timeout", "60", "--code",
+        "-p", "file=here.txt",
+    ]  # fmt: skip
+    Path("here.txt").write_text("found")
+    code, (done, *_), err = say(*offered[1:])
+    assert (code, err) == (0, [])
+    assert "read_text" in Path("runs/both/wants_a_file.html").read_text()
+
+
+def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(say):
+    _, _, (line,) = say("run", HERE / "wants_a_file.ipynb")
+    assert "There is nothing. See runs/latest/wants_a_file.failed.ipynb" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-p", "rowz=3"], "no parameter 'rowz'"),
+        (["-p", "rows=many"], "takes int, not 'many'"),
+        (["--service", "green", "--source", "sample"], "no parameter 'source'"),
+        (["gone"], "There is no notebook 'gone'"),
+    ],
+)
+def test_a_run_that_cannot_be_meant_is_refused_and_touches_nothing(say, words, message):
+    code, out, (line,) = say("run", STORY, "--notebooks", HERE, *words)
+    assert (code, out) == (1, [])
+    assert message in line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--train", "2021-13"], "Month '2021-13' does not exist"),
+        (["-p", "valid=21-01"], "Month '21-01' does not exist"),
+        (["--valid", "2021-01"], "01_explore: The valid month 2021-01 does not come after the tr"),
+        (["--train", "2021-02"], "01_explore: The valid month 2021-02 does not come after the tr"),
+        (["--test", "2021-02"], "02_train: The test month 2021-02 does not come after the valid"),
+        (["--valid", "2021-04"], "02_train: The test month 2021-03 does not come after the valid"),
+    ],
+)
+def test_months_in_a_wrong_order_are_refused_be_they_given_or_the_notebooks_own(
+    say, words, message
+):
+    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+    assert (code, out) == (1, [])
+    assert message in line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["-p", "service=1"],
+            "01_explore: Parameter 'service' takes Literal['green', 'yellow'], n",
+        ),
+        (["02_train", "-p", "models=median,xgbost"], "Did you mean 'xgboost'? Known: 'median', '"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_and_touches_nothing(say, words, message):
+    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+    assert (code, out) == (1, [])
+    assert message in line
+    assert not Path("runs").exists()
+
+
+def test_a_service_that_there_is_not_is_a_wrong_usage(say):
+    code, _, err = say("run", "--notebooks", STORIES, "--service", "purple")
+    assert code == 2
+    assert err[-1].endswith("'purple' is not one of 'green', 'yellow'.")
+
+
+def test_a_parameter_that_no_cell_reads_is_refused_and_touches_nothing(say):
+    words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
+    code, out, (line,) = say("run", "--notebooks", HERE, *words)
+    assert (code, out) == (1, [])
+    assert "no cell reads the parameter 'colour', so it would change nothing" in line
+    assert not Path("runs").exists()
+
+
+@pytest.fixture
+def tlc_months(tlc, tmp_path, say, monkeypatch):
+    """A server that plays TLC, with 2021-01 and 2021-02; downloads go to a folder here."""
+    say("sample", "2021-01..2021-02", "--rows", "4000", "--into", tmp_path / "published")
+    for path in (tmp_path / "published").iterdir():
+        tlc.gives(path.name, Answer(path.read_bytes()))
+    monkeypatch.setenv("TAXI_DURATION_TLC_URL", tlc.url)
+    monkeypatch.setenv("TAXI_DURATION_CACHE", str(tmp_path / "cache"))
+    return tlc
+
+
+def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_months):
+    code, _, err = say("run", "01_explore", "--notebooks", STORIES, "--source", "tlc")
+    assert (code, err) == (0, [])
+    assert '"name": "stderr"' not in Path("runs/latest/01_explore.ipynb").read_text()
+
+
+def test_an_unpublished_month_is_refused_before_a_notebook_starts(say, tlc_months):
+    code, out, (line,) = say("run", "--notebooks", STORIES, "--source", "tlc")
+    assert (code, out) == (1, [])
+    assert "TLC has not published green_tripdata_2021-03.parquet" in line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("words", [["-p", "rows"], ["-p", "a=1", "-p", "a=2"], ["--no-such"]])
+def test_a_wrong_usage_ends_in_exit_code_2(say, words):
+    code, _, err = say("run", STORY, *words)
+    assert code == 2
+    assert err[-1].startswith("Error: ")
+
+
+def test_inspect_prints_each_parameter_with_type_default_and_help(say):
+    _, out, _ = say("inspect", STORY)
+    assert out[2:4] == ["rows: int = 3", "    rides to make up"]
+
+
+def test_sample_writes_months_that_read_like_tlcs(say):
+    code, out, _ = say("sample", "2021-01..2021-02", "--rows", 200, "--service", "yellow")
+    assert code == 0
+    assert out == ["yellow_tripdata_2021-01.parquet", "yellow_tripdata_2021-02.parquet"]
+    rides = pd.read_parquet(out[0], engine="pyarrow")
+    assert len(rides) == 200
+    assert rides["tpep_pickup_datetime"].median().strftime("%Y-%m") == "2021-01"
+
+
+def test_the_same_seed_samples_the_same_rides(say):
+    for folder in ("a", "b"):
+        say("sample", "2021-01", "--rows", 100, "--seed", 7, "--into", folder)
+    one, other = (Path(folder, "green_tripdata_2021-01.parquet").read_bytes() for folder in "ab")
+    assert one == other
+
+
+def test_a_sample_that_cannot_be_written_is_refused(say):
+    Path("file").touch()
+    code, _, (line,) = say("sample", "2021-01", "--rows", 100, "--into", "file/folder")
+    assert code == 1
+    assert "Cannot write 'file/folder/green_tripdata_2021-01.parquet': Not a directory" in line
+
+
+def test_a_sample_that_finds_no_room_is_refused_and_leaves_nothing(say, full_disk):
+    code, _, (line,) = say("sample", "2021-01", "--rows", 5000, "--into", "months")
+    assert (code, "File too large. Make room or choose another folder." in line) == (1, True)
+    assert list(Path("months").iterdir()) == []
+
+
+def test_a_sample_in_a_folder_that_cannot_be_written_is_refused(say, read_only):
+    code, out, (line,) = say("sample", "2021-01", "--rows", 100, "--into", read_only)
+    assert (code, out) == (1, [])
+    assert f"Cannot write '{read_only}/green_tripdata_2021-01.parquet': " in line
+
+
+def test_a_run_into_a_folder_that_cannot_be_written_is_refused(say, read_only):
+    code, out, (line,) = say("run", STORY, "--into", read_only)
+    assert (code, out) == (1, [])
+    assert line.startswith(f"taxi-duration: Cannot write to '{read_only}/latest': ")
+    assert line.endswith("Free it or choose another folder: --into.")
+
+
+def test_fetch_downloads_a_range_of_months_and_says_where_they_are(say, mirror):
+    code, out, _ = say("fetch", "2021-01..2021-02", "--base-url", mirror, "--cache", "kept")
+    assert code == 0
+    assert out == [f"kept/green_tripdata_2021-0{number}.parquet" for number in (1, 2)]
+    assert all(Path(line).exists() for line in out)
+
+
+def test_fetching_an_unpublished_month_ends_in_one_line(say, mirror):
+    code, _, err = say("fetch", "2021-03", "--base-url", mirror, "--cache", "kept")
+    assert code == 1
+    assert "about two months late" in err[-1]
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(say):
+    code, _, (line,) = say("fetch", "2021-03..2021-01")
+    assert (code, "Write them as 2021-01..2021-03" in line) == (1, True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, number, code):
+    mark = tmp_path / "mark"
+    with stopped_when_busy(mark, number) as kernels:
+        try:
+            left_with = main(["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"])
+        except SystemExit as stop:
+            left_with = stop.code
+    assert left_with == code
+    assert mark.read_text() == "tidied up"
+    assert list(Path("runs/latest").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernels[0], 0)
+
+
+def test_a_stopped_run_says_nothing_of_its_kernel(tmp_path):
+    mark = tmp_path / "mark"
+    words = ["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"]
+    program = [sys.executable, "-m", "taxi_duration.cli.main", *words]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
+        while not (mark.exists() and mark.read_text()):
+            time.sleep(0.05)
+        running.terminate()
+        assert (running.stderr.read(), running.wait()) == ("", 143)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(say, full_disk):
+    code, _, (line,) = say("run", HERE / "leaves_a_parameter_unread.ipynb")
+    assert code == 1
+    assert "Cannot write to 'runs/latest': File too large" in line
+    assert list(Path("runs/latest").iterdir()) == []
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A command with an error that nobody foresaw."""
+    command = click.Command("broken", callback=lambda: {}["two\nlines"])
+    monkeypatch.setitem(cli.commands, "broken", command)
+
+
+def test_an_unforeseen_error_is_one_line_that_names_a_file_with_its_traceback(say, broken):
+    code, out, (line,) = say("broken")
+    assert (code, out) == (70, [])
+    said = r"taxi-duration: Unexpected error: KeyError: 'two\\nlines'; the traceback is in (.*)\. "
+    traceback = Path(re.match(said, line)[1])
+    assert traceback.read_text().endswith("KeyError: 'two\\nlines'\n")
+    traceback.unlink()
+
+
+def test_an_unforeseen_error_is_one_line_even_where_no_traceback_can_be_kept(
+    say, broken, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    code, _, (line,) = say("broken")
+    assert (code, "its traceback cannot be kept (No such file or directory)" in line) == (70, True)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    words = [sys.executable, "-m", "taxi_duration.cli.main", "--help"]
+    done = subprocess.run(words, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room_ends_in_one_line(unbuffered):
+    words = [sys.executable, "-m", "taxi_duration.cli.main", "--help"]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr == "taxi-duration: Cannot write to stdout: No space left on device.\n"
+
+
+def test_what_cannot_be_printed_in_a_message_is_escaped(say):
+    _, _, (line,) = say("run", "no\nsuch\u202enotebook", "--notebooks", STORIES)
+    assert r"no\nsuch\u202enotebook" in line
+    _, _, err = say("no\nsuch\u202ecommand")
+    assert err[-1].startswith(r"Error: No such command 'no\nsuch\u202ecommand'")

@@ -1,0 +1,43 @@
+"""A name that a person gives stays in its folder, and on its line."""
+
+import pytest
+
+from taxi_duration.cli.main import main
+from taxi_duration.errors import ModelError
+from taxi_duration.names import check_name
+from taxi_duration.registry.promotion import register
+
+PLAIN = ["taxi-duration-quote", "Bob's notebook (2)", "ü ß", "a.b+c", "x" * 200]
+OUTSIDE = ["../../x", "/tmp/x", "a/b", "a\\b", "a:b", ".", "..", ".hidden", " x", ""]
+UNPRINTABLE = ["two\nlines", "\u202ex", "\x1b[31m"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_people_call_things_is_a_name(name):
+    assert check_name(name, ModelError) == name
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, *UNPRINTABLE, "x" * 201, "ü" * 101])
+def test_what_leaves_its_folder_or_line_is_no_name(name):
+    with pytest.raises(ModelError, match="cannot be used"):
+        check_name(name, ModelError)
+
+
+def test_results_stay_where_they_belong(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--name", "../../x"]) == 1
+    assert "Name '../../x' cannot be used" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "x@champion", "x' AND name = 'y", 'x"'])
+def test_a_model_gets_no_name_that_mlflow_would_take_apart(name):
+    with pytest.raises(ModelError, match="cannot be used"):
+        register("0" * 32, name=name)
+
+
+def test_a_notebook_whose_name_has_two_lines_is_rejected(tmp_path, capsys):
+    notebook = tmp_path / "two\nlines.ipynb"
+    notebook.touch()
+    assert main(["run", str(notebook), "--into", str(tmp_path / "runs")]) == 1
+    assert r"Name 'two\nlines' cannot be used" in capsys.readouterr().err

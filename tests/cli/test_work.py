@@ -1,0 +1,130 @@
+"""The commands by which a model works: what they do, what they say, and how they end."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from taxi_duration.cli.main import main
+
+WORK = ("score", "serve", "monitor", "backtest")
+
+
+@pytest.fixture
+def at_work(employed, monkeypatch):
+    """The store of a champion is in use."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", employed[0])
+
+
+@pytest.fixture
+def score(at_work, tmp_path):
+    """Score months into a folder of the test's own."""
+    return lambda *words: main(["score", *words, "--into", str(tmp_path)])
+
+
+def test_a_month_is_answered_and_its_rows_are_told(score, capsys, tmp_path):
+    assert score("2021-02") == 0
+    said = capsys.readouterr().out
+    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 answered, 0 refused\n"
+
+
+def test_answers_that_are_there_are_told_to_be_as_before(score, capsys):
+    score("2021-02")
+    capsys.readouterr()
+    assert score("2021-02") == 0
+    assert capsys.readouterr().out.endswith("0 refused (as before)\n")
+
+
+def test_by_force_a_month_is_answered_again(score, capsys):
+    score("2021-02")
+    capsys.readouterr()
+    assert score("2021-02", "--force") == 0
+    assert "as before" not in capsys.readouterr().out
+
+
+def test_each_month_of_a_range_has_a_line(score, capsys):
+    assert score("2021-02..2021-03") == 0
+    assert re.findall(r"month=(\S+)", capsys.readouterr().out) == ["2021-02", "2021-03"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["2021-13"], "Month '2021-13' does not exist"),
+        (["2021-02", "--model", "models:/nobody@champion"], "in the notebook 04_select"),
+        (["2021-02", "--source", "/no/such/folder"], "no/such/folder"),
+    ],
+    ids=["month", "model", "source"],
+)
+def test_what_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, said):
+    assert score(*words) == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["score"], ["score", "2021-02", "--service", "boat"], ["backtest", "x", "--windows", "one"]],
+)
+def test_wrong_words_end_with_2(words, capsys):
+    assert main(words) == 2
+    assert "Error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", WORK)
+def test_help_has_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert f"  taxi-duration {command}" in capsys.readouterr().out
+
+
+@pytest.fixture
+def monitor(at_work, tmp_path):
+    """Look at months that have been scored into a folder."""
+
+    def monitor(months, predictions):
+        words = ["--predictions", str(predictions), "--into", str(tmp_path / "report")]
+        return main(["monitor", months, *words])
+
+    return monitor
+
+
+def test_two_slow_months_end_with_3_and_a_report(monitor, slow_months, tmp_path, capsys):
+    months, answers = "2021-04..2021-05", tmp_path / "answers"
+    main(["score", months, "--source", str(slow_months), "--into", str(answers)])
+    capsys.readouterr()
+    assert monitor(months, answers) == 3
+    verdict, report = capsys.readouterr().out.splitlines()
+    assert verdict.endswith("Retrain.")
+    assert report == f"Report: {tmp_path / 'report' / '06_monitor.html'}"
+    assert "<img" in (tmp_path / "report" / "06_monitor.html").read_text()
+
+
+def test_an_ordinary_month_ends_with_0(monitor, score, tmp_path, capsys):
+    score("2021-02")
+    assert monitor("2021-02", tmp_path) == 0
+    assert "2021-02: within its limits.\n" in capsys.readouterr().out
+
+
+def test_a_month_without_answers_ends_with_1_and_what_to_run_first(monitor, tmp_path, capsys):
+    assert monitor("2021-02", tmp_path) == 1
+    assert "Run the notebook 05_score first" in capsys.readouterr().err
+
+
+@pytest.fixture
+def backtest(tmp_path):
+    """Back-test a quick model into a folder of the test's own."""
+    how = ["--model", "ridge", "--windows", "1", "--ahead", "1", "--into", str(tmp_path / "back")]
+    return lambda months: main(["backtest", months, *how])
+
+
+def test_a_back_test_leaves_a_table_and_a_figure(backtest, tmp_path, capsys):
+    assert backtest("2021-01..2021-03") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "back" / "backtest.png")
+    table = pd.read_csv(tmp_path / "back" / "backtest.csv")
+    assert table["tested"].tolist() == ["2021-03"]
+
+
+def test_too_few_months_for_a_back_test_end_with_1(backtest, capsys):
+    assert backtest("2021-01..2021-02") == 1
+    assert "2 months are too few" in capsys.readouterr().err

@@ -1,0 +1,257 @@
+"""A month from TLC: fetched once, remembered, and what is said when it cannot be had."""
+
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tlc import Answer, Tlc
+
+from taxi_duration.data.download import RepublishedWarning, fetch_month
+from taxi_duration.data.files import sha256
+from taxi_duration.errors import SourceError
+from taxi_duration.months import GREEN, YELLOW, Month
+
+JANUARY = Month(2021, 1)
+FILE = GREEN.file(JANUARY)
+
+
+@pytest.fixture
+def fetch(tlc, folder):
+    """Fetch January into the folder."""
+    return lambda **how: fetch_month(JANUARY, cache=folder, base_url=tlc.url, progress=False, **how)
+
+
+@pytest.fixture
+def published(tlc, month_bytes):
+    """A server that has January."""
+    tlc.gives(FILE, Answer(month_bytes))
+    return tlc
+
+
+@pytest.fixture(scope="module")
+def hopeless(tmp_path_factory, month_bytes):
+    """What three servers that never recover lead to: all tried at once, since each try waits."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with Tlc() as broken, Tlc() as cut, ThreadPoolExecutor() as pool:
+        broken.gives(FILE, Answer(status=500))
+        cut.gives(FILE, Answer(month_bytes[:1000], promised=len(month_bytes)))
+        places = {"error": broken.url, "cut off": cut.url, "nobody": nobody}
+        tries = {
+            name: (pool.submit(_refusal, url, tmp_path_factory.mktemp("hopeless")))
+            for name, url in places.items()
+        }
+        found = {name: answer.result() for name, answer in tries.items()}
+        return {**found, "asked": broken.asked[FILE]}
+
+
+def _refusal(url, cache):
+    with pytest.raises(SourceError) as refusal:
+        fetch_month(JANUARY, cache=cache, base_url=url, progress=False)
+    return str(refusal.value), list(cache.iterdir())
+
+
+def test_a_month_is_downloaded_as_it_was_published(published, fetch, folder, month_bytes):
+    assert fetch() == folder / FILE
+    assert (folder / FILE).read_bytes() == month_bytes
+
+
+def test_its_digest_is_recorded_so_that_sha256sum_can_check_it(published, fetch, folder):
+    path = fetch()
+    assert (folder / "SHA256SUMS").read_text() == f"{sha256(path)}  {FILE}\n"
+
+
+def test_nothing_but_the_month_and_its_digest_is_left(published, fetch, folder):
+    fetch()
+    left = {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
+    assert left == {"SHA256SUMS", FILE}
+
+
+def test_a_month_that_is_there_is_not_downloaded_again(published, fetch):
+    assert fetch() == fetch()
+    assert published.asked[FILE] == 1
+
+
+def test_each_service_has_its_own_file(published, fetch, month_bytes):
+    published.gives("yellow_tripdata_2021-01.parquet", Answer(month_bytes))
+    assert fetch(service=YELLOW).name == "yellow_tripdata_2021-01.parquet"
+
+
+def test_address_and_folder_may_come_from_the_environment(published, folder, monkeypatch):
+    monkeypatch.setenv("TAXI_DURATION_TLC_URL", f"{published.url}/")
+    monkeypatch.setenv("TAXI_DURATION_CACHE", str(folder / "new" / "cache"))
+    assert fetch_month(JANUARY, progress=False) == folder / "new" / "cache" / FILE
+
+
+def test_the_address_given_wins_over_the_environment(published, fetch, monkeypatch):
+    monkeypatch.setenv("TAXI_DURATION_TLC_URL", "http://127.0.0.1:9")
+    fetch()
+    assert published.asked[FILE] == 1
+
+
+def test_progress_is_shown_where_it_is_asked_for(published, folder, capsys):
+    fetch_month(JANUARY, cache=folder, base_url=published.url, progress=True)
+    assert FILE in capsys.readouterr().err
+
+
+def test_no_progress_is_shown_otherwise_but_on_a_terminal(published, folder, capsys):
+    fetch_month(JANUARY, cache=folder, base_url=published.url)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_unpublished_month_is_said_to_be_late(tlc, fetch, folder, status):
+    tlc.gives(FILE, Answer(status=status))
+    with pytest.raises(SourceError) as refusal:
+        fetch()
+    assert str(refusal.value) == (
+        f"TLC has not published {FILE}. It is about two months late: choose an earlier month than "
+        "2021-01, or try again later."
+    )
+    assert tlc.asked[FILE] == 1
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("trouble", ["error", "cut off"])
+def test_a_server_that_recovers_is_asked_again(tlc, fetch, month_bytes, trouble):
+    bad = {"error": Answer(status=503), "cut off": Answer(month_bytes[:1000], promised=9999)}
+    tlc.gives(FILE, bad[trouble], Answer(month_bytes))
+    assert fetch().read_bytes() == month_bytes
+    assert tlc.asked[FILE] == 2
+
+
+@pytest.mark.parametrize("trouble", ["error", "cut off", "nobody"])
+def test_a_server_that_does_not_recover_is_given_up(hopeless, trouble):
+    said, left = hopeless[trouble]
+    assert f"/{FILE} could not be downloaded, tried 4 times: " in said
+    assert said.endswith("Check the network, or name a mirror with TAXI_DURATION_TLC_URL.")
+    assert left == []
+
+
+def test_it_is_asked_four_times_before(hopeless):
+    assert hopeless["asked"] == 4
+
+
+def test_a_page_in_place_of_the_month_is_refused(tlc, fetch, folder):
+    tlc.gives(FILE, Answer(b"<html>Log in to this network</html>"))
+    with pytest.raises(SourceError, match="sent is not a month of trips"):
+        fetch()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_month_published_again_is_said_so_and_the_old_copy_kept(
+    published, fetch, raw, folder, month_bytes
+):
+    path = fetch()
+    raw[:-1].to_parquet(folder / "fresh", engine="pyarrow")
+    published.gives(FILE, Answer((folder / "fresh").read_bytes()))
+    with pytest.warns(RepublishedWarning, match=rf"published {FILE} again.*The old copy is kept"):
+        assert fetch(again=True) == path
+    assert path.read_bytes() == month_bytes
+
+
+def test_a_month_that_was_not_published_again_is_not_talked_about(published, fetch, recwarn):
+    assert fetch() == fetch(again=True)
+    assert published.asked[FILE] == 2
+    assert len(recwarn) == 0
+
+
+def test_a_lost_copy_is_not_replaced_by_another_publication(published, fetch, raw, folder):
+    fetch().unlink()
+    raw[:-1].to_parquet(folder / "fresh", engine="pyarrow")
+    published.gives(FILE, Answer((folder / "fresh").read_bytes()))
+    with pytest.raises(SourceError, match=r"To take it, delete its line in .*SHA256SUMS"):
+        fetch()
+    assert not (folder / FILE).exists()
+
+
+def test_a_copy_that_was_changed_is_refused(published, fetch):
+    path = fetch()
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(SourceError, match=r"is not what was downloaded.*Delete it and fetch it"):
+        fetch()
+
+
+def test_a_file_that_was_put_there_by_hand_is_recorded_and_then_held_to_it(fetch, january):
+    assert fetch() == january
+    january.write_bytes(january.read_bytes() + b"!")
+    with pytest.raises(SourceError, match="is not what was downloaded"):
+        fetch()
+
+
+def test_digests_recorded_at_the_same_time_are_all_kept(tlc, folder, month_bytes):
+    files = [GREEN.file(Month(2021, number)) for number in range(1, 7)]
+    for file in files:
+        tlc.gives(file, Answer(month_bytes))
+    words = ["-m", "taxi_duration.cli.main", "fetch", "--cache", folder, "--base-url", tlc.url]
+    running = [
+        subprocess.Popen([sys.executable, *words, file[-15:-8]], stdout=subprocess.DEVNULL)
+        for file in files
+    ]
+    assert [process.wait() for process in running] == [0] * len(files)
+    recorded = (folder / "SHA256SUMS").read_text().splitlines()
+    assert [line.partition("  ")[2] for line in recorded] == files
+
+
+@pytest.mark.parametrize("spelled", ["{digest}  {name}", "{digest} *{name}"])
+def test_a_record_is_read_as_sha256sum_writes_it(fetch, january, spelled):
+    line = spelled.format(digest="0" * 64, name=january.name)
+    (january.parent / "SHA256SUMS").write_text(f"{line}\n")
+    with pytest.raises(SourceError, match="is not what was downloaded: sha256 000000000000"):
+        fetch()
+
+
+def test_a_record_that_is_no_text_is_refused_and_named(fetch, january):
+    (january.parent / "SHA256SUMS").write_bytes(b"\xff\xfe")
+    with pytest.raises(SourceError, match=r"SHA256SUMS cannot be read \(.*: restore it, or delete"):
+        fetch()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(tlc, read_only):
+    with pytest.raises(SourceError) as refusal:
+        fetch_month(JANUARY, cache=read_only, base_url=tlc.url, progress=False)
+    assert str(refusal.value).startswith(f"Cannot write to {str(read_only)!r} (")
+    assert tlc.asked == {}
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tlc, january):
+    with pytest.raises(SourceError, match=r"Cannot write to .* name another folder: --cache"):
+        fetch_month(JANUARY, cache=january, base_url=tlc.url, progress=False)
+
+
+FETCH_WITH_LITTLE_ROOM = """
+import resource, sys
+from taxi_duration.data.download import fetch_month
+from taxi_duration.errors import SourceError
+from taxi_duration.months import Month
+room, cache, url = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+try:
+    fetch_month(Month(2021, 1), cache=cache, base_url=url, progress=False)
+except SourceError as problem:
+    print(problem)
+"""
+
+
+def fetch_with_room_for(room, *, cache, url):
+    command = [sys.executable, "-c", FETCH_WITH_LITTLE_ROOM, str(room), str(cache), url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_folder_without_room_for_the_month_stays_empty(published, folder, month_bytes):
+    said = fetch_with_room_for(len(month_bytes) // 2, cache=folder, url=published.url)
+    assert said.startswith(f"Cannot write to {str(folder)!r} (File too large). Make room")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_without_room_for_the_digest_stays_as_it_was(published, folder, month_bytes):
+    others = "".join(f"{number:064d}  other-{number}.parquet\n" for number in range(1000))
+    (folder / "SHA256SUMS").write_text(others)
+    said = fetch_with_room_for(len(month_bytes) + 10, cache=folder, url=published.url)
+    sums = folder / "SHA256SUMS"
+    assert said.startswith(f"Cannot write {str(sums)!r}: File too large. Make room")
+    assert [path for path in folder.iterdir() if path.suffix != ".lock"] == [sums]
+    assert sums.read_text() == others

@@ -1,0 +1,408 @@
+"""Raw rows to rides of 1 to 60 minutes, whatever their types, and the rest counted by reason."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_duration.data.files import BLOCK
+from taxi_duration.data.rides import read_rides, refusals
+from taxi_duration.data.sample import make_month
+from taxi_duration.data.source import open_month
+from taxi_duration.data.trips import LEFT_OUT, ODD, Split, clean, load_rides, load_split, load_trips
+from taxi_duration.errors import MonthError, SchemaError, SourceError
+from taxi_duration.months import GREEN, SERVICES, YELLOW, Month
+
+JANUARY = Month(2021, 1)
+SECONDS = st.integers(-90_000, 90_000) | st.sampled_from([-1, 0, 59, 60, 61, 3599, 3600, 3601])
+RIDES = st.tuples(
+    st.none() | st.integers(-90_000, 40 * 86_400),
+    st.none() | SECONDS,
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.none() | st.floats(-10, 300_000),
+)
+MONTHS = st.tuples(st.just((0, 600, 74, 41, 1.5)), st.lists(RIDES, max_size=30)).map(
+    lambda rows: make_rides([rows[0], *rows[1]])
+)
+
+
+def make_rides(rows):
+    """Make a frame as `Trips` has it: pick-up and duration in seconds, one ride kept at least."""
+    columns = ["pickup", "lasting", "PULocationID", "DOLocationID", "trip_distance"]
+    rows = pd.DataFrame(rows, columns=columns)
+    pickup, lasting = (
+        pd.to_timedelta(rows[name].astype(float), "s") for name in ("pickup", "lasting")
+    )
+    rides = rows[columns[2:]].astype({"trip_distance": float})
+    start = pd.Timestamp(JANUARY.start) + pickup
+    times = {"pickup_datetime": start, "dropoff_datetime": start + lasting}
+    duration = (times["dropoff_datetime"] - start).dt.total_seconds() / 60
+    return rides.assign(**times, duration=duration)
+
+
+def cleaned(rides):
+    return clean(rides, month=JANUARY, service=GREEN)
+
+
+@given(MONTHS)
+def test_kept_and_left_out_are_all(rides):
+    trips = cleaned(rides)
+    assert len(trips) + trips.left_out.sum() == len(rides)
+
+
+@given(MONTHS)
+def test_rides_are_kept_by_their_duration_alone(rides):
+    kept = rides["duration"].between(1, 60)
+    pd.testing.assert_frame_equal(cleaned(rides).frame, rides[kept].reset_index(drop=True))
+
+
+@given(MONTHS, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_does_not_matter(rides, random):
+    order = random.sample(range(len(rides)), len(rides))
+    one, other = cleaned(rides), cleaned(rides.iloc[order])
+    assert one.left_out.to_dict() == other.left_out.to_dict()
+    assert one.odd.to_dict() == other.odd.to_dict()
+    columns = list(rides.columns)
+    in_order = [trips.frame.sort_values(columns, ignore_index=True) for trips in (one, other)]
+    pd.testing.assert_frame_equal(*in_order)
+
+
+@given(MONTHS)
+def test_to_clean_twice_is_to_clean_once(rides):
+    once = cleaned(rides)
+    twice = cleaned(once.frame)
+    pd.testing.assert_frame_equal(twice.frame, once.frame)
+    assert twice.odd.to_dict() == once.odd.to_dict()
+    assert twice.left_out.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("pickup", "lasting", "reason"),
+    [
+        (None, 600, "no pick-up or drop-off time"),
+        (0, None, "no pick-up or drop-off time"),
+        (0, -1, "drop-off before pick-up"),
+        (0, 0, "under 1 minute"),
+        (0, 59, "under 1 minute"),
+        (0, 3601, "over 60 minutes"),
+        (0, 86_399, "over 60 minutes"),
+    ],
+)
+def test_a_row_is_left_out_for_one_reason(pickup, lasting, reason):
+    trips = cleaned(make_rides([(0, 600, 74, 41, 1.5), (pickup, lasting, 74, 41, 1.5)]))
+    assert trips.left_out.to_dict() == {**dict.fromkeys(LEFT_OUT, 0), reason: 1}
+
+
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_a_ride_of_exactly_1_or_60_minutes_is_kept(seconds):
+    assert len(cleaned(make_rides([(0, seconds, 74, 41, 1.5)]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("ride", "reason"),
+    [
+        ((0, 600, 74, 41, None), "distance missing or infinite"),
+        ((0, 600, 74, 41, 0.0), "distance 0 or less"),
+        ((0, 600, 74, 41, -3.0), "distance 0 or less"),
+        ((0, 600, 74, 41, 60.1), "distance over 60 miles"),
+        ((0, 600, 264, 41, 1.5), "zone unknown (264, 265)"),
+        ((0, 600, 74, 265, 1.5), "zone unknown (264, 265)"),
+        ((0, 600, 0, 41, 1.5), "zone not one of 1 to 265"),
+        ((0, 600, 74, 266, 1.5), "zone not one of 1 to 265"),
+        ((-1, 600, 74, 41, 1.5), "pick-up outside the month"),
+        ((31 * 86_400, 600, 74, 41, 1.5), "pick-up outside the month"),
+    ],
+)
+def test_an_odd_ride_is_kept_and_counted(ride, reason):
+    trips = cleaned(make_rides([ride]))
+    assert len(trips) == 1
+    assert trips.odd.to_dict() == {**dict.fromkeys(ODD, 0), reason: 1}
+
+
+def test_a_ride_can_be_odd_in_several_ways():
+    trips = cleaned(make_rides([(-1, 600, 264, 41, 0.0)]))
+    assert trips.odd.sum() == 3
+
+
+def test_a_month_with_no_kept_ride_is_refused():
+    with pytest.raises(SchemaError) as refusal:
+        cleaned(make_rides([(0, 30, 74, 41, 1.5), (0, 4000, 74, 41, 1.5)]))
+    assert str(refusal.value) == (
+        "None of the 2 rows of green_tripdata_2021-01.parquet is a ride of 1 to 60 minutes. "
+        "Look at its pick-up and drop-off times, or choose another month."
+    )
+
+
+IDS = {"whole": "int64", "small": "int32", "floats": "float64"}
+UNITS = ["us", "ns"]
+
+
+@pytest.fixture(params=SERVICES.values(), ids=SERVICES)
+def service(request):
+    return request.param
+
+
+@pytest.fixture(params=IDS)
+def ids(request):
+    return IDS[request.param]
+
+
+@pytest.fixture(params=UNITS)
+def unit(request):
+    return request.param
+
+
+@pytest.fixture
+def any_kind(raw, folder, service, ids, unit):
+    """The same month as any year or service would have written it."""
+    spelling = dict(zip(GREEN.columns, service.columns, strict=True))
+    times = dict.fromkeys(list(service.columns)[:2], f"datetime64[{unit}]")
+    zones = dict.fromkeys(["PULocationID", "DOLocationID"], ids)
+    frame = raw.rename(columns=spelling).astype(times | zones)
+    frame.to_parquet(folder / service.file(JANUARY), engine="pyarrow")
+    return folder
+
+
+def test_all_kinds_of_files_read_alike(any_kind, service, january):
+    found = load_trips("2021-01", service=service, source=any_kind)
+    expected = load_trips("2021-01", source=january.parent)
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    assert found.left_out.to_dict() == expected.left_out.to_dict()
+
+
+def test_the_columns_and_types_are_those_that_are_promised(january, folder):
+    times, zones = "datetime64[us]", "int32"
+    assert load_trips("2021-01", source=folder).frame.dtypes.astype(str).to_dict() == {
+        "pickup_datetime": times,
+        "dropoff_datetime": times,
+        "PULocationID": zones,
+        "DOLocationID": zones,
+        "trip_distance": "float64",
+        "duration": "float64",
+    }
+
+
+@pytest.fixture
+def write(raw, folder):
+    """Write January, changed, and return its folder."""
+
+    def write(**changed):
+        raw.assign(**changed).to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
+        return folder
+
+    return write
+
+
+def test_a_missing_zone_is_the_unknown_zone(raw, write):
+    folder = write(PULocationID=raw["PULocationID"].astype(float).where(raw.index != 0))
+    rides = load_rides("2021-01", source=folder)
+    assert rides["PULocationID"].tolist() == [264, *raw["PULocationID"][1:]]
+
+
+@pytest.mark.parametrize("zone", [2**32 + 74, 74.7, np.inf, -np.inf, 0, -1, 266])
+def test_a_number_that_is_no_zone_is_counted_and_never_taken_for_one(write, zone):
+    trips = load_trips("2021-01", source=write(PULocationID=zone))
+    assert trips.odd["zone not one of 1 to 265"] == len(trips)
+    assert trips.frame["PULocationID"].unique().tolist() == [0]
+
+
+@pytest.mark.parametrize("zone", [2**32 + 74, 74.7, np.inf, -1, 266])
+def test_training_and_batch_agree_on_what_a_zone_is(write, zone):
+    (block,) = open_month("2021-01", source=write(DOLocationID=zone)).blocks()
+    reasons = refusals(read_rides(pd.DataFrame(block)))
+    assert set(reasons) >= {"DOLocationID is not one of TLC's zones 1 to 265"}
+
+
+@pytest.mark.parametrize("miles", [np.inf, -np.inf, np.nan])
+def test_a_distance_that_is_not_finite_is_missing(write, miles):
+    trips = load_trips("2021-01", source=write(trip_distance=miles))
+    assert trips.odd["distance missing or infinite"] == len(trips)
+    assert trips.frame["trip_distance"].isna().all()
+
+
+def test_a_column_without_any_value_is_one_of_missing_values(write):
+    trips = load_trips("2021-01", source=write(trip_distance=None))
+    assert trips.odd["distance missing or infinite"] == len(trips)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC"])
+def test_times_with_a_zone_are_read_on_new_yorks_clock(raw, write, january, zone):
+    expected = load_trips("2021-01", source=january.parent).frame
+    columns = ("lpep_pickup_datetime", "lpep_dropoff_datetime")
+    zoned = {name: raw[name].dt.tz_localize("America/New_York") for name in columns}
+    folder = write(**{name: times.dt.tz_convert(zone) for name, times in zoned.items()})
+    pd.testing.assert_frame_equal(load_trips("2021-01", source=folder).frame, expected)
+
+
+def test_a_month_saved_with_arrows_types_reads_alike(raw, folder, january):
+    expected = load_trips("2021-01", source=folder).frame
+    raw.convert_dtypes(dtype_backend="pyarrow").to_parquet(january, engine="pyarrow")
+    pd.testing.assert_frame_equal(load_trips("2021-01", source=folder).frame, expected)
+
+
+def test_a_column_that_is_there_twice_is_named(raw, folder, january):
+    table = pa.Table.from_pandas(raw, preserve_index=False)
+    pq.write_table(table.append_column("trip_distance", table["trip_distance"]), january)
+    with pytest.raises(SchemaError, match="column 'trip_distance' is there 2 times"):
+        load_trips("2021-01", source=folder)
+
+
+def test_both_engines_give_the_same_rides(january, folder):
+    found, expected = (
+        load_trips("2021-01", source=folder, engine=engine) for engine in ("fastparquet", "pyarrow")
+    )
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+
+
+def test_rides_are_gathered_from_all_blocks(raw, folder, january):
+    once, times = load_trips("2021-01", source=folder), BLOCK // len(raw) + 1
+    pd.concat([raw] * times).to_parquet(january, engine="pyarrow")
+    found = load_trips("2021-01", source=folder)
+    expected = pd.concat([once.frame] * times, ignore_index=True)
+    pd.testing.assert_frame_equal(found.frame, expected)
+    assert found.left_out.equals(times * once.left_out)
+    assert found.odd.equals(times * once.odd)
+
+
+def test_missing_values_are_rows_and_not_errors(raw, write):
+    pickup = raw["lpep_pickup_datetime"].where(raw.index != 0)
+    folder = write(lpep_pickup_datetime=pickup, trip_distance=np.nan)
+    trips = load_trips("2021-01", source=folder)
+    assert trips.left_out["no pick-up or drop-off time"] == 1
+    assert trips.odd["distance missing or infinite"] == len(trips)
+
+
+def test_columns_known_only_after_the_ride_are_not_read(write):
+    with_them = load_trips("2021-01", source=write(RatecodeID=5.0, fare_amount=99.0))
+    without = load_trips("2021-01", source=write())
+    pd.testing.assert_frame_equal(with_them.frame, without.frame)
+
+
+def test_where_a_month_came_from_stays_with_it(january, folder):
+    trips = load_trips("2021-01", source=folder)
+    assert (trips.months, trips.service) == ((JANUARY,), GREEN)
+    assert list(trips.sha256) == [january.name]
+
+
+def test_all_rows_can_be_had_each_with_the_reason_why_it_is_left_out(january, folder, raw):
+    rides, trips = load_rides("2021-01", source=folder), load_trips("2021-01", source=folder)
+    assert len(rides) == len(raw)
+    assert rides["left_out"].value_counts().to_dict() == trips.left_out.to_dict()
+    assert rides["left_out"].isna().sum() == len(trips)
+
+
+@pytest.mark.parametrize("column", GREEN.columns)
+def test_a_missing_column_is_named(raw, folder, column):
+    raw.drop(columns=column).to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
+    with pytest.raises(SchemaError) as refusal:
+        load_trips("2021-01", source=folder)
+    assert str(refusal.value) == (
+        "green_tripdata_2021-01.parquet does not hold green taxi trips: "
+        f"column {column!r} is missing. Choose another file or service."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "said"),
+    [
+        ("trip_distance", "2.5", "column 'trip_distance' has type large_string, not numbers"),
+        ("trip_distance", True, "column 'trip_distance' has type bool, not numbers"),
+        ("PULocationID", "Astoria", "column 'PULocationID' has type large_string, not numbers"),
+        (
+            "lpep_pickup_datetime",
+            "noon",
+            "'lpep_pickup_datetime' has type large_string, not datetimes",
+        ),
+        ("lpep_dropoff_datetime", 12, "'lpep_dropoff_datetime' has type int64, not datetimes"),
+    ],
+)
+def test_a_column_of_the_wrong_type_is_named(write, column, wrong, said):
+    with pytest.raises(SchemaError) as refusal:
+        load_trips("2021-01", source=write(**{column: wrong}))
+    assert said in str(refusal.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(raw, folder):
+    wrong = raw.drop(columns="DOLocationID").assign(trip_distance="far")
+    wrong.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
+    with pytest.raises(SchemaError) as refusal:
+        load_trips("2021-01", source=folder)
+    assert "column 'DOLocationID' is missing; column 'trip_distance' has" in str(refusal.value)
+
+
+def test_a_yellow_file_under_a_green_name_is_refused(raw, folder):
+    yellow = raw.rename(columns=dict(zip(GREEN.columns, YELLOW.columns, strict=True)))
+    yellow.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
+    with pytest.raises(SchemaError, match="column 'lpep_pickup_datetime' is missing"):
+        load_trips("2021-01", source=folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"month": "2021-13"}, "Month '2021-13' does not exist"),
+        ({"month": "2021-01", "service": "purple"}, "Service 'purple' is unknown"),
+    ],
+)
+def test_an_unknown_month_or_service_is_refused(asked, said):
+    with pytest.raises(MonthError, match=said):
+        load_trips(**asked)
+
+
+def test_a_month_that_the_folder_does_not_have_is_refused(january, folder):
+    with pytest.raises(SourceError, match=r"has no green_tripdata_2021-02\.parquet"):
+        load_trips("2021-02", source=folder)
+
+
+@pytest.mark.parametrize("months", [("2021-02", "2021-01", "2021-03"), ("2021-01", "2021-02") * 2])
+def test_months_out_of_order_are_refused_before_any_is_read(months, tmp_path):
+    with pytest.raises(MonthError, match=r"Choose months in the order train, valid, test\."):
+        load_split(*months[:3], source=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("month", ["2021-01", "2020-12"])
+def test_a_month_that_does_not_come_after_the_one_learned_from_is_refused(month, tmp_path):
+    with pytest.raises(MonthError, match=f"valid month {month} does not come after"):
+        load_trips(month, source=tmp_path / "nowhere", after="2021-01")
+
+
+def test_a_split_tells_how_many_rows_of_each_part_were_kept_and_left_out():
+    split = load_split("2021-01", "2021-02", "2021-03")
+    rows = split.rows()
+    assert list(rows.columns) == ["kept", *LEFT_OUT]
+    assert rows["kept"].to_dict() == {name: len(trips) for name, trips in split._asdict().items()}
+
+
+def test_a_split_and_all_its_rows_are_of_the_service_and_source_asked_for(tmp_path):
+    months = [Month(2021, number) for number in (1, 2, 3)]
+    for month in months:
+        rows = make_month(month, rows=200, service=YELLOW)
+        rows.to_parquet(tmp_path / YELLOW.file(month), engine="pyarrow")
+    split = load_split(*months, service="yellow", source=tmp_path)
+    assert [part.service for part in split] == [YELLOW] * 3
+    assert [list(part.sha256) for part in split] == [[YELLOW.file(month)] for month in months]
+    assert len(load_rides(months[0], service="yellow", source=tmp_path)) == 200
+
+
+def test_cleaned_rides_carry_the_digests_that_are_given():
+    rides = make_rides([(0, 600, 74, 41, 1.5)])
+    assert clean(rides, month=JANUARY, service=GREEN, sha256={"a": "1"}).sha256 == {"a": "1"}
+
+
+def test_two_months_together_keep_their_provenance(split):
+    both = split.train + split.valid
+    assert both.service == GREEN
+    assert both.frame.index.equals(pd.RangeIndex(len(both)))
+    assert len(both) == len(split.train) + len(split.valid)
+    assert both.months == (JANUARY, JANUARY.next())
+    assert both.sha256 == {**split.train.sha256, **split.valid.sha256}
+    assert (both.left_out == split.train.left_out + split.valid.left_out).all()
+
+
+def test_a_split_is_three_months_by_name(split):
+    assert Split._fields == ("train", "valid", "test")
+    assert split.valid.months == (Month(2021, 2),)

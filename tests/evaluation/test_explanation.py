@@ -1,0 +1,90 @@
+"""Why a ride is predicted to take its minutes: the reasons add up, and say what is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taxi_duration import plots
+from taxi_duration.errors import ModelError, SchemaError
+from taxi_duration.evaluation.explanation import AVERAGE, BECAUSE, explain, influence
+from taxi_duration.models.estimator import Estimator
+from taxi_duration.models.features import RideFeatures
+from taxi_duration.models.intervals import Intervals
+from taxi_duration.models.training import MODELS
+
+SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
+
+
+@pytest.fixture(scope="module")
+def make_estimator(fit_quickly):
+    return lambda name: Estimator(name, MODELS[name].inputs, fit_quickly(name).pipeline, SURE)
+
+
+@pytest.fixture(scope="module", params=["xgboost", "quote"])
+def estimator(request, make_estimator):
+    return make_estimator(request.param)
+
+
+@pytest.fixture(scope="module")
+def asked(rides):
+    return rides.iloc[[5, 50, 500]]
+
+
+def test_the_reasons_of_a_ride_add_up_to_its_prediction(estimator, asked):
+    found = explain(estimator, asked).groupby("ride")["minutes"].sum()
+    np.testing.assert_allclose(found, estimator.predict(asked)["duration"], atol=1e-3)
+
+
+def test_the_first_reason_is_the_average_ride_and_the_same_for_all(estimator, asked):
+    found = explain(estimator, asked).groupby("ride").first()
+    assert set(found["because"]) == {AVERAGE}
+    assert found["minutes"].nunique() == 1
+
+
+def test_a_reason_says_what_was_known_of_the_ride(make_estimator, asked):
+    found = explain(make_estimator("xgboost"), asked).query("ride == 50").set_index("because")
+    ride = asked.loc[50]
+    assert found.loc["distance", "value"] == f"{ride.trip_distance:.1f} miles"
+    assert found.loc["pick-up zone", "value"] == str(ride.PULocationID)
+    assert found.loc["time of day", "value"] == f"{ride.pickup_datetime:%H:%M}"
+
+
+@pytest.mark.parametrize("distance", [True, False])
+def test_each_feature_stands_behind_exactly_one_reason(rides, distance):
+    features = RideFeatures(distance=distance).fit(rides, rides["duration"])
+    made_of = [name for names in BECAUSE.values() for name in names]
+    assert len(made_of) == len(set(made_of))
+    assert set(features.get_feature_names_out()) <= set(made_of)
+
+
+def test_of_many_rides_the_strongest_reason_comes_first(estimator, rides):
+    found = influence(estimator, rides, rows=300)
+    assert set(found["because"]) == set(BECAUSE)
+    assert found["minutes"].is_monotonic_decreasing
+    assert (found["minutes"] >= 0).all()
+
+
+def test_a_model_that_cannot_say_why_is_told(make_estimator, asked):
+    with pytest.raises(ModelError, match="Model 'ridge' cannot say why"):
+        explain(make_estimator("ridge"), asked)
+
+
+def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, asked):
+    table = explain(estimator, asked).query("ride == 500")
+    (axes,) = plots.reasons(table).figure.axes
+    minutes = estimator.predict(asked)["duration"][500]
+    assert axes.lines[0].get_xdata()[0] == pytest.approx(minutes, abs=1e-3)
+    assert axes.get_title(loc="left") == f"Why {minutes:.1f} minutes"
+    assert len(axes.patches) == len(table)
+
+
+def test_the_picture_of_influences_has_a_bar_for_each(estimator, rides):
+    table = influence(estimator, rides, rows=100)
+    (axes,) = plots.influences(table, model=estimator.name).figure.axes
+    assert [bar.get_width() for bar in axes.patches] == table["minutes"].tolist()
+
+
+@pytest.mark.parametrize("draw", [plots.reasons, plots.influences])
+def test_without_rows_nothing_is_drawn(draw):
+    with pytest.raises(SchemaError):
+        draw(pd.DataFrame(columns=["because", "value", "minutes"]))

@@ -1,0 +1,145 @@
+"""Zones as numbers, medians by group, and the map that the trips draw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taxi_duration.models.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
+
+CITY = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=4, max_size=12, unique=True
+).map(lambda places: np.array(places, dtype=float))
+
+
+def ride_everywhere(places, *, first=1):
+    """Make two rides between any two places, one each way, as far as the crow flies."""
+    here, there = np.nonzero(~np.eye(len(places), dtype=bool))
+    miles = np.hypot(*(places[here] - places[there]).T)
+    return pd.DataFrame(
+        {"PULocationID": here + first, "DOLocationID": there + first, "trip_distance": miles}
+    )
+
+
+def distances(coordinates):
+    return np.linalg.norm(coordinates[:, None] - coordinates[None], axis=-1)
+
+
+def learned(rides):
+    return ZoneMap().fit(rides).coordinates_
+
+
+@given(CITY)
+def test_a_flat_city_is_recovered(places):
+    found = learned(ride_everywhere(places))[1 : len(places) + 1]
+    np.testing.assert_allclose(distances(found), distances(places), atol=1e-3)
+
+
+@given(CITY, st.randoms(use_true_random=False))
+def test_the_order_of_the_rides_does_not_matter(places, random):
+    rides = ride_everywhere(places)
+    order = random.sample(range(len(rides)), len(rides))
+    np.testing.assert_array_equal(learned(rides.iloc[order]), learned(rides))
+
+
+@given(CITY)
+def test_the_way_back_says_the_same_as_the_way_there(places):
+    rides = ride_everywhere(places)
+    back = rides.rename(columns={"PULocationID": "DOLocationID", "DOLocationID": "PULocationID"})
+    np.testing.assert_array_equal(learned(back), learned(rides))
+
+
+def test_pairs_that_nobody_rode_are_filled_in_by_the_shortest_way():
+    street = np.array([[0.0, 0], [3, 0], [5, 0], [9, 0]])
+    rides = ride_everywhere(street)
+    neighbours = rides[abs(rides["PULocationID"] - rides["DOLocationID"]) == 1]
+    found = learned(neighbours)[1:5]
+    np.testing.assert_allclose(distances(found), distances(street), atol=1e-3)
+
+
+SQUARE = ride_everywhere(np.array([[0.0, 0], [0, 4], [4, 0], [4, 4]]))
+
+
+@pytest.mark.parametrize("distance", [0.0, -2.0, 61.0, np.nan])
+def test_a_distance_that_no_ride_can_have_draws_nothing(distance):
+    wrong = SQUARE.assign(trip_distance=distance)
+    np.testing.assert_array_equal(learned(pd.concat([SQUARE, wrong])), learned(SQUARE))
+
+
+@pytest.mark.parametrize("zone", [0, 264, 265, 9999])
+def test_a_zone_that_is_nowhere_is_not_on_the_map(zone):
+    nowhere = SQUARE.assign(DOLocationID=zone)
+    np.testing.assert_array_equal(learned(pd.concat([SQUARE, nowhere])), learned(SQUARE))
+
+
+def test_a_pair_that_was_ridden_once_is_not_believed():
+    once = pd.DataFrame({"PULocationID": [1], "DOLocationID": [9], "trip_distance": [3.0]})
+    assert np.isnan(learned(pd.concat([SQUARE, once]))[9]).all()
+
+
+def test_zones_that_no_ride_connects_to_the_others_are_missing():
+    island = ride_everywhere(np.array([[0.0, 0], [1, 0]]), first=100)
+    found = learned(pd.concat([SQUARE, island]))
+    assert np.flatnonzero(~np.isnan(found[:, 0])).tolist() == [1, 2, 3, 4]
+
+
+def test_too_few_zones_make_no_map():
+    assert np.isnan(learned(SQUARE[:0])).all()
+    assert len(ZoneMap().fit(SQUARE[:0]).places()) == 0
+
+
+def test_the_columns_are_both_ends_the_way_and_the_straight_line(rides):
+    zone_map = ZoneMap().fit(rides)
+    found = pd.DataFrame(zone_map.transform(rides), columns=zone_map.get_feature_names_out())
+    pickup = zone_map.coordinates_[rides["PULocationID"]]
+    np.testing.assert_array_equal(found[["pickup_x", "pickup_y", "pickup_z"]], pickup)
+    np.testing.assert_array_equal(found["way_x"], found["dropoff_x"] - found["pickup_x"])
+    line = np.hypot(found["way_x"], found["way_y"])
+    np.testing.assert_array_equal(found["straight_line"], line)
+
+
+def test_a_zone_never_seen_is_missing_and_not_an_error():
+    unseen = SQUARE[:1].assign(PULocationID=263)
+    found = ZoneMap().fit(SQUARE).transform(unseen)
+    assert np.isnan(found[0, :3]).all()
+    assert not np.isnan(found[0, 3:6]).any()
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+def test_the_drawn_map_has_north_up_and_east_to_the_right(mirror):
+    city = {14: (0, 0), 75: (-1, 9), 100: (5, 3), 130: (9, 6), 200: (0, 20)}
+    zones, places = list(city), np.array(list(city.values()), dtype=float)
+    rides = ride_everywhere(places[:, ::mirror], first=0)
+    numbers = {end: np.array(zones)[rides[end]] for end in ("PULocationID", "DOLocationID")}
+    found = ZoneMap().fit(rides.assign(**numbers)).places()
+    assert found["zone"].tolist() == zones
+    drawn = found[["east", "north"]].to_numpy()
+    np.testing.assert_allclose(drawn - drawn[0], places, atol=1e-3)
+
+
+def test_turning_the_map_changes_no_distance(rides):
+    zone_map = ZoneMap().fit(rides)
+    places = zone_map.places()
+    flat = zone_map.coordinates_[places["zone"], :2]
+    drawn = places[["east", "north"]].to_numpy()
+    np.testing.assert_allclose(distances(drawn), distances(flat), rtol=1e-4)
+
+
+@given(st.lists(st.none() | st.floats(-1e9, 1e9) | st.integers(-300, 300)))
+def test_any_number_is_a_zone_or_none(numbers):
+    codes = zone_codes(pd.Series(numbers, dtype=float))
+    assert ((codes >= 0) & (codes < N_ZONES)).all()
+    known = [int(number) if number and 1 <= number < N_ZONES else 0 for number in numbers]
+    assert codes.tolist() == known
+
+
+def test_each_pair_has_a_number_of_its_own():
+    pickup, dropoff = np.divmod(np.arange(N_ZONES**2), N_ZONES)
+    assert len(np.unique(pair_codes(pickup, dropoff))) == N_ZONES**2
+
+
+def test_a_median_needs_as_many_values_as_are_asked_for():
+    codes, values = np.array([0, 1, 1]), np.array([5.0, 1.0, 3.0])
+    found = group_median(codes, values, size=3, at_least=2)
+    np.testing.assert_array_equal(found, [np.nan, 2.0, np.nan])

@@ -1,0 +1,104 @@
+"""Which notebooks are found, and which parameters are refused before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from taxi_duration.errors import NotebookError
+from taxi_duration.notebooks.discovery import check, find_notebooks, inspect, spelled
+
+HERE = Path(__file__).parents[1] / "broken_notebooks"
+STORY = HERE / "story.ipynb"
+UNREAD = HERE / "leaves_a_parameter_unread.ipynb"
+
+
+@pytest.fixture
+def stages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name in ("02_second", "01_first"):
+        (folder / f"{name}.ipynb").write_bytes(STORY.read_bytes())
+    (folder / ".02_second-checkpoint.ipynb").touch()
+    return folder
+
+
+def test_all_notebooks_are_found_in_the_order_of_their_names(stages):
+    assert [path.stem for path in find_notebooks()] == ["01_first", "02_second"]
+
+
+def test_named_notebooks_are_run_once_and_in_order(stages):
+    found = find_notebooks(["02_second", "01_first", "02_second"])
+    assert [path.stem for path in found] == ["01_first", "02_second"]
+
+
+def test_a_notebook_may_be_named_by_its_path():
+    assert find_notebooks([str(STORY)]) == [STORY]
+
+
+def test_another_folder_may_be_named():
+    assert STORY in find_notebooks(folder=HERE)
+
+
+def test_an_unknown_notebook_is_answered_with_the_nearest(stages):
+    with pytest.raises(NotebookError, match=r"'02_secnd'\. Did you mean '02_second'"):
+        find_notebooks(["02_secnd"])
+
+
+def test_a_folder_without_notebooks_is_refused(tmp_path):
+    with pytest.raises(NotebookError, match=r"There are no notebooks in .*--notebooks"):
+        find_notebooks(folder=tmp_path)
+
+
+def test_a_notebook_is_spelled_as_it_is_found(stages):
+    for path in (stages / "01_first.ipynb", STORY):
+        assert find_notebooks([spelled(path)])[0].resolve() == path
+
+
+def test_inspecting_tells_what_the_cell_declares():
+    service, rows, models, limit = inspect(STORY)
+    assert (service.annotation, service.default) == ("Literal['green', 'yellow']", "green")
+    assert [rows.default, models.default, limit.default] == [3, ["median"], None]
+    assert rows.help == "rides to make up"
+
+
+def test_a_notebook_without_parameters_declares_none():
+    assert inspect(HERE / "kills_its_kernel.ipynb") == ()
+
+
+def test_an_untyped_parameter_is_refused_by_name_of_the_notebook():
+    with pytest.raises(NotebookError, match="has_an_untyped_parameter: 'rows = 3' is not"):
+        inspect(HERE / "has_an_untyped_parameter.ipynb")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"worksheets": []}'])
+def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
+    path = tmp_path / "odd.ipynb"
+    path.write_text(content)
+    with pytest.raises(NotebookError, match="is not a notebook"):
+        inspect(path)
+
+
+def test_a_missing_notebook_is_refused(tmp_path):
+    with pytest.raises(NotebookError, match="cannot be read: No such file"):
+        inspect(tmp_path / "gone.ipynb")
+
+
+def test_each_notebook_gets_the_parameters_that_it_declares():
+    values = check([STORY, UNREAD], {"rows": "5", "service": "yellow"})
+    assert values == {STORY: {"rows": 5, "service": "yellow"}, UNREAD: {"service": "yellow"}}
+
+
+def test_a_parameter_that_no_notebook_declares_is_answered_with_the_nearest():
+    with pytest.raises(NotebookError, match=r"no parameter 'rowz'\. Did you mean 'rows'"):
+        check([STORY, UNREAD], {"rowz": 5})
+
+
+def test_a_value_of_a_wrong_type_is_refused_by_name_of_the_notebook():
+    with pytest.raises(NotebookError, match="story: Parameter 'rows' takes int, not 'many'"):
+        check([STORY], {"rows": "many"})
+
+
+def test_a_parameter_that_no_later_cell_reads_is_refused():
+    with pytest.raises(NotebookError, match="no cell reads the parameter 'colour'"):
+        check([UNREAD], {"colour": "blue"})

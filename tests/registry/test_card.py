@@ -1,0 +1,227 @@
+"""A model card says what the record says, and no figure beside."""
+
+import re
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from taxi_duration.errors import TrackingError
+from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
+from taxi_duration.registry.promotion import find_version, promote, register
+from taxi_duration.tracking.runs import files_of, read_record
+from taxi_duration.tracking.store import store_uri
+from taxi_duration.tracking.training import record
+
+NAME = "carded"
+WHY = "better | by <b>far</b>"
+NUMBER = re.compile(r"\d[\d,.]*\d|\d")
+
+
+@pytest.fixture(scope="module")
+def versions(new_store, split, tmp_path_factory):
+    """Two registered models of different runs; the second was promoted over the first."""
+    with new_store(tmp_path_factory.mktemp("cards")):
+        ridge = record("ridge", split)
+        trees = record("xgboost", split, n_estimators=40, max_depth=5, threads=1, refit=True)
+        first, second = (register(run.run_id, name=NAME) for run in (ridge, trees))
+        assert promote(first, split.test, why="the first", name=NAME).accepted
+        assert promote(second, split.test, why=WHY, name=NAME).accepted
+        yield [find_version(each.address) for each in (first, second)]
+
+
+@pytest.fixture(scope="module")
+def cards(versions):
+    return [make_card(version) for version in versions]
+
+
+def table_of(card, *titles):
+    """The lines of the table with these titles, as the card has them."""
+    _, _, after = card.markdown.partition(f"| {' | '.join(titles)} |\n")
+    rows = takewhile(lambda line: line.startswith("|"), after.splitlines())
+    return [line.strip("| ").split(" | ") for line in rows][1:]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["first", "second"])
+def test_the_errors_are_those_of_the_record(cards, versions, which):
+    metrics = read_record(versions[which].run_id).metrics
+    lines = {"train": "train", "valid": "valid", "test": "test"}
+    lines |= {f"naive, {part}": f"naive_{part}" for part in lines}
+    assert table_of(cards[which], "month", "rmse", "mae", "bias", "within 5 minutes") == [
+        [
+            name,
+            f"{metrics[f'{key}_rmse']:.2f}",
+            f"{metrics[f'{key}_mae']:.2f}",
+            f"{metrics[f'{key}_bias']:.2f}",
+            f"{metrics[f'{key}_within_5']:.1%}",
+        ]
+        for name, key in lines.items()
+    ]
+
+
+def test_the_coverage_is_that_of_the_test_month(cards, versions):
+    metrics = read_record(versions[1].run_id).metrics
+    names = {"all": "all", "under 10": "under_10", "10-25": "10-25", "over 25": "over_25"}
+    assert table_of(cards[1], "predicted", "coverage", "width") == [
+        [name, f"{metrics[f'test_coverage_{key}']:.1%}", f"{metrics[f'test_width_{key}']:.2f}"]
+        for name, key in names.items()
+    ]
+
+
+def test_the_costs_are_those_of_the_record_and_of_the_gate(cards, versions):
+    metrics = read_record(versions[1].run_id).metrics
+    lines = [
+        f"| size on disk, in MB | {metrics['model_bytes'] / 1e6:.2f} |",
+        f"| seconds of the fit | {metrics['fit_seconds']:.2f} |",
+        f"| seconds of the refit | {metrics['refit_seconds']:.2f} |",
+        f"| rides a second, at the gate | {versions[1].verdict.rows_per_second:,.0f} |",
+    ]
+    assert "\n".join(lines) in cards[1].markdown
+
+
+def test_the_rows_are_those_that_were_kept_and_left_out(cards, split):
+    counts = split.rows()
+    assert table_of(cards[0], "month", *counts) == [
+        [part, *(f"{number:,}" for number in counts.loc[part])] for part in counts.index
+    ]
+
+
+SLICES = """month,by,slice,rmse,mae,bias,within_5,rows
+valid,distance,0-1,1,1,0.25,1,60
+valid,distance,1-2,9,9,0.5,1,60
+test,distance,0-1,3,3,-0.5,1,50
+test,distance,1-2,2,2,-0.25,1,1200
+test,hour,8,7,7,1,1,49
+valid,hour,9,4,4,2,1,60
+test,hour,9,2,2,0.75,1,10
+"""
+
+
+@pytest.fixture
+def sliced(versions):
+    """The card of a run with such figures by slice; afterwards the run is as it was."""
+    store = Path(store_uri().removeprefix("sqlite:///")).parent
+    file = store / "artifacts" / versions[0].run_id / "artifacts" / "slices.csv"
+    before = file.read_text()
+
+    def sliced(text):
+        file.write_text(text)
+        return make_card(versions[0])
+
+    yield sliced
+    file.write_text(before)
+
+
+TITLES = ["valid rmse", "test rmse", "valid bias", "test bias", "test rows"]
+
+
+@pytest.mark.parametrize(
+    ("by", "lines"),
+    [
+        ("distance", [["0-1", "1.00", "3.00", "0.25", "-0.50", "50"],
+                      ["1-2", "9.00", "2.00", "0.50", "-0.25", "1,200"]]),
+        ("hour", [["8", "none", "7.00", "none", "1.00", "49"],
+                  ["9", "4.00", "2.00", "2.00", "0.75", "10"]]),
+    ],
+)  # fmt: skip
+def test_a_slice_has_the_figures_of_each_month_in_its_column(sliced, by, lines):
+    assert table_of(sliced(SLICES), by, *TITLES) == lines
+
+
+def test_the_hardest_slice_is_that_of_the_test_month_with_50_rides(sliced):
+    said = 'Rides by distance "0-1" were the hardest of the test month: rmse 3.00 minutes on 50'
+    assert said in sliced(SLICES).markdown
+
+
+def test_of_fewer_rides_none_is_the_hardest(sliced):
+    few = SLICES.replace(",50\n", ",49\n").replace(",1200\n", ",49\n")
+    assert "the hardest of the test month" not in sliced(few).markdown
+
+
+def test_cards_of_different_runs_have_different_figures(cards):
+    errors = [
+        re.findall(r"^\| (?:test|valid|train) \|.*\..*$", card.markdown, re.M) for card in cards
+    ]
+    assert len(errors[0]) == 3
+    assert not set(errors[0]) & set(errors[1])
+
+
+@pytest.mark.parametrize("name", ["card.md.j2", "card.html.j2"])
+def test_no_figure_is_typed_into_a_template(name):
+    text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|<[^>]*>", "", (TEMPLATES / name).read_text())
+    assert NUMBER.findall(text) == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["Fares", "Judging drivers", "Other cities", "Planned against driven", "Drift", "By hour",
+     "naive, test", "over 25", "taxi-duration reproduce carded/2", "taxi-duration rollback"],
+)  # fmt: skip
+def test_a_card_tells_what_a_reader_has_to_know(cards, word):
+    assert word in cards[1].markdown
+
+
+def test_a_refit_is_told(cards):
+    assert ["learned once more from both" in card.markdown for card in cards] == [False, True]
+
+
+def test_the_former_champion_is_what_it_was_compared_with(cards):
+    assert "Against version 1, on the gate's rides" in cards[1].markdown
+
+
+def test_a_gate_that_used_the_test_month_is_declared(cards):
+    assert "That is the test month" in cards[0].markdown
+
+
+def test_a_promotion_is_told_with_its_reason(cards):
+    assert r"better \| by \<b>far\</b>" in cards[1].markdown
+
+
+def test_the_page_takes_what_was_written_as_text(cards):
+    assert "better | by &lt;b&gt;far&lt;/b&gt;" in cards[1].html
+
+
+def test_the_page_loads_nothing_from_anywhere(cards):
+    assert not re.search(r"""(?:src|href)=|url\(|@import|<script""", cards[1].html)
+    assert cards[1].html.count("<table>") > 5
+
+
+def test_a_version_that_no_gate_has_seen_has_a_card(versions, split):
+    unseen = record("ridge", split, alpha=2.0)
+    card = make_card(register(unseen.run_id, name=versions[0].name))
+    assert "The gate has not been asked" in card.markdown
+    assert "It has never been champion" in card.markdown
+
+
+def test_a_card_is_attached_to_run_and_version(cards):
+    attach_card(cards[0])
+    run_id = cards[0].version.run_id
+    tags = MlflowClient().get_model_version(NAME, "1").tags
+    assert files_of(run_id, "card") == ["card/carded-1.html", "card/carded-1.md"]
+    assert tags["card"] == f"runs:/{run_id}/card/carded-1.html"
+
+
+def test_a_card_is_saved_as_two_files(cards, tmp_path):
+    paths = cards[0].save(tmp_path / "cards")
+    assert [path.name for path in paths] == ["carded-1.md", "carded-1.html"]
+    assert paths[0].read_text() == cards[0].markdown
+
+
+def test_a_folder_that_cannot_be_written_is_said(cards, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TrackingError, match=r"Cannot write the card to .*Name another folder"):
+        cards[0].save(tmp_path / "file")
+
+
+@pytest.mark.parametrize("lost", ["slices.csv", "rows.csv"])
+def test_a_run_without_its_tables_is_refused(versions, lost):
+    store = Path(store_uri().removeprefix("sqlite:///")).parent
+    file = store / "artifacts" / versions[0].run_id / "artifacts" / lost
+    content = file.read_text()
+    file.unlink()
+    try:
+        with pytest.raises(TrackingError, match=rf"keeps no {lost}: .*Train the model again"):
+            make_card(versions[0])
+    finally:
+        file.write_text(content)

@@ -1,0 +1,286 @@
+"""A month's predictions: every row accounted for, made once, whole or not at all."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parquet_ways import TIMES, cast
+
+from taxi_duration.data.files import read_parquet, write_parquet
+from taxi_duration.errors import SchemaError, SourceError
+from taxi_duration.models.estimator import Estimator
+from taxi_duration.models.intervals import Intervals
+from taxi_duration.models.training import MODELS
+from taxi_duration.months import GREEN, Month
+from taxi_duration.serving import batch as scoring
+from taxi_duration.serving.batch import Scorer, score_month
+from taxi_duration.serving.results import Manifest, tally
+
+JANUARY = Month(2021, 1)
+SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
+COLUMNS = list(GREEN.columns)
+
+
+@pytest.fixture(scope="module")
+def scorer(fit_quickly):
+    inputs = MODELS["xgboost"].inputs
+    estimator = Estimator("xgboost", inputs, fit_quickly("xgboost").pipeline, SURE)
+    return Scorer("taxi-duration", 3, "5eal", estimator)
+
+
+@pytest.fixture(scope="module")
+def dirty(raw, tmp_path_factory):
+    """A folder with a month of rows, some of them no valid rides."""
+    rows = raw.astype({"PULocationID": float})
+    rows.loc[[403, 404], "PULocationID"] = [np.nan, 9999]
+    rows.loc[405, "trip_distance"] = -1.0
+    rows.loc[406, "lpep_pickup_datetime"] = pd.NaT
+    rows.loc[7, "trip_distance"] = 0.0
+    rows.loc[8, "lpep_dropoff_datetime"] = pd.NaT
+    folder = tmp_path_factory.mktemp("dirty")
+    write_parquet(rows, folder / GREEN.file(JANUARY))
+    return folder
+
+
+@pytest.fixture
+def score(scorer, dirty, tmp_path):
+    """Score January of the dirty folder, or of another source."""
+
+    def score(scorer=scorer, source=dirty, **how):
+        return score_month(
+            scorer, JANUARY, service=GREEN, source=source, into=tmp_path / "predictions", **how
+        )
+
+    return score
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
+    found = score()
+    assert found.refused()[["ride", "reason"]].to_numpy().tolist() == [
+        [403, "PULocationID is missing or no number"],
+        [404, "PULocationID is not one of TLC's zones 1 to 265"],
+        [405, "trip_distance is not 0 or more miles"],
+        [406, "pickup_datetime is missing or no time"],
+    ]
+    rides = [*found.predictions()["ride"], *found.refused()["ride"]]
+    assert sorted(rides) == list(range(len(raw)))
+
+
+def test_an_answer_is_that_of_the_model_for_the_ride(score, scorer):
+    found = score().predictions()
+    asked = found[["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]]
+    expected = scorer.estimator.predict(asked)
+    assert found["predicted"].tolist() == expected["duration"].tolist()
+    pd.testing.assert_frame_equal(found[["low", "high"]], expected[["low", "high"]])
+    assert set(found["model_version"]) == {3}
+
+
+def test_the_duration_stands_beside_it_where_the_drop_off_is_known(score, raw):
+    found = score().predictions().set_index("ride")["duration"]
+    took = raw["lpep_dropoff_datetime"] - raw["lpep_pickup_datetime"]
+    assert found[0] == took[0].total_seconds() / 60
+    assert np.isnan(found[8])
+
+
+def test_the_manifest_says_what_it_rests_on_and_how_many_there_are(score, raw, dirty):
+    made = score()
+    manifest = Manifest.load(made.folder)
+    assert manifest == made.manifest
+    assert (manifest.rows, manifest.scored) == (len(raw), len(raw) - 4)
+    assert sum(manifest.refused.values()) == 4
+    assert manifest.repaired >= 1
+    assert manifest.model == {"name": "taxi-duration", "version": 3, "sha256": "5eal"}
+    assert list(manifest.input) == [GREEN.file(JANUARY)]
+
+
+def test_the_same_model_and_input_are_not_answered_twice(score):
+    first, again = score(), score()
+    assert (first.fresh, again.fresh) == (True, False)
+    assert again.manifest == first.manifest
+
+
+@pytest.mark.parametrize("change", ["force", "model", "input", "damage"])
+def test_it_is_answered_again(score, scorer, dirty, tmp_path, change):
+    first, how = score(), {}
+    if change == "force":
+        how = {"force": True}
+    elif change == "model":
+        how = {"scorer": replace(scorer, version=4)}
+    elif change == "input":
+        how = {"source": "sample"}
+    else:
+        (first.folder / "predictions.parquet").write_bytes(b"PAR1")
+    assert score(**how).fresh
+
+
+def test_blocks_and_row_groups_change_nothing(score, monkeypatch):
+    whole = score().predictions()
+    monkeypatch.setattr(scoring, "BLOCK", 37)
+    pd.testing.assert_frame_equal(score(force=True).predictions(), whole)
+
+
+def test_a_month_of_many_row_groups_is_written_in_one(score, raw, folder):
+    raw.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow", row_group_size=2)
+    found = score(source=folder)
+    assert pq.ParquetFile(found.folder / "predictions.parquet").num_row_groups == 1
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC"])
+def test_a_month_whose_times_have_a_zone_is_predicted_alike(score, raw, folder, zone):
+    write_parquet(raw, folder / GREEN.file(JANUARY))
+    expected = score(source=folder).predictions()
+    zoned = cast(dict.fromkeys(TIMES, pa.timestamp("us", zone)))(pa.Table.from_pandas(raw))
+    pq.write_table(zoned, folder / GREEN.file(JANUARY))
+    pd.testing.assert_frame_equal(score(source=folder).predictions(), expected)
+
+
+def test_a_bit_that_changes_in_what_is_written_is_noticed(score):
+    path = score().folder / "predictions.parquet"
+    first = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    content = bytearray(path.read_bytes())
+    content[first.data_page_offset + first.total_compressed_size - 1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"is damaged .*CRC"):
+        read_parquet(path)
+
+
+def test_progress_is_told_in_rows(score, raw, monkeypatch):
+    monkeypatch.setattr(scoring, "BLOCK", 250)
+    told = []
+    score(progress=told.append)
+    assert told == [250, 500, 600]
+
+
+def test_a_model_without_distance_refuses_no_ride_for_it(score, scorer, fit_quickly):
+    pipeline = fit_quickly("quote").pipeline
+    quote = Estimator("quote", MODELS["quote"].inputs, pipeline, SURE)
+    found = score(scorer=replace(scorer, estimator=quote)).manifest
+    assert not any(reason.startswith("trip_distance") for reason in found.refused)
+    assert found.repaired == 0
+
+
+WHOLE = st.none() | st.sampled_from([0, 1, 74, 265, 266, -1, 9999])
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.datetimes(pd.Timestamp(2021, 1, 1), pd.Timestamp(2021, 2, 1)),
+        st.none() | st.datetimes(pd.Timestamp(2021, 1, 1), pd.Timestamp(2021, 2, 1)),
+        WHOLE,
+        WHOLE,
+        st.none() | st.floats(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=15)
+@given(ROWS)
+def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(scorer, tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("any")
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    times = dict.fromkeys(COLUMNS[:2], "datetime64[us]")
+    write_parquet(
+        frame.astype(times | dict.fromkeys(COLUMNS[2:], float)), folder / GREEN.file(JANUARY)
+    )
+    made = score_month(scorer, JANUARY, service=GREEN, source=folder, into=folder / "out")
+    assert made.manifest.scored + sum(made.manifest.refused.values()) == len(rows)
+    assert len(made.predictions()) + len(made.refused()) == len(rows)
+    assert made.predictions()["predicted"].notna().all()
+
+
+SCORE = """
+import os, signal, sys
+from pathlib import Path
+from taxi_duration.serving import batch as scoring
+from taxi_duration.models.estimator import Estimator
+from taxi_duration.months import GREEN, Month
+
+folder, model, into, last = map(Path, sys.argv[1:])
+scoring.BLOCK = 50
+scorer = scoring.Scorer("taxi-duration", 3, "5eal", Estimator.load(model))
+
+def stop(rows):
+    if rows >= int(str(last)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+made = scoring.score_month(
+    scorer, Month(2021, 1), service=GREEN, source=folder, into=into, progress=stop
+)
+print(made.fresh)
+"""
+
+
+@pytest.fixture
+def start(scorer, dirty, tmp_path):
+    """Start another process that scores, and kills itself after so many rows."""
+    scorer.estimator.save(tmp_path)
+
+    def start(*, last=10**9):
+        words = [dirty, tmp_path, tmp_path / "predictions", last]
+        return subprocess.Popen(
+            [sys.executable, "-c", SCORE, *map(str, words)], stdout=subprocess.PIPE, text=True
+        )
+
+    return start
+
+
+def test_killed_at_any_point_and_asked_again_the_bytes_are_those_of_an_undisturbed_run(
+    start, score, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(scoring, "BLOCK", 50)
+    undisturbed = bytes_of(score().folder)
+    place = tmp_path / "predictions" / "service=green"
+    shutil.rmtree(place)
+    for last in (50, 300, 600):
+        process = start(last=last)
+        process.communicate()
+        assert process.returncode == -9
+        assert not list(place.glob("[!.]*"))
+    assert bytes_of(score().folder) == undisturbed
+    assert [path.name for path in place.iterdir() if path.is_dir()] == ["month=2021-01"]
+
+
+def test_two_scorers_at_once_make_one_result(start, tmp_path):
+    both = [start(), start()]
+    said = sorted(process.communicate()[0].strip() for process in both)
+    assert said == ["False", "True"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(score, tmp_path):
+    (tmp_path / "predictions").write_text("a file")
+    with pytest.raises(SourceError, match=r"Cannot write to .*predictions"):
+        score()
+
+
+def test_a_file_of_something_else_is_refused_and_nothing_left(score, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    write_parquet(pd.DataFrame({"lpep_pickup_datetime": ["now"]}), folder / GREEN.file(JANUARY))
+    with pytest.raises(SchemaError, match="does not hold green taxi trips"):
+        score(source=folder)
+    assert not list((tmp_path / "predictions").rglob("*.parquet"))
+
+
+def test_a_manifest_that_is_none_counts_as_missing(score):
+    folder = score().folder
+    (folder / "manifest.json").write_text(json.dumps({"rows": 1}))
+    assert Manifest.load(folder) is None
+
+
+def test_the_tally_accounts_for_every_row(score, raw):
+    counts = tally([score()])["2021-01"]
+    assert counts["rows", "read"] == len(raw)
+    assert counts["rows", "answered"] + counts["refused"].sum() == len(raw)

@@ -1,0 +1,320 @@
+"""A ride asked over HTTP gets the minutes, or the refusal, that it gets in any other way."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import requests
+
+from taxi_duration.data.files import write_parquet
+from taxi_duration.data.rides import read_rides, refusals
+from taxi_duration.errors import ModelError
+from taxi_duration.months import GREEN, Month
+from taxi_duration.registry.loading import load, locate
+from taxi_duration.registry.promotion import register
+from taxi_duration.serving.batch import load_scorer, score_month
+from taxi_duration.serving.http import serve
+from taxi_duration.tracking.training import record
+
+QUICK = {"n_estimators": 8, "max_depth": 4, "threads": 1}
+MODELS = {"xgboost": "taxi-duration", "quote": "taxi-duration-quote"}
+GOOD = {
+    "pickup_datetime": "2021-03-01 08:00:00",
+    "PULocationID": 74,
+    "DOLocationID": 75,
+    "trip_distance": 2.5,
+}
+FIELDS = list(GOOD)
+JSON = {"Content-Type": "application/json"}
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def registered(new_store, split, tmp_path_factory):
+    """A store with a model of each kind under its own name; the store's address."""
+    with new_store(tmp_path_factory.mktemp("registered")) as uri:
+        for kind, name in MODELS.items():
+            register(record(kind, split, **QUICK).run_id, name=name)
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def servers(registered):
+    """Servers of both models, by kind; they start side by side."""
+    blocks = {kind: serve(f"models:/{name}/1", port=free_port()) for kind, name in MODELS.items()}
+    with ExitStack() as ends, ThreadPoolExecutor() as aside:
+        yield dict(zip(blocks, aside.map(ends.enter_context, blocks.values()), strict=True))
+
+
+@pytest.fixture(scope="module")
+def client():
+    with requests.Session() as client:
+        yield client
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def send(servers, client):
+    """Send rides as they come; give the status, and the answers or what was said."""
+
+    def send(rides, kind="xgboost"):
+        text = json.dumps({"dataframe_records": rides})  # also writes NaN, which is no JSON
+        reply = client.post(servers[kind].address, data=text, headers=JSON, timeout=30)
+        content = reply.json()
+        return reply.status_code, content.get("predictions", content.get("message"))
+
+    return send
+
+
+@pytest.fixture(scope="module")
+def thousand(split):
+    """A thousand rides as a program would send them, every tenth of them odd."""
+    some = split.test.frame[FIELDS].head(1000).reset_index(drop=True)
+    some["pickup_datetime"] = some["pickup_datetime"].astype(str)
+    rides = some.astype(object)
+    odd = [
+        ("pickup_datetime", "2021-03-14T06:59:00Z"),
+        ("pickup_datetime", "2021-03-14T14:00:00+01:00"),
+        ("pickup_datetime", None),
+        ("PULocationID", 0),
+        ("PULocationID", 9999),
+        ("DOLocationID", 266),
+        ("DOLocationID", None),
+        ("trip_distance", 0),
+        ("trip_distance", 80),
+        ("trip_distance", -1),
+        ("trip_distance", None),
+    ]
+    for row, (name, value) in zip(range(3, 1000, 10), odd * 10, strict=False):
+        rides.loc[row, name] = value
+    return rides.where(rides.notna(), None)
+
+
+@pytest.fixture(scope="module")
+def expected(kind, thousand):
+    """What the pipeline itself says of these rides: the minutes, and the reasons by row."""
+    rides = read_rides(thousand)
+    reasons = refusals(rides, distance=kind == "xgboost")
+    minutes = load(f"models:/{MODELS[kind]}/1").pipeline.predict(rides[reasons.isna()])
+    return pd.Series(minutes, rides.index[reasons.isna()]), reasons.dropna().astype(object)
+
+
+@pytest.fixture(scope="module")
+def pyfunc(registered, kind):
+    """The model as MLflow itself loads it."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(locate(f"models:/{MODELS[kind]}/1").source)
+
+
+def test_mlflow_answers_a_thousand_rides_as_the_pipeline_does(pyfunc, thousand, expected):
+    minutes, reasons = expected
+    valid = typed(thousand.loc[minutes.index])
+    np.testing.assert_allclose(pyfunc.predict(valid)["duration"], minutes, atol=1e-6)
+    with pytest.raises(Exception, match=f"row {reasons.index[0]}: ") as problem:
+        pyfunc.predict(typed(thousand))
+    assert f"and {len(reasons) - 5} more rows" in str(problem.value)
+
+
+def test_a_batch_answers_a_thousand_rides_as_the_pipeline_does(
+    registered, kind, thousand, expected, tmp_path
+):
+    minutes, reasons = expected
+    rides = read_rides(thousand)
+    took = rides["pickup_datetime"] + pd.Timedelta(minutes=10)
+    rows = rides.assign(dropoff_datetime=took)
+    spelled = {ours: theirs for theirs, ours in GREEN.columns.items()}
+    march = Month(2021, 3)
+    write_parquet(rows.rename(columns=spelled), tmp_path / GREEN.file(march))
+    scorer = load_scorer(f"models:/{MODELS[kind]}/1")
+    made = score_month(scorer, march, service=GREEN, source=tmp_path, into=tmp_path / "out")
+    found = made.predictions().set_index("ride")["predicted"]
+    np.testing.assert_allclose(found, minutes, atol=1e-6)
+    assert found.index.tolist() == minutes.index.tolist()
+    assert made.refused().set_index("ride")["reason"].to_dict() == reasons.to_dict()
+
+
+def test_the_server_answers_a_thousand_rides_as_the_pipeline_does(send, kind, thousand, expected):
+    minutes, reasons = expected
+    status, found = send(thousand.loc[minutes.index].to_dict("records"), kind)
+    assert status == 200
+    np.testing.assert_allclose([each["duration"] for each in found], minutes, atol=1e-6)
+    status, said = send(thousand.to_dict("records"), kind)
+    assert status == 400
+    assert all(f"row {row}: {reason}" in said for row, reason in reasons.head(5).items())
+    assert f"and {len(reasons) - 5} more rows" in said
+    for row in reasons.index[:8]:
+        status, said = send([GOOD, thousand.loc[row].to_dict()], kind)
+        assert (status, f"row 1: {reasons[row]}" in said) == (400, True)
+
+
+def typed(rides):
+    """Rides with numbers as numbers, which MLflow asks for in Python."""
+    return rides.astype(dict.fromkeys(FIELDS[1:], float))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"PULocationID": 9999},
+            "row 0: PULocationID is not one of TLC's zones 1 to 265, got 9999",
+        ),
+        ({"DOLocationID": 0}, "row 0: DOLocationID is not one of TLC's zones 1 to 265, got 0"),
+        ({"DOLocationID": None}, "row 0: DOLocationID is missing or no number"),
+        ({"trip_distance": -1}, "row 0: trip_distance is not 0 or more miles, got -1"),
+        ({"trip_distance": float("inf")}, "row 0: trip_distance is not 0 or more miles, got inf"),
+        (
+            {"trip_distance": float("nan")},
+            "row 0: trip_distance is missing or no number (the model 'quote'",
+        ),
+        (
+            {"trip_distance": None},
+            "row 0: trip_distance is missing or no number (the model 'quote' needs none)",
+        ),
+        ({"pickup_datetime": None}, "row 0: pickup_datetime is missing or no time"),
+        ({"pickup_datetime": ""}, "row 0: pickup_datetime is missing or no time"),
+        ({"pickup_datetime": 1614585600}, "row 0: pickup_datetime is missing or no time, got 1614"),
+    ],
+)
+def test_a_bad_ride_gets_400_and_the_row_field_and_limit(send, changed, said):
+    status, told = send([GOOD | changed])
+    assert (status, said in told) == (400, True), told
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_ride_without_a_field_gets_400_and_the_name_of_the_field(send, name):
+    status, told = send([{field: value for field, value in GOOD.items() if field != name}])
+    assert (status, name in told) == (400, True), told
+
+
+@pytest.mark.parametrize(
+    "request_", [
+        {"data": "{rides", "headers": JSON},
+        {"data": "a,b", "headers": {"Content-Type": "text/html"}},
+        {"json": [GOOD]},
+        {"json": {"rides": [GOOD]}},
+        {"json": {"dataframe_records": []}},
+        {"json": {"dataframe_records": None}},
+    ],
+)  # fmt: skip
+def test_a_request_that_holds_no_rides_is_refused(servers, client, request_):
+    reply = client.post(servers["xgboost"].address, timeout=30, **request_)
+    assert 400 <= reply.status_code < 500
+    assert reply.text
+    assert "duration" not in reply.text
+
+
+def test_one_bad_ride_has_the_whole_batch_refused(send):
+    status, said = send([GOOD, GOOD, GOOD | {"PULocationID": 300}])
+    assert (status, "row 2: PULocationID" in said) == (400, True)
+
+
+def test_a_time_with_a_zone_is_the_same_moment_in_new_york(send):
+    times = ["2021-03-01T13:00:00Z", "2021-03-01T14:00:00+01:00", "2021-03-01 08:00:00"]
+    status, found = send([GOOD | {"pickup_datetime": time} for time in times])
+    assert (status, len(found)) == (200, 3)
+    assert found[0] == found[1] == found[2]
+
+
+def test_the_minutes_come_with_their_ends(send):
+    (found,) = send([GOOD])[1]
+    assert list(found) == ["duration", "low", "high"]
+    assert found["low"] < found["duration"] < found["high"]
+
+
+def test_quote_answers_a_ride_without_distance(send):
+    without = {name: GOOD[name] for name in FIELDS[:3]}
+    assert send([without], "quote") == send([GOOD | {"trip_distance": -1}], "quote")
+    assert send([without], "quote")[0] == 200
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where this process, and those that it starts, keep temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
+
+
+def test_after_the_block_the_server_is_gone_and_nothing_left(registered, temporary):
+    with serve("1", port=free_port()) as server:
+        started = psutil.Process(server.process.pid).children(recursive=True)
+    assert started
+    assert server.process.poll() is not None
+    assert psutil.wait_procs(started, timeout=5)[1] == []
+    assert list(temporary.iterdir()) == []
+
+
+def children_of(command, *, up, port):
+    """Wait until the command has a server as its child, which answers or not yet."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and command.poll() is None:
+        found = psutil.Process(command.pid).children(recursive=True)
+        with socket.socket() as probe:
+            if found and (not up or probe.connect_ex(("127.0.0.1", port)) == 0):
+                return found
+        time.sleep(0.05)
+    raise TimeoutError(command.args)
+
+
+@pytest.mark.parametrize(
+    ("number", "up", "code"), [(signal.SIGTERM, True, 143), (signal.SIGINT, False, 130)]
+)
+def test_the_command_takes_its_server_along_when_it_is_stopped(
+    registered, temporary, number, up, code
+):
+    port = free_port()
+    words = ["serve", "--model", "models:/taxi-duration/1", "--port", str(port)]
+    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    started = children_of(command, up=up, port=port)
+    command.send_signal(number)
+    assert command.wait(30) == code
+    assert psutil.wait_procs(started, timeout=5)[1] == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_taken_port_is_told_before_anything_starts(registered):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ModelError, match=f"Port {port} .* cannot be had .*Choose another"):
+            serve("1", port=port).__enter__()
+
+
+@pytest.fixture
+def intervals(registered):
+    """The registered model's file of intervals; afterwards it is as it was."""
+    from mlflow import MlflowClient
+
+    model = MlflowClient(registered).get_logged_model(locate("1").source.removeprefix("models:/"))
+    file = Path(model.artifact_location.removeprefix("file://")) / "artifacts" / "intervals.json"
+    before = file.read_bytes()
+    yield file
+    file.write_bytes(before)
+
+
+def test_a_model_with_a_changed_byte_is_not_served(intervals):
+    intervals.write_bytes(intervals.read_bytes().replace(b"0.8", b"0.9"))
+    with pytest.raises(ModelError, match="are not those that were recorded"):
+        serve("1", port=free_port()).__enter__()

@@ -1,0 +1,267 @@
+"""The one place where runs are kept: found, made once, and missed with a word."""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from filelock import Timeout
+
+from taxi_duration.cli.main import main
+from taxi_duration.errors import SourceError, TrackingError
+from taxi_duration.registry.promotion import load, register
+from taxi_duration.tracking.provenance import CHECKOUT
+from taxi_duration.tracking.store import (
+    EXPERIMENT,
+    beside_store,
+    lock,
+    open_store,
+    store_uri,
+    told,
+    uninterrupted,
+)
+from taxi_duration.tracking.training import record
+
+
+def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    here = store_uri()
+    monkeypatch.chdir(tmp_path)
+    assert store_uri() == here == f"sqlite:///{CHECKOUT / 'store' / 'mlflow.db'}"
+
+
+def test_a_place_named_by_the_environment_is_taken(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert store_uri() == "http://127.0.0.1:5000"
+
+
+def test_an_opened_store_has_the_experiment_and_keeps_files_beside_its_database(store):
+    import mlflow
+
+    assert open_store() == store == mlflow.get_tracking_uri()
+    artifacts = mlflow.get_experiment_by_name(EXPERIMENT).artifact_location
+    folder = Path(store.removeprefix("sqlite:///")).parent
+    assert artifacts == (folder / "artifacts").as_uri()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "job%2Fx", "ü ß", "a#b", "a?b", "50%"])
+def test_a_store_lies_in_the_folder_as_it_is_named(name, new_store, split, tmp_path):
+    (tmp_path / name).mkdir()
+    with new_store(tmp_path / name):
+        version = register(record("ridge", split).run_id)
+        assert len(load(version.address).predict(split.test.frame.head(2))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert {path.name for path in (tmp_path / name).iterdir()} >= {"artifacts", "mlflow.db"}
+
+
+def test_an_address_stays_the_same_once_mlflow_has_it(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////a%20b/c?d/mlflow.db?timeout=3")
+    uri = store_uri()
+    assert uri == "sqlite+pysqlite:////a%2520b/c%3Fd/mlflow.db?timeout=3"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert store_uri() == uri
+    assert beside_store("x") == Path("/a%20b/c?d/x")
+
+
+def test_to_open_a_store_again_changes_nothing(store):
+    import mlflow
+
+    names = []
+    for _ in range(2):
+        open_store()
+        names.append(sorted(found.name for found in mlflow.search_experiments()))
+    assert names == [["Default", EXPERIMENT]] * 2
+
+
+OPEN_FOUR_TIMES_AT_ONCE = """
+import os
+import mlflow
+from taxi_duration.tracking.store import open_store
+for _ in range(4):
+    if os.fork() == 0:
+        open_store()
+        os._exit(0)
+print([os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)])
+"""
+
+
+def test_four_processes_may_make_a_store_at_once(tmp_path):
+    database = tmp_path / "new" / "mlflow.db"
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+    script = [sys.executable, "-c", OPEN_FOUR_TIMES_AT_ONCE]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 0, 0, 0]\n", done.stderr
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute("SELECT count(*) FROM experiments WHERE name = ?", [EXPERIMENT])
+        assert found.fetchone() == (1,)
+
+
+def test_a_locked_database_is_told(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{store}?timeout=0.1")
+    other = sqlite3.connect(store.removeprefix("sqlite:///"))
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TrackingError, match=r"The store cannot be opened: .*'database is locked'"):
+        open_store()
+    other.close()
+
+
+def test_a_server_that_is_not_there_is_told(store, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(
+            TrackingError, match=r"The store cannot be opened: http.* refused"
+        ) as no:
+            open_store()
+    assert str(no.value).endswith("or name another with MLFLOW_TRACKING_URI.")
+
+
+def test_a_server_that_is_not_there_is_not_waited_for_minutes(store):
+    open_store()
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) <= 2
+
+
+def test_a_place_where_no_database_can_be_made_is_told(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow.db")
+    with pytest.raises(TrackingError, match=r"The store cannot be opened: sqlite:////proc/nowhere"):
+        open_store()
+
+
+def test_a_file_that_is_no_database_is_told(store):
+    Path(store.removeprefix("sqlite:///")).write_text("something else, " * 1000)
+    with pytest.raises(TrackingError, match="'file is not a database'"):
+        open_store()
+
+
+ADDRESSES = {
+    "postgresql://ada@127.0.0.1/runs": "'postgresql' needs 'psycopg'. Install it: pip install",
+    "mysql://ada@127.0.0.1/runs": "'mysql' needs 'MySQLdb'. Install it: pip install mysqlclient.",
+    "mssql://ada@127.0.0.1/runs": "'mssql' needs 'pyodbc'. Install it: pip install pyodbc.",
+    "http://[::1": "'http://[::1' is no address of a store: Invalid IPv6 URL",
+    "sqlite://": "'sqlite://' is no address of a store: it names no file",
+    "sqlite:///:memory:": "'sqlite:///:memory:' is no address of a store: it names no file",
+    "carrier://pigeon": "carrier://pigeon says ",
+    "sqlite:////dev/null": "sqlite:////dev/null says ",
+    "sqlite:////proc": "sqlite:////proc says 'unable to open database file'",
+}
+
+
+@pytest.mark.parametrize("uri", ADDRESSES)
+def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert main(["history"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ADDRESSES[uri] in line
+
+
+@pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
+def test_a_message_does_not_tell_the_password_of_a_store(uri, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert main(["history"]) == 1
+    said = capsys.readouterr().err
+    assert "ada:***@" in said
+    assert "secret" not in said
+
+
+def test_a_database_that_was_cut_off_ends_in_one_line(store, capsys):
+    os.truncate(store.removeprefix("sqlite:///"), 3000)
+    assert main(["history"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "says 'database disk image is malformed'" in line
+
+
+def mount(*words):
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True)
+    if done.returncode:
+        pytest.skip("only root may mount, and not everywhere")
+
+
+@pytest.fixture
+def sealed(employed, tmp_path, monkeypatch):
+    """A store with a champion, in a folder where not even root may write."""
+    (tmp_path / "sealed").mkdir()
+    shutil.copy(employed[0].removeprefix("sqlite:///"), tmp_path / "sealed" / "mlflow.db")
+    mount("--bind", tmp_path / "sealed", tmp_path / "sealed")
+    try:
+        mount("-o", "remount,ro,bind", tmp_path / "sealed")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/sealed/mlflow.db")
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path / "sealed"], check=True)
+
+
+def test_a_store_that_can_only_be_read_is_read(sealed, tmp_path, capsys):
+    assert main(["history"]) == 0
+    assert main(["score", "2021-02", "--into", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["rollback", "--why", "x"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Model 'taxi-duration' cannot be changed" in line
+    assert "Read-only file system" in line
+
+
+def test_a_full_temporary_folder_is_named_and_not_the_store(tmp_path, monkeypatch):
+    mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path)
+    try:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        said = f"^The run is lost: the temporary folder '{tmp_path}' is full"
+        with pytest.raises(TrackingError, match=said), told("The run is lost"):
+            (tmp_path / "large").write_bytes(bytes(100_000))
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_a_lock_lies_beside_its_store_and_any_user_may_take_it(store):
+    folder, before = Path(store.removeprefix("sqlite:///")).parent, os.umask(0o077)
+    try:
+        with lock("one thing"), lock("another", timeout=0):
+            modes = [path.stat().st_mode & 0o777 for path in folder.glob("mlflow.db.*.lock")]
+    finally:
+        os.umask(before)
+    assert modes == [0o666, 0o666]
+
+
+def test_what_is_locked_waits_for_its_end(store):
+    with lock("one thing"), pytest.raises(Timeout), lock("one thing", timeout=0):
+        pass
+
+
+def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr("taxi_duration.tracking.store.CHECKOUT", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    with lock("one thing"):
+        (path,) = (tmp_path / ".taxi_duration").iterdir()
+    assert path.name.startswith("server.")
+
+
+def test_our_own_errors_are_told_as_they_are():
+    with pytest.raises(SourceError, match=r"^There is no folder$"), told("The run is lost"):
+        raise SourceError("There is no folder")
+
+
+def test_ctrl_c_waits_until_what_is_being_written_is_whole():
+    written = []
+
+    def write():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            written.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["all of it"]
+
+
+def test_afterwards_ctrl_c_is_heard_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with uninterrupted():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
