@@ -35,7 +35,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
 	$(addprefix tracking/test_,executions search) serving/test_http serving/test_watching \
-	notebooks/test_reproduce $(addprefix cli/test_,records work strange_words)))
+	notebooks/test_reproduction $(addprefix cli/test_,records work strange_words)))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:

@@ -15,13 +15,11 @@ import numpy as np
 import pandas as pd
 from xgboost import XGBRegressor
 
-from taxi_duration.data.files import write_parquet
-from taxi_duration.data.sample import make_month
-from taxi_duration.data.trips import Split, load_split
-from taxi_duration.evaluation.metrics import predict, score
+from taxi_duration.data import Split, load_split, make_month, write_parquet
+from taxi_duration.evaluation import predict, score
+from taxi_duration.models import MODELS, fit
 from taxi_duration.models.encoding import ZoneHabits
 from taxi_duration.models.features import Clock
-from taxi_duration.models.training import MODELS, fit
 from taxi_duration.months import GREEN, Month
 
 MONTHS = ("2021-01", "2021-02", "2021-03")

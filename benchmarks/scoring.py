@@ -26,9 +26,8 @@ from time import perf_counter
 
 import pandas as pd
 
-from taxi_duration.data.files import write_parquet
-from taxi_duration.data.sample import make_month
-from taxi_duration.models.estimator import Estimator
+from taxi_duration.data import make_month, write_parquet
+from taxi_duration.models import Estimator
 from taxi_duration.months import GREEN, YELLOW, Month
 
 MONTH = Month(2021, 1)
@@ -39,10 +38,9 @@ WARM_UP = 1000  # rows; imports and first looks are not counted
 
 def train(source: str | None, into: Path) -> None:
     """Fit "xgboost" with its own parameters, and keep it as it is kept in the registry."""
-    from taxi_duration.data.trips import load_trips
-    from taxi_duration.evaluation.metrics import predict
-    from taxi_duration.models.intervals import calibrate
-    from taxi_duration.models.training import MODELS, fit
+    from taxi_duration.data import load_trips
+    from taxi_duration.evaluation import predict
+    from taxi_duration.models import MODELS, calibrate, fit
 
     with tempfile.TemporaryDirectory() as made:
         for month in () if source else (MONTH, MONTH.next()):
@@ -57,7 +55,8 @@ def train(source: str | None, into: Path) -> None:
 
 def score(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that scoring takes."""
-    from taxi_duration.serving.batch import Scorer, score_month
+    from taxi_duration.serving import score_month
+    from taxi_duration.serving.batch import Scorer
 
     scorer = Scorer("taxi-duration", 1, "0" * 64, estimator)
     with tempfile.TemporaryDirectory(dir=folder) as into:
@@ -68,8 +67,8 @@ def score(estimator: Estimator, folder: Path) -> float:
 
 def boost(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that XGBoost takes for the ready matrix of the same rows."""
+    from taxi_duration.data import open_month
     from taxi_duration.data.rides import read_rides
-    from taxi_duration.data.source import open_month
 
     blocks = open_month(MONTH, service=YELLOW, source=folder).blocks()
     rides = pd.concat(read_rides(pd.DataFrame(block, copy=False)) for block in blocks)

@@ -55,11 +55,9 @@ def train(source: str | None, folder: Path) -> Path:
     """Record "xgboost" with its own parameters in a store of its own; return its files."""
     from mlflow import MlflowClient, artifacts
 
-    from taxi_duration.data.files import write_parquet
-    from taxi_duration.data.sample import make_month
-    from taxi_duration.data.trips import load_split
+    from taxi_duration.data import load_split, make_month, write_parquet
     from taxi_duration.months import GREEN, Month
-    from taxi_duration.tracking.training import record
+    from taxi_duration.tracking import record
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
     for month in () if source else map(Month.parse, MONTHS):
@@ -122,7 +120,7 @@ def ask_inside(folder: str, repeats: int) -> None:
     import mlflow
     import pandas as pd
 
-    from taxi_duration.models.estimator import Estimator
+    from taxi_duration.models import Estimator
 
     ride = pd.DataFrame([RIDE]).astype(dict.fromkeys(list(RIDE)[1:], float))
     estimator, served = Estimator.load(Path(folder, "artifacts")), mlflow.pyfunc.load_model(folder)

@@ -41,7 +41,7 @@ SHARE = 1 / 3  # of the reference's peak memory, at most
 
 def make(folder: str, rows: int) -> None:
     """Write a month as TLC does: by Arrow, without page checksums."""
-    from taxi_duration.data.sample import make_month
+    from taxi_duration.data import make_month
     from taxi_duration.months import YELLOW, Month
 
     frame = make_month(Month.parse(MONTH), service=YELLOW, rows=rows)
@@ -64,7 +64,7 @@ def reference(folder: str) -> None:
 
 def trips(folder: str) -> pd.DataFrame:
     """To kept rides, and the others counted by reason."""
-    from taxi_duration.data.trips import load_trips
+    from taxi_duration.data import load_trips
 
     return load_trips(MONTH, service="yellow", source=folder).frame
 
@@ -135,7 +135,7 @@ def sha256(path: Path) -> str:
 
 def rows(folder: str) -> None:
     """To kept rows with minute, weekday, pair and repaired distance."""
-    from taxi_duration.data.trips import load_trips
+    from taxi_duration.data import load_trips
     from taxi_duration.models.features import Clock, DistanceRepair
     from taxi_duration.models.zones import pair_codes, zone_codes
 
@@ -147,7 +147,7 @@ def rows(folder: str) -> None:
 
 def matrix(folder: str) -> None:
     """To the whole matrix that "xgboost" is fed, cross-fitted habits and learned map included."""
-    from taxi_duration.data.trips import load_trips
+    from taxi_duration.data import load_trips
     from taxi_duration.models.features import RideFeatures
 
     rides = load_trips(MONTH, service="yellow", source=folder).frame

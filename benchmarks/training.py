@@ -13,11 +13,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from taxi_duration.data.files import write_parquet
-from taxi_duration.data.sample import make_month
-from taxi_duration.data.trips import Split, load_split
-from taxi_duration.evaluation.metrics import score_parts
-from taxi_duration.models.training import Fitted, fit
+from taxi_duration.data import Split, load_split, make_month, write_parquet
+from taxi_duration.evaluation import score_parts
+from taxi_duration.models import Fitted, fit
 from taxi_duration.months import GREEN, Month
 
 MONTHS = ("2021-01", "2021-02", "2021-03")

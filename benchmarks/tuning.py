@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
-from taxi_duration.data.trips import Split, load_split
-from taxi_duration.evaluation.metrics import score_parts
-from taxi_duration.models.training import Fitted, fit
-from taxi_duration.models.tuning import best_of, search, winner
+from taxi_duration.data import Split, load_split
+from taxi_duration.evaluation import score_parts
+from taxi_duration.models import Fitted, fit, search
+from taxi_duration.models.tuning import best_of, winner
 
 MONTHS = ("2021-01", "2021-02", "2021-03")
 TRIALS = 50

@@ -17,7 +17,7 @@ from fastparquet import ParquetFile
 from published import FEWEST, enough, quantiles
 
 from taxi_duration.data.sample.figures import BANDS, RANGES, road_miles
-from taxi_duration.models.zones import ZoneMap
+from taxi_duration.models import ZoneMap
 from taxi_duration.months import GREEN, Month
 
 MONTHS = [Month(2021, number) for number in (1, 2, 3)]

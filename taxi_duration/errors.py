@@ -17,6 +17,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
 
+LONGEST_NAME = 200  # bytes; a file's name has 255, and some are left for what is added
+SEPARATORS = "/\\:"
+
 
 class ExitCode(IntEnum):
     """The exit codes of the command.
@@ -97,3 +100,28 @@ def printable(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def check_name(name: str, error: type[TaxiDurationError], *, without: str = "") -> str:
+    r"""Return the name, if it stays in its folder and can be printed.
+
+    Parameters
+    ----------
+    error
+        To be raised.
+    without
+        Characters that it must not have beside `/`, `\` and `:`.
+
+    Examples
+    --------
+    >>> check_name("taxi-duration-quote", ModelError)
+    'taxi-duration-quote'
+    """
+    forbidden = SEPARATORS + without
+    is_good = name.isprintable() and 0 < len(name.encode(errors="replace")) <= LONGEST_NAME
+    if not is_good or name[0] in ". " or set(name) & set(forbidden):
+        raise error(
+            f"Name {name!r} cannot be used. Take 1 to {LONGEST_NAME} letters, digits, spaces or "
+            f"signs, none of {' '.join(forbidden)}, no dot or space in front."
+        )
+    return name

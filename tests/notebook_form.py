@@ -17,22 +17,15 @@ __all__ = ["RULES", "complaints"]
 CELLS = range(25, 46)
 LINES = 12  # of code in a cell
 WORDS = 40  # of prose before it
-CLOSED = (
-    "cli",
-    "data.download",
-    "data.files",
-    "data.source",
-    "models.features",
-    "notebooks.kernel",
-    "notebooks.runner",
-    "tracking.store",
-)
+ROOMS = ("data", "evaluation", "models", "registry", "serving", "tracking")
+MOST_ROOMS, MOST_IMPORTS = 4, 5  # `plots` beside
 NUMBERS = {"0", "1", "60"}  # the rule of what a ride is; every other one comes from a run
 IN_PROSE = re.compile(r"(?<![\w.])\d[\d.,]*%?")
 SPELLED = re.compile(
     r"\b(?:four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|dozen|hundred|thousand)\b",
     re.IGNORECASE,
 )  # up to three, they count what stays: a split has three months
+IN_BRACKETS = re.compile(r"(?<=import )\([^)]*\)")
 HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 NOT_PROSE = re.compile(r"```[^`]*```|`[^`]*`|\]\([^)]*\)|\*\*\d\d_\w+\*\*")
 PATH = re.compile(r"""(?:^|[\s"'=(])(?:~?/[\w.]|[A-Za-z]:\\)""")
@@ -128,7 +121,8 @@ def _leads_each_cell_with_prose(notebook: NotebookNode) -> Iterator[str]:
 
 def _is_brief(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in enumerate(notebook.cells):
-        lines, words = len(cell.source.splitlines()), len(HEADING.sub("", _prose(cell)).split())
+        source = IN_BRACKETS.sub("", cell.source)  # many names of one room are one import
+        lines, words = len(source.splitlines()), len(HEADING.sub("", _prose(cell)).split())
         declares = "parameters" in cell.metadata.get("tags", ())  # a line for each, or for items
         if cell.cell_type == "code" and lines > LINES and not declares:
             yield f"cell {at} has {lines} lines, more than {LINES}"
@@ -156,15 +150,23 @@ def _only_calls(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {at} has {kind}: move it to the library"
 
 
-def _knocks_at_doors(notebook: NotebookNode) -> Iterator[str]:
+def _imports_from_few_rooms_by_their_doors(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
-        for node in ast.walk(_tree(cell)):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                room = node.module.removeprefix("taxi_duration.")
-                rooms = [name.name for name in node.names] if room == "taxi_duration" else [room]
-                wrong = [name for name in rooms if name in CLOSED]
-                wrong += [name for name in rooms if room == "taxi_duration" and name != "plots"]
-                yield from (f"cell {at} imports the room {name!r}" for name in wrong)
+        found = [node for node in ast.walk(_tree(cell)) if isinstance(node, ast.ImportFrom)]
+        rooms = [place for node in found for place in _places(node)]
+        yield from (f"cell {at} imports from {room!r}" for room in rooms if room not in ROOMS)
+        if len(rooms) > MOST_ROOMS:
+            yield f"cell {at} imports from {len(rooms)} rooms, not {MOST_ROOMS} or fewer"
+        if len(found) > MOST_IMPORTS:
+            yield f"cell {at} has {len(found)} imports, not {MOST_IMPORTS} or fewer"
+
+
+def _places(node: ast.ImportFrom) -> list[str]:
+    package, _, inside = str(node.module).partition(".")
+    if package != "taxi_duration":
+        return []
+    whole = [f"{package}.{name.name}" for name in node.names if name.name != "plots"]
+    return [inside] if inside else whole
 
 
 def _names_no_place(notebook: NotebookNode) -> Iterator[str]:
@@ -199,7 +201,7 @@ RULES: tuple[Rule, ...] = (
     _is_brief,
     _types_no_number_into_prose,
     _only_calls,
-    _knocks_at_doors,
+    _imports_from_few_rooms_by_their_doors,
     _names_no_place,
     _gives_each_name_one_meaning,
 )

@@ -8,18 +8,18 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_form import CELLS, complaints
+from notebook_form import CELLS, ROOMS, complaints
 
-from taxi_duration.models.training import MODELS
+from taxi_duration.models import MODELS
 from taxi_duration.months import SERVICES
-from taxi_duration.notebooks.discovery import inspect
+from taxi_duration.notebooks import inspect
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
 CHOICES = {"service": list(SERVICES), "models": list(MODELS)}
 INDEPENDENT = ("log_durations", "rides_by_hour")
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
-IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.data.trips import load_trips"
+IMPORTS = "from taxi_duration import plots\nfrom taxi_duration.data import load_trips"
 
 Change = Callable[[NotebookNode], object]
 
@@ -59,7 +59,7 @@ def good() -> NotebookNode:
         code('month: str = "2021-01"  # which', number=1, tags=["parameters"]),
         new_markdown_cell("The names that are used, as in **01_explore**."),
         code(
-            "from taxi_duration import plots\nfrom taxi_duration.data.trips import load_trips",
+            "from taxi_duration import plots\nfrom taxi_duration.data import load_trips",
             number=2,
         ),
         new_markdown_cell("## The rides\n\nRides of 1 to 60 minutes; see `rides[3]`."),
@@ -150,13 +150,25 @@ BAD = {
     "a magic": (source(5, "%time rides"), "cell 5 has a magic"),
     "a shell line": (source(5, "rides = 3\n!ls"), "cell 5 has a magic, a shell line"),
     "a semicolon": (source(7, "plots.log_durations(rides);"), "or a ';'"),
-    "a room without a door": (
-        source(5, "from taxi_duration.data.source import read_month\nread_month(month)"),
-        "cell 5 imports the room 'source'",
+    "a file of a room": (
+        source(5, "from taxi_duration.data.source import open_month\nopen_month(month)"),
+        "cell 5 imports from 'data.source'",
+    ),
+    "a room that is not for notebooks": (
+        source(5, "from taxi_duration.cli import main\nmain()"),
+        "cell 5 imports from 'cli'",
     ),
     "a room instead of a name": (
-        source(5, "from taxi_duration import trips\ntrips"),
-        "cell 5 imports the room 'trips'",
+        source(5, "from taxi_duration import data\ndata"),
+        "cell 5 imports from 'taxi_duration.data'",
+    ),
+    "many rooms": (
+        source(3, "\n".join(f"from taxi_duration.{room} import {room}" for room in ROOMS[:5])),
+        "cell 3 imports from 5 rooms, not 4 or fewer",
+    ),
+    "many imports": (
+        source(3, "\n".join(f"from {name} import {name}" for name in "abcdef")),
+        "cell 3 has 6 imports, not 5 or fewer",
     ),
     "a place in code": (source(5, "load_trips(month, source='/data')"), "cell 5 names a place"),
     "a place at home": (source(5, "load_trips(month, source='~/tlc')"), "cell 5 names a place"),

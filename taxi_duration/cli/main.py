@@ -18,9 +18,8 @@ from taxi_duration import __version__
 from taxi_duration.cli import models as model_commands
 from taxi_duration.cli import records as record_commands
 from taxi_duration.cli import work as work_commands
-from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, printable
+from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
 from taxi_duration.months import SERVICES, Month, Service
-from taxi_duration.names import check_name
 
 __all__ = ["main"]
 

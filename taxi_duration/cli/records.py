@@ -23,7 +23,7 @@ def reproduce(context: click.Context, model: str, source: str | None) -> None:
       taxi-duration reproduce 3 --source ~/tlc
     """  # noqa: D301
     from taxi_duration.cli.display import watch
-    from taxi_duration.notebooks.reproduce import reproduce
+    from taxi_duration.notebooks.reproduction import reproduce
 
     with watch() as display:
         found = reproduce(model, source=source, progress=display.enter)
@@ -43,7 +43,7 @@ def history(model: str | None) -> None:
     Example:
       taxi-duration history
     """  # noqa: D301
-    from taxi_duration.notebooks.reproduce import descent
+    from taxi_duration.notebooks.reproduction import descent
     from taxi_duration.registry.promotion import NAME
     from taxi_duration.registry.promotion import history as versions
 

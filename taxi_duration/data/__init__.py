@@ -1,1 +1,18 @@
 """A month of TLC, of the sample or of a folder becomes valid rides."""
+
+from taxi_duration.data.files import read_parquet, write_parquet
+from taxi_duration.data.sample import make_month
+from taxi_duration.data.source import open_month
+from taxi_duration.data.trips import Split, Trips, load_rides, load_split, load_trips
+
+__all__ = [
+    "Split",
+    "Trips",
+    "load_rides",
+    "load_split",
+    "load_trips",
+    "make_month",
+    "open_month",
+    "read_parquet",
+    "write_parquet",
+]

@@ -1,1 +1,27 @@
 """How good a model is, where, and why."""
+
+from taxi_duration.evaluation.backtest import backtest
+from taxi_duration.evaluation.explanation import can_explain, explain, influence
+from taxi_duration.evaluation.metrics import (
+    compare,
+    importance,
+    predict,
+    score,
+    score_by,
+    score_parts,
+)
+from taxi_duration.models.intervals import coverage
+
+__all__ = [
+    "backtest",
+    "can_explain",
+    "compare",
+    "coverage",
+    "explain",
+    "importance",
+    "influence",
+    "predict",
+    "score",
+    "score_by",
+    "score_parts",
+]

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from taxi_duration.errors import NotebookError, TrackingError
-from taxi_duration.names import check_name
+from taxi_duration.errors import NotebookError, TrackingError, check_name
 from taxi_duration.notebooks.discovery import check, inspect, spelled
 from taxi_duration.tracking.executions import close_runs, tagging
 

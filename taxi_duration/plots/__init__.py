@@ -4,7 +4,6 @@ from taxi_duration.plots.answers import answers
 from taxi_duration.plots.durations import durations, left_out, log_durations
 from taxi_duration.plots.explanation import influences, reasons
 from taxi_duration.plots.monitoring import ageing, drifts, quality
-from taxi_duration.plots.picture import Picture
 from taxi_duration.plots.places import zone_map
 from taxi_duration.plots.predictions import predicted_and_actual, residuals, scatter
 from taxi_duration.plots.rides import (
@@ -16,14 +15,11 @@ from taxi_duration.plots.rides import (
 from taxi_duration.plots.search import search_history, search_slices
 from taxi_duration.plots.selection import pareto_front
 from taxi_duration.plots.slices import error_by, error_by_hour
-from taxi_duration.plots.style import colour_of
 from taxi_duration.plots.training import compare_models, feature_importance, learning_curve
 
 __all__ = [
-    "Picture",
     "ageing",
     "answers",
-    "colour_of",
     "compare_models",
     "drifts",
     "duration_by_distance",

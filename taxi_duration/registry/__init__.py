@@ -1,1 +1,29 @@
 """Which model is used: choose, gate, promote, roll back, describe."""
+
+from taxi_duration.registry.promotion import (
+    history,
+    load,
+    promote,
+    register,
+    rollback,
+)
+from taxi_duration.registry.selection import (
+    candidates,
+    pareto,
+    select_best,
+    two_ways,
+    with_throughput,
+)
+
+__all__ = [
+    "candidates",
+    "history",
+    "load",
+    "pareto",
+    "promote",
+    "register",
+    "rollback",
+    "select_best",
+    "two_ways",
+    "with_throughput",
+]

@@ -8,9 +8,8 @@ from datetime import date
 import pandas as pd
 
 from taxi_duration.data.trips import Trips
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ModelError, check_name
 from taxi_duration.months import Month
-from taxi_duration.names import check_name
 from taxi_duration.registry import journal
 from taxi_duration.registry.admission import check_run
 from taxi_duration.registry.gate import NAIVE, Contestant, judge, naive

@@ -3,8 +3,7 @@
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.errors import ModelError
-from taxi_duration.names import check_name
+from taxi_duration.errors import ModelError, check_name
 from taxi_duration.registry.promotion import register
 
 PLAIN = ["taxi-duration-quote", "Bob's notebook (2)", "ü ß", "a.b+c", "x" * 200]

@@ -21,7 +21,9 @@ from matplotlib.colors import is_color_like, same_color
 
 from taxi_duration import plots
 from taxi_duration.errors import SchemaError, SourceError
+from taxi_duration.plots.monitoring import ageing
 from taxi_duration.plots.places import LANDMARKS, LINE
+from taxi_duration.plots.style import colour_of
 
 ROWS = 4000
 MODELS = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
@@ -136,7 +138,7 @@ PICTURES = {
     "answers": (plots.answers, RIDES.assign(low=1.0, high=50.0)),
     "quality": (plots.quality, WORK),
     "drifts": (plots.drifts, DRIFT),
-    "ageing": (plots.ageing, BACKTEST),
+    "ageing": (ageing, BACKTEST),
     "zone_map": (lambda places: plots.zone_map(places, rides=RIDES), PLACES),
 }
 ORIGINALS = {name: data.copy() for name, (_, data) in PICTURES.items()}
@@ -165,8 +167,7 @@ def axes_of(picture):
 
 
 def test_every_drawing_function_is_tried_here():
-    drawing = set(plots.__all__) - {"Picture", "colour_of"}
-    assert set(PICTURES) - {"rmse_by_hour", "learned_at_once"} == drawing
+    assert set(PICTURES) - {"rmse_by_hour", "learned_at_once"} == set(plots.__all__)
 
 
 @every_picture
@@ -305,14 +306,14 @@ def test_a_picture_is_not_saved_into_a_missing_folder(tmp_path):
 
 
 def test_the_seven_models_have_seven_colours():
-    assert len({plots.colour_of(model) for model in MODELS}) == 7
+    assert len({colour_of(model) for model in MODELS}) == 7
 
 
 @settings(max_examples=30)
 @given(st.text(ascii_lowercase).filter(lambda name: name not in MODELS))
 def test_a_model_of_ones_own_has_a_colour_of_none_of_the_seven(model):
-    assert is_color_like(plots.colour_of(model))
-    assert plots.colour_of(model) not in map(plots.colour_of, MODELS)
+    assert is_color_like(colour_of(model))
+    assert colour_of(model) not in map(colour_of, MODELS)
 
 
 @pytest.mark.parametrize("model", ["median", "reference", "quote"])

@@ -5,6 +5,7 @@ import pytest
 
 from taxi_duration import plots
 from taxi_duration.errors import SchemaError
+from taxi_duration.plots.monitoring import ageing
 
 TABLE = pd.DataFrame(
     {
@@ -57,14 +58,14 @@ def test_drift_is_a_cell_for_each_month_and_thing():
 
 
 def test_a_back_test_has_a_line_for_each_way_to_train():
-    left, right = plots.ageing(BACKTEST).figure.axes
+    left, right = ageing(BACKTEST).figure.axes
     assert [line.get_label() for line in left.lines] == ["1 month", "2 months, half-life 14 days"]
     assert right.lines[0].get_ydata().tolist() == [5.0, 5.5]
 
 
 @pytest.mark.parametrize(
     ("draw", "frame"),
-    [(plots.quality, TABLE), (plots.drifts, DRIFT), (plots.ageing, BACKTEST)],
+    [(plots.quality, TABLE), (plots.drifts, DRIFT), (ageing, BACKTEST)],
 )
 def test_without_rows_nothing_is_drawn(draw, frame):
     with pytest.raises(SchemaError, match="no rows"):

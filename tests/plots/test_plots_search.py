@@ -7,6 +7,7 @@ from matplotlib.colors import same_color
 
 from taxi_duration import plots
 from taxi_duration.errors import SchemaError
+from taxi_duration.plots.style import colour_of
 
 TRIALS = pd.DataFrame(
     {
@@ -45,7 +46,7 @@ def test_the_best_trial_is_marked_in_the_models_colour():
     (axes,) = axes_of(plots.search_history(TRIALS, model="quote"))
     mark = axes.lines[1]
     assert (mark.get_xdata().tolist(), mark.get_ydata().tolist()) == ([1], [5.2])
-    assert same_color(mark.get_color(), plots.colour_of("quote"))
+    assert same_color(mark.get_color(), colour_of("quote"))
 
 
 def test_the_untuned_error_is_drawn_where_it_is_known():

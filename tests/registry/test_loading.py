@@ -15,7 +15,7 @@ import yaml
 
 from taxi_duration.data.seal import seal
 from taxi_duration.errors import ModelError, TrackingError
-from taxi_duration.notebooks.reproduce import reproduce
+from taxi_duration.notebooks.reproduction import reproduce
 from taxi_duration.registry.card import make_card
 from taxi_duration.registry.loading import load, load_run
 from taxi_duration.registry.promotion import promote, register

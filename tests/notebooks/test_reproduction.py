@@ -22,7 +22,7 @@ from taxi_duration.errors import ModelError, SourceError, TrackingError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks.originals import find_original
 from taxi_duration.notebooks.rebuild import rebuild
-from taxi_duration.notebooks.reproduce import compare, reproduce
+from taxi_duration.notebooks.reproduction import compare, reproduce
 from taxi_duration.notebooks.runner import run
 from taxi_duration.tracking.training import list_runs, record
 
