@@ -18,7 +18,7 @@ from xgboost import XGBRegressor
 from taxi_duration.data import Split, load_split, make_month, write_parquet
 from taxi_duration.evaluation import predict, score
 from taxi_duration.models import MODELS, fit
-from taxi_duration.models.encoding import ZoneHabits
+from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.features import Clock
 from taxi_duration.months import GREEN, Month
 
@@ -78,7 +78,7 @@ def rmse(name: str, split: Split) -> float:
 
 def without_map(split: Split) -> float:
     """Return the error of boosted trees that know zones by number only."""
-    habits = ZoneHabits()
+    habits = ZoneTargetEncoder()
     learned = habits.fit_transform(split.train.frame, split.train.frame["duration"].to_numpy())
     seen = [learned, *(habits.transform(part.frame) for part in split[1:])]
     train, valid, test = (plain(part.frame, usual) for part, usual in zip(split, seen, strict=True))

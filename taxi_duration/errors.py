@@ -6,7 +6,7 @@
     ├── SchemaError     (ValueError)    a readable file that does not hold trips
     ├── ModelError      (ValueError)    an unknown model, or one that cannot be fitted or loaded
     ├── TrackingError   (RuntimeError)  a run that could not be recorded
-    └── NotebookError   (RuntimeError)  a notebook that was refused, or failed
+    └── NotebookError   (RuntimeError)  a notebook that was rejected, or failed
 
 A bad row is not an error: it is counted, with its reason (`taxi_duration.data.trips`).
 """
@@ -72,7 +72,7 @@ class TrackingError(TaxiDurationError, RuntimeError):
 
 
 class NotebookError(TaxiDurationError, RuntimeError):
-    """A notebook refused before it ran, or a cell of it that failed."""
+    """A notebook rejected before it ran, or a cell of it that failed."""
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

@@ -102,7 +102,7 @@ def outcome(folder: Path, engine: Engine) -> str:
     try:
         rides = load_trips(JANUARY, source=folder, engine=engine).frame
     except TaxiDurationError as refusal:
-        return f"refused {refusal}"
+        return f"rejected {refusal}"
     return f"read {len(rides)} {hashlib.sha256(rides.to_csv().encode()).hexdigest()}"
 
 

@@ -40,7 +40,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
               metavar="DIR", help="Where predictions are kept.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Answer again what was answered before.")
 def score(months: str, into: Path, **how: object) -> None:
-    """Predict every ride of a month, with a low and a high end; refused rows go aside.
+    """Predict every ride of a month, with a low and a high end; rejected rows go aside.
 
     The same model answers the same file once.
 
@@ -63,8 +63,8 @@ def score(months: str, into: Path, **how: object) -> None:
         made = score_months(months, into=into, progress=progress, **how)
     for each in made:
         counts, known = each.manifest, "" if each.fresh else " (as before)"
-        refused = counts.rows - counts.scored
-        click.echo(f"{each.folder}  {counts.scored:,} answered, {refused:,} refused{known}")
+        rejected = counts.rows - counts.scored
+        click.echo(f"{each.folder}  {counts.scored:,} answered, {rejected:,} rejected{known}")
 
 
 @click.command()

@@ -17,17 +17,17 @@ from taxi_duration.errors import SchemaError
 __all__ = [
     "FARTHEST",
     "LAST_ZONE",
-    "REFUSED",
+    "REJECTED",
     "are_valid",
+    "format_rejections",
     "in_new_york",
     "is_no_distance",
     "is_no_zone",
     "read_columns",
     "read_minutes",
     "read_rides",
-    "refusals",
+    "rejections",
     "repaired",
-    "tell_refusals",
 ]
 
 Times: TypeAlias = np.ndarray | pd.Series | pd.DatetimeIndex
@@ -75,7 +75,7 @@ RULES: dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]] = {
     ("trip_distance", "is missing or no number (the model 'quote' needs none)"): np.isnan,
     ("trip_distance", "is not 0 or more miles"): is_no_distance,
 }
-REFUSED = tuple(f"{field} {limit}" for field, limit in RULES)
+REJECTED = tuple(f"{field} {limit}" for field, limit in RULES)
 
 
 def read_rides(given: pd.DataFrame) -> pd.DataFrame:
@@ -126,8 +126,8 @@ def read_columns(given: pd.DataFrame) -> Columns:
     }
 
 
-def refusals(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
-    """Return why each ride is refused, as a category; missing where it is accepted.
+def rejections(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
+    """Return why each ride is rejected, as a category; missing where it is accepted.
 
     Parameters
     ----------
@@ -139,16 +139,16 @@ def refusals(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
     Examples
     --------
     >>> ride = {"pickup_datetime": "2021-03-01 08:00", "PULocationID": 9999, "DOLocationID": 75}
-    >>> refusals(read_rides(pd.DataFrame([ride]))).tolist()
+    >>> rejections(read_rides(pd.DataFrame([ride]))).tolist()
     ["PULocationID is not one of TLC's zones 1 to 265"]
     """
     reasons, broken = zip(*_broken(rides, distance=distance), strict=True)
     first = np.select(broken, range(len(broken)), default=-1)
-    return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index, name="refused")
+    return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index, name="rejected")
 
 
 def are_valid(rides: pd.DataFrame | Columns, *, distance: bool = True) -> bool:
-    """Say whether none is refused: for one ride in a third of the time that the reasons take.
+    """Say whether none is rejected: for one ride in a third of the time that the reasons take.
 
     Examples
     --------
@@ -171,18 +171,18 @@ def repaired(rides: pd.DataFrame) -> pd.Series:
     return rides["trip_distance"].eq(0) | rides["trip_distance"].gt(FARTHEST)
 
 
-def tell_refusals(given: pd.DataFrame, refused: pd.Series, *, at_most: int = 5) -> str:
-    """Say of the first refused rides which row, field and limit, and what was given.
+def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5) -> str:
+    """Say of the first rejected rides which row, field and limit, and what was given.
 
     Examples
     --------
     >>> ride = {"pickup_datetime": "2021-03-01 08:00", "PULocationID": 9999, "DOLocationID": 75}
     >>> given = pd.DataFrame([ride])
-    >>> tell_refusals(given, refusals(read_rides(given)))
+    >>> format_rejections(given, rejections(read_rides(given)))
     "row 0: PULocationID is not one of TLC's zones 1 to 265, got 9999"
     """
-    rows = np.flatnonzero(refused.notna())
-    said = [f"row {row}: {_told(given.iloc[row], refused.iloc[row])}" for row in rows[:at_most]]
+    rows = np.flatnonzero(rejected.notna())
+    said = [f"row {row}: {_told(given.iloc[row], rejected.iloc[row])}" for row in rows[:at_most]]
     if len(rows) > at_most:
         said.append(f"and {len(rows) - at_most} more rows")
     return "; ".join(said)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from taxi_duration.errors import ModelError
 
-__all__ = ["check_seal", "seal"]
+__all__ = ["check_digest", "model_digest"]
 
 ADDED = {"registered_model_meta"}  # MLflow writes it into a folder that it loads from
 
 
-def seal(folder: Path) -> str:
+def model_digest(folder: Path) -> str:
     """Return one digest for the names and bytes of all files below a folder.
 
     Examples
@@ -20,7 +20,7 @@ def seal(folder: Path) -> str:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "MLmodel").write_text("flavors: {}")
-    ...     seal(Path(folder))[:8]
+    ...     model_digest(Path(folder))[:8]
     'ffb851df'
     """
     digest = hashlib.sha256()
@@ -32,7 +32,7 @@ def seal(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def check_seal(folder: Path, expected: str, *, name: str) -> None:
+def check_digest(folder: Path, expected: str, *, name: str) -> None:
     """Refuse a model whose files are not those that were recorded.
 
     Raises
@@ -40,7 +40,7 @@ def check_seal(folder: Path, expected: str, *, name: str) -> None:
     ModelError
         If the digest is another.
     """
-    found = seal(folder)
+    found = model_digest(folder)
     if found != expected:
         raise ModelError(
             f"The files of model {name} are not those that were recorded: digest {found[:12]}, "

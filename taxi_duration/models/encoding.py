@@ -10,12 +10,12 @@ from sklearn.utils import check_random_state
 from taxi_duration.data.columns import Columns
 from taxi_duration.models.zones import N_ZONES, pair_codes, zone_codes
 
-__all__ = ["ZoneHabits"]
+__all__ = ["ZoneTargetEncoder"]
 
 FOLDS = 5  # of cross-fitting
 
 
-class ZoneHabits(TransformerMixin, BaseEstimator):
+class ZoneTargetEncoder(TransformerMixin, BaseEstimator):
     """The usual duration of the pair of zones, the pick-up and the drop-off zone, in minutes.
 
     Means that are drawn towards the mean of all rides, the more so the fewer and the more varied
@@ -35,7 +35,7 @@ class ZoneHabits(TransformerMixin, BaseEstimator):
        classification and prediction problems", SIGKDD Explorations 3 (2001), pp. 27-32.
     """
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray) -> ZoneHabits:
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> ZoneTargetEncoder:
         """Learn the encodings; to train on the same rides, use `fit_transform`."""
         self.fit_transform(X, y)
         return self

@@ -11,7 +11,13 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from taxi_duration.data.columns import Columns, as_columns
-from taxi_duration.data.rides import are_valid, read_columns, read_rides, refusals, tell_refusals
+from taxi_duration.data.rides import (
+    are_valid,
+    format_rejections,
+    read_columns,
+    read_rides,
+    rejections,
+)
 from taxi_duration.errors import ModelError, SchemaError
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.models.persistence import load_pipeline, save_pipeline
@@ -40,7 +46,7 @@ class Estimator:
 
     @property
     def needs_distance(self) -> bool:
-        """Whether a ride without distance is refused."""
+        """Whether a ride without distance is rejected."""
         return "trip_distance" in self.inputs
 
     def predict(self, given: pd.DataFrame) -> pd.DataFrame:
@@ -58,8 +64,8 @@ class Estimator:
         """
         rides = read_columns(given)
         if not are_valid(rides, distance=self.needs_distance):
-            refused = refusals(read_rides(given), distance=self.needs_distance)
-            raise SchemaError(f"Not a valid ride: {tell_refusals(given, refused)}.")
+            rejected = rejections(read_rides(given), distance=self.needs_distance)
+            raise SchemaError(f"Not a valid ride: {format_rejections(given, rejected)}.")
         return self._frame(self._minutes(rides), given.index)
 
     def answer(self, rides: pd.DataFrame) -> pd.DataFrame:

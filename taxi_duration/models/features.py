@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
 from taxi_duration.data.columns import Columns, as_array, as_columns
-from taxi_duration.models.encoding import ZoneHabits
+from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
 
 __all__ = ["Clock", "DistanceRepair", "ReferenceFeatures", "RideFeatures"]
@@ -112,7 +112,7 @@ class RideFeatures(TransformerMixin, BaseEstimator):
         self.clock_ = Clock()
         self.repair_ = DistanceRepair().fit(X)
         self.map_ = ZoneMap().fit(X)
-        self.habits_ = ZoneHabits()
+        self.habits_ = ZoneTargetEncoder()
         return self._matrix(as_columns(X), self.habits_.fit_transform(X, np.asarray(y)))
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:

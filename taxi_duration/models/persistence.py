@@ -21,7 +21,7 @@ TRUSTED = (
     "taxi_duration.models.features.DistanceRepair",
     "taxi_duration.models.features.ReferenceFeatures",
     "taxi_duration.models.features.RideFeatures",
-    "taxi_duration.models.encoding.ZoneHabits",
+    "taxi_duration.models.encoding.ZoneTargetEncoder",
     "taxi_duration.models.zones.ZoneMap",
     "xgboost.core.Booster",
     "xgboost.sklearn.XGBRegressor",

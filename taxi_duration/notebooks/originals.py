@@ -14,13 +14,13 @@ from taxi_duration.registry.loading import check_files
 from taxi_duration.tracking.runs import Record, download, files_of, read_record
 from taxi_duration.tracking.training import list_runs
 
-__all__ = ["PARTS", "Original", "find_original", "inputs_now"]
+__all__ = ["PARTS", "RecordedRun", "find_original", "inputs_now"]
 
 PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
-class Original:
+class RecordedRun:
     """A recorded run of a model, and what made it.
 
     Attributes
@@ -66,7 +66,7 @@ class Original:
         )
 
 
-def find_original(run_id: str, *, source: str | Path | None = None) -> Original:
+def find_original(run_id: str, *, source: str | Path | None = None) -> RecordedRun:
     """Read a run and the notebook that made it, attached to it or to a run above.
 
     Parameters
@@ -87,7 +87,7 @@ def find_original(run_id: str, *, source: str | Path | None = None) -> Original:
     check_files(record, f"models:/{record.model_id}")
     found = _attached(record)
     notebook, name = found or (None, None)
-    return Original(record, str(source or _source(record, notebook)), notebook, name)
+    return RecordedRun(record, str(source or _source(record, notebook)), notebook, name)
 
 
 def _check(record: Record) -> None:
@@ -135,7 +135,7 @@ def _given(notebook: dict) -> dict[str, object]:
     return dict(notebook["metadata"].get("papermill", {}).get("parameters", {}))
 
 
-def inputs_now(original: Original) -> dict[str, str]:
+def inputs_now(original: RecordedRun) -> dict[str, str]:
     """Return the digests of the files that now stand where the run's inputs came from.
 
     Raises

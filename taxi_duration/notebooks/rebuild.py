@@ -16,7 +16,7 @@ import numpy as np
 from taxi_duration.data.trips import load_split, load_trips
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import make_model
-from taxi_duration.notebooks.originals import Original
+from taxi_duration.notebooks.originals import RecordedRun
 from taxi_duration.notebooks.runner import Progress, inspect, run
 from taxi_duration.registry.loading import load_run
 from taxi_duration.tracking.runs import Record, read_record
@@ -37,7 +37,7 @@ class Rebuilt:
     predicted: np.ndarray = field(repr=False)
 
 
-def rebuild(original: Original, *, progress: Progress | None = None) -> Rebuilt:
+def rebuild(original: RecordedRun, *, progress: Progress | None = None) -> Rebuilt:
     """Train the model again: by its notebook, or else by the library with its parameters.
 
     The months, the threads and the refit are those of the run. All of it happens in a temporary
@@ -71,7 +71,7 @@ def _aside(folder: Path) -> Iterator[None]:
         open_store()
 
 
-def _run_notebook(original: Original, folder: Path, progress: Progress | None) -> str:
+def _run_notebook(original: RecordedRun, folder: Path, progress: Progress | None) -> str:
     path = folder / f"{original.name}.ipynb"
     path.write_text(json.dumps(_bare(original.notebook)), encoding="utf-8")
     given = {
@@ -100,7 +100,7 @@ def _bare(notebook: dict) -> dict:
     return notebook | {"cells": cells}
 
 
-def _train(original: Original) -> str:
+def _train(original: RecordedRun) -> str:
     record = original.record
     split = load_split(**original.months, service=original.service, source=original.source)
     return train(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from taxi_duration.notebooks.originals import PARTS, Original, find_original, inputs_now
+from taxi_duration.notebooks.originals import PARTS, RecordedRun, find_original, inputs_now
 from taxi_duration.notebooks.rebuild import Rebuilt, predict_test, rebuild
 from taxi_duration.notebooks.runner import Progress
 from taxi_duration.tracking.runs import Record
@@ -115,7 +115,7 @@ def _run_of(model: str) -> str:
     return find_version(model).run_id
 
 
-def compare(original: Original, rebuilt: Rebuilt) -> Reproduction:
+def compare(original: RecordedRun, rebuilt: Rebuilt) -> Reproduction:
     """Compare a rebuilt model with the original: data, code, environment, figures."""
     then, now = original.record, rebuilt.record
     exact = then.environment == now.environment and _same("threads", then, now)
@@ -135,7 +135,7 @@ def _same(name: str, then: Record, now: Record) -> bool:
     return then.parameters.get(name) == now.parameters.get(name)
 
 
-def _how(original: Original) -> str:
+def _how(original: RecordedRun) -> str:
     if original.again:
         return f"notebook {original.name} ran again with its recorded parameters, for this model"
     why = "no notebook is kept with the run"
@@ -185,7 +185,7 @@ def _figures(metrics: pd.DataFrame, tolerance: float) -> list[str]:
     ]
 
 
-def _predictions(original: Original, rebuilt: Rebuilt, tolerance: float) -> list[str]:
+def _predictions(original: RecordedRun, rebuilt: Rebuilt, tolerance: float) -> list[str]:
     if _same("test_predictions_sha256", original.record, rebuilt.record):
         return []
     recorded = predict_test(original.record, original.source)

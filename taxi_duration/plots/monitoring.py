@@ -17,7 +17,7 @@ PER_MONTH = {
     "rmse": "RMSE (minutes)",
     "bias": "predicted − actual\n(minutes)",
     "coverage": "rides within\ntheir interval",
-    "refused": "rows refused",
+    "rejected": "rows rejected",
 }
 
 
@@ -29,12 +29,12 @@ def quality(
     level: float | None = None,
     model: str | None = None,
 ) -> Picture:
-    """Draw error, bias, coverage and refused rows of each month.
+    """Draw error, bias, coverage and rejected rows of each month.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `month`, `rmse`, `bias` (minutes), `coverage`, `refused` (shares) and `verdict`, as
+        `month`, `rmse`, `bias` (minutes), `coverage`, `rejected` (shares) and `verdict`, as
         `taxi_duration.serving.monitoring.Report.table`.
     rmse, level : float, optional
         Of the valid month at training, and the promised coverage; drawn as dashed lines.
@@ -47,7 +47,7 @@ def quality(
         If a column or every row is missing.
     """
     months = check(table, "month", *PER_MONTH, "verdict")
-    expected = {"rmse": rmse, "bias": 0, "coverage": level, "refused": 0}
+    expected = {"rmse": rmse, "bias": 0, "coverage": level, "rejected": 0}
     figure, panels = sheet(
         height=5.6, title="How the model does", nrows=len(PER_MONTH), sharex=True
     )
@@ -60,10 +60,10 @@ def quality(
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[0].set_ylim(0, 1.25 * max(months["rmse"].max(), rmse or 0))
     panels[2].set_ylim(0, 1)
-    panels[3].set_ylim(0, max(0.05, 1.1 * months["refused"].max()))
+    panels[3].set_ylim(0, max(0.05, 1.1 * months["rejected"].max()))
     panels[-1].set_xlabel("month")
     alt = (
-        "Error, bias, share of rides within their interval and share of refused rows by month, "
+        "Error, bias, share of rides within their interval and share of rejected rows by month, "
         "one panel below the other; dashed where training would have them, hollow dots in months "
         "out of bounds."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taxi_duration.errors import ModelError
-from taxi_duration.registry.loading import sealed_files
+from taxi_duration.registry.loading import verified_files
 from taxi_duration.tracking.runs import Record, files_of
 
 __all__ = ["check_run"]
@@ -40,7 +40,7 @@ def check_run(record: Record) -> None:
 def _check_signature(record: Record) -> None:
     from mlflow.models import Model
 
-    with sealed_files(record, f"models:/{record.model_id}") as folder:
+    with verified_files(record, f"models:/{record.model_id}") as folder:
         if Model.load(str(folder)).signature is None:
             raise ModelError(
                 f"The model of run {record.run_id!r} does not say what it takes and gives. "

@@ -14,7 +14,7 @@ from taxi_duration.evaluation.metrics import SLICES
 from taxi_duration.models.catalog import make_model
 from taxi_duration.registry.verdict import Limits, Verdict
 
-__all__ = ["NAIVE", "Contestant", "Limits", "Verdict", "judge", "naive"]
+__all__ = ["NAIVE", "Candidate", "Limits", "Verdict", "judge", "naive"]
 
 NAIVE = "median"
 JUDGED = ("distance", "hour", "part")
@@ -25,7 +25,7 @@ TAILS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A model at the gate: its minutes for the month's rides, a number each, and what it costs."""
 
     name: str
@@ -36,7 +36,7 @@ class Contestant:
 
 
 def judge(
-    gate: Trips, challenger: Contestant, champion: Contestant, *, limits: Limits | None = None
+    gate: Trips, challenger: Candidate, champion: Candidate, *, limits: Limits | None = None
 ) -> Verdict:
     """Judge whether the challenger is better on the gate's rides, beyond chance and everywhere.
 
@@ -59,8 +59,8 @@ def judge(
     --------
     >>> from taxi_duration.data.trips import load_trips
     >>> gate = load_trips("2021-03")
-    >>> exact = Contestant("exact", gate.frame["duration"].to_numpy())
-    >>> verdict = judge(gate, exact, Contestant("median", naive(gate)))
+    >>> exact = Candidate("exact", gate.frame["duration"].to_numpy())
+    >>> verdict = judge(gate, exact, Candidate("median", naive(gate)))
     >>> verdict.accepted, verdict.challenger_rmse
     (True, 0.0)
     """
@@ -96,12 +96,12 @@ def naive(gate: Trips) -> np.ndarray:
     )
 
 
-def _squares(gate: Trips, contestant: Contestant) -> np.ndarray:
+def _squares(gate: Trips, candidate: Candidate) -> np.ndarray:
     """Return the squared error of each ride."""
-    minutes = np.asarray(contestant.minutes, dtype=float)
+    minutes = np.asarray(candidate.minutes, dtype=float)
     if minutes.shape != (len(gate),) or not np.isfinite(minutes).all():
         raise ModelError(
-            f"Model {contestant.name!r} has {np.isfinite(minutes).sum()} predictions for "
+            f"Model {candidate.name!r} has {np.isfinite(minutes).sum()} predictions for "
             f"{len(gate)} rides of the gate. A model needs a number of minutes for each."
         )
     return (minutes - gate.frame["duration"].to_numpy()) ** 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.verdict import Verdict
 from taxi_duration.tracking.provenance import developer
-from taxi_duration.tracking.store import client, lock, shown_uri, told
+from taxi_duration.tracking.store import client, lock, shown_uri, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
@@ -62,7 +62,7 @@ def alone(name: str) -> Iterator[None]:
     TrackingError
         If another process does not come to an end.
     """
-    with told(f"Model {name!r} cannot be changed"), lock(f"model {name}"):
+    with store_errors(f"Model {name!r} cannot be changed"), lock(f"model {name}"):
         yield
 
 
@@ -103,7 +103,7 @@ def write(name: str, kind: str, version: str, *, why: str, verdict: Verdict | No
         why=why,
         verdict=verdict,
     )
-    with told(f"The journal of model {name!r} cannot be written"):
+    with store_errors(f"The journal of model {name!r} cannot be written"):
         client().set_registered_model_tag(
             name, f"{PREFIX}{entry.number:06}", json.dumps(asdict(entry), default=str)
         )
@@ -147,7 +147,7 @@ def on_day(name: str, day: str | date) -> str | None:
 
 
 def _registered(name: str) -> RegisteredModel:
-    with told("The registry cannot be read"):
+    with store_errors("The registry cannot be read"):
         found = client().search_registered_models(f"name = '{name}'")
     if not found:
         raise ModelError(

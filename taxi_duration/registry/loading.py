@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.seal import check_seal
+from taxi_duration.data.seal import check_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.store import client, shown_uri, told
+from taxi_duration.tracking.store import client, shown_uri, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from sklearn.pipeline import Pipeline
 
-__all__ = ["NAME", "Loaded", "check_files", "load", "load_run", "locate", "sealed_files"]
+__all__ = ["NAME", "Loaded", "check_files", "load", "load_run", "locate", "verified_files"]
 
 NAME = "taxi-duration"
 ADDRESS = re.compile(
@@ -151,7 +151,7 @@ def locate(model: str, *, name: str = NAME) -> ModelVersion:
     version = found["version"] if found else model if model.isdecimal() else None
     alias = found["alias"] if found else model
     name = found["name"] if found else name
-    with told(f"Model {model!r} cannot be found"):
+    with store_errors(f"Model {model!r} cannot be found"):
         try:
             if version is None:
                 version = store.get_model_version_by_alias(name, alias).version
@@ -167,7 +167,7 @@ def locate(model: str, *, name: str = NAME) -> ModelVersion:
 
 
 @contextmanager
-def sealed_files(record: Record, address: str) -> Iterator[Path]:
+def verified_files(record: Record, address: str) -> Iterator[Path]:
     """Copy a model's files to a folder of ours for a while, if they are those of the run.
 
     Raises
@@ -182,25 +182,25 @@ def sealed_files(record: Record, address: str) -> Iterator[Path]:
     if not expected:
         raise ModelError(f"Run {record.run_id!r} has no model with a digest. Train again.")
     with TemporaryDirectory() as folder:
-        with told(f"The files of model {address!r} cannot be read"):
+        with store_errors(f"The files of model {address!r} cannot be read"):
             mlflow.artifacts.download_artifacts(
                 artifact_uri=address, dst_path=folder, tracking_uri=uri
             )
         for compiled in list(Path(folder).rglob("__pycache__")):
             shutil.rmtree(compiled)  # no seal covers what Python itself leaves beside code
-        check_seal(Path(folder), expected, name=repr(address))
+        check_digest(Path(folder), expected, name=repr(address))
         _check_loader(Path(folder), address)
         yield Path(folder)
 
 
 def check_files(record: Record, address: str) -> None:
-    """Refuse a model whose files are not those of its run; raises as `sealed_files`."""
-    with sealed_files(record, address):
+    """Refuse a model whose files are not those of its run; raises as `verified_files`."""
+    with verified_files(record, address):
         pass
 
 
 def _load(record: Record, address: str, *, name: str, version: str | None) -> Loaded:
-    with sealed_files(record, address) as folder:
+    with verified_files(record, address) as folder:
         return Loaded(Estimator.load(folder / "artifacts"), name, version, record)
 
 

@@ -12,14 +12,14 @@ from taxi_duration.errors import ModelError, check_name
 from taxi_duration.months import Month
 from taxi_duration.registry import journal
 from taxi_duration.registry.admission import check_run
-from taxi_duration.registry.gate import NAIVE, Contestant, judge, naive
+from taxi_duration.registry.gate import NAIVE, Candidate, judge, naive
 from taxi_duration.registry.journal import CHAMPION, Entry, alone
 from taxi_duration.registry.loading import NAME, Loaded, check_files, load
 from taxi_duration.registry.selection import throughput
 from taxi_duration.registry.verdict import Limits, Verdict
 from taxi_duration.registry.versions import DIGEST, VERDICT, Version, find_version, numbers
 from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.store import client, told
+from taxi_duration.tracking.store import client, store_errors
 
 __all__ = [
     "NAME",
@@ -58,7 +58,7 @@ def register(run_id: str, *, name: str = NAME) -> Version:
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"
-    with alone(name), told(f"Run {run_id!r} cannot be registered"):
+    with alone(name), store_errors(f"Run {run_id!r} cannot be registered"):
         if not store.search_registered_models(f"name = '{name}'"):
             store.create_registered_model(name)
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
@@ -180,7 +180,7 @@ def history(*, name: str = NAME) -> pd.DataFrame:
 def _judge(
     gate: Trips, challenger: Version, champion: Version | None, *, limits: Limits | None
 ) -> Verdict:
-    old = _stand(champion, gate) if champion else Contestant(NAIVE, naive(gate))
+    old = _stand(champion, gate) if champion else Candidate(NAIVE, naive(gate))
     return judge(gate, _stand(challenger, gate), old, limits=limits)
 
 
@@ -188,12 +188,12 @@ def _check_files(version: Version) -> None:
     check_files(read_record(version.run_id), version.address)
 
 
-def _stand(version: Version, gate: Trips) -> Contestant:
+def _stand(version: Version, gate: Trips) -> Candidate:
     """Load a version, and have it predict the gate's rides, of which it may know nothing."""
     loaded = load(version.address)
     record = loaded.record
     _check_gate(gate, version, record)
-    return Contestant(
+    return Candidate(
         name=str(version),
         minutes=loaded.pipeline.predict(gate.frame).astype(float),
         size_mb=record.metrics["model_bytes"] / 1e6,
@@ -219,7 +219,7 @@ def _check_gate(gate: Trips, version: Version, record: Record) -> None:
 
 def _settle(challenger: Version, verdict: Verdict, *, why: str) -> None:
     """Write the verdict on the version, and make it champion if it is accepted."""
-    with told(f"The verdict on {challenger} cannot be written"):
+    with store_errors(f"The verdict on {challenger} cannot be written"):
         client().set_model_version_tag(
             challenger.name, challenger.version, VERDICT, verdict.to_json()
         )
@@ -230,7 +230,7 @@ def _settle(challenger: Version, verdict: Verdict, *, why: str) -> None:
 def _move(name: str, version: str, kind: str, *, why: str, verdict: Verdict | None = None) -> None:
     """Change the champion; the intent is written first, and counts once the alias has moved."""
     journal.write(name, kind, version, why=why, verdict=verdict)
-    with told(f"The champion of {name!r} cannot be changed"):
+    with store_errors(f"The champion of {name!r} cannot be changed"):
         client().set_registered_model_alias(name, CHAMPION, version)
 
 

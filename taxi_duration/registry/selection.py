@@ -17,7 +17,7 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import load_run
-from taxi_duration.tracking.store import EXPERIMENT, open_store, told
+from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
 if TYPE_CHECKING:
     import mlflow.entities
@@ -73,7 +73,7 @@ def candidates(
         *digests,
         *([f"tags.model = '{model}'"] if model else []),
     ]
-    with told("The candidates cannot be read"):
+    with store_errors("The candidates cannot be read"):
         found = mlflow.search_runs(
             experiment_names=[experiment], filter_string=" and ".join(wanted), output_format="list"
         )

@@ -83,7 +83,7 @@ class Verdict:
     limits: Limits = field(default_factory=Limits)
 
     def __str__(self) -> str:
-        return f"{'accepted' if self.accepted else 'refused'}: {'; '.join(self.reasons)}"
+        return f"{'accepted' if self.accepted else 'rejected'}: {'; '.join(self.reasons)}"
 
     def table(self) -> pd.DataFrame:
         """Return its figures in words, a row each; not the speed, which is never the same."""
@@ -94,7 +94,7 @@ class Verdict:
             "challenger's rmse": f"{self.challenger_rmse:.2f}",
             "difference": f"{self.difference:+.2f}, between {self.low:+.2f} and {self.high:+.2f}",
             "worst slice": f"{self.worst}, {change}",
-            "verdict": "accepted" if self.accepted else "refused",
+            "verdict": "accepted" if self.accepted else "rejected",
         }
         return pd.DataFrame({"gate": rows})
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from taxi_duration.registry.loading import NAME, locate
 from taxi_duration.registry.verdict import Verdict
-from taxi_duration.tracking.store import client, told
+from taxi_duration.tracking.store import client, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -87,7 +87,7 @@ def tag_version(version: Version, tag: str, text: str) -> None:
     TrackingError
         If the store does not take it.
     """
-    with told(f"A note on {version} cannot be written"):
+    with store_errors(f"A note on {version} cannot be written"):
         client().set_model_version_tag(version.name, version.version, tag, text)
 
 
@@ -103,7 +103,7 @@ def _of_run(run_id: str, name: str) -> ModelVersion | None:
 
 
 def _search(wanted: str) -> list[ModelVersion]:
-    with told("The registry cannot be read"):
+    with store_errors("The registry cannot be read"):
         return list(client().search_model_versions(wanted))
 
 

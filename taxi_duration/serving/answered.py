@@ -1,4 +1,4 @@
-"""A block of a month's rides: answered, or refused with the reason."""
+"""A block of a month's rides: answered, or rejected with the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, refusals, repaired
+from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, rejections, repaired
 from taxi_duration.models.estimator import Estimator
 
 __all__ = ["Answered", "answer_block"]
@@ -18,14 +18,14 @@ class Answered(NamedTuple):
 
     Attributes
     ----------
-    answers, refused
+    answers, rejected
         Rows as `taxi_duration.serving.batch.score_month` writes them.
     repaired
         How many were answered with the usual distance of their zones.
     """
 
     answers: pd.DataFrame
-    refused: pd.DataFrame
+    rejected: pd.DataFrame
     repaired: int
 
 
@@ -40,11 +40,11 @@ def answer_block(estimator: Estimator, block: pd.DataFrame, version: int) -> Ans
         Of the registered model.
     """
     rides = read_rides(block)
-    refused = refusals(rides, distance=estimator.needs_distance)
-    valid = refused.isna()
+    rejected = rejections(rides, distance=estimator.needs_distance)
+    valid = rejected.isna()
     answers = _answers(estimator, block[valid], rides[valid], version)
     usual = int(repaired(answers).sum()) if estimator.needs_distance else 0
-    return Answered(answers, _refused(block[~valid], refused[~valid]), usual)
+    return Answered(answers, _rejected(block[~valid], rejected[~valid]), usual)
 
 
 def _answers(
@@ -66,7 +66,7 @@ def _answers(
     return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
 
 
-def _refused(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
+def _rejected(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
     times = {name: in_new_york(block[name]) for name in ("pickup_datetime", "dropoff_datetime")}
     numbers = dict.fromkeys(("PULocationID", "DOLocationID", "trip_distance"), float)
     kept = block.assign(**times, reason=reason.astype(str)).astype(numbers)

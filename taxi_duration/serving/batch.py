@@ -1,4 +1,4 @@
-"""A model and a month in, predictions out, refused rows aside; whole or not at all."""
+"""A model and a month in, predictions out, rejected rows aside; whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from taxi_duration.registry.versions import Version, find_version
 from taxi_duration.serving.answered import Answered, answer_block
 from taxi_duration.serving.results import (
     PREDICTIONS,
-    REFUSED,
+    REJECTED,
     Manifest,
     Scored,
     known_manifest,
@@ -142,7 +142,7 @@ def score_month(
     * `predictions.parquet`: `ride` (row in the month's file, from 0), `pickup_datetime`,
       `PULocationID`, `DOLocationID`, `trip_distance` (as given), `predicted`, `low`, `high`
       (minutes), `model_version`, and `duration` (minutes) where the drop-off is known;
-    * `refused.parquet`: the rows that are no valid rides, with the reason;
+    * `rejected.parquet`: the rows that are no valid rides, with the reason;
     * `manifest.json`: a `Manifest`.
 
     Parameters
@@ -212,18 +212,18 @@ def _write(
     reasons: Counter[str] = Counter()
     with (
         parquet_writer(folder / PREDICTIONS, write_statistics=SOUGHT, **PLAIN) as write_answers,
-        parquet_writer(folder / REFUSED, **PLAIN) as write_refused,
+        parquet_writer(folder / REJECTED, **PLAIN) as write_rejected,
     ):
         for each in answered:
             write_answers(each.answers)
-            write_refused(each.refused)
+            write_rejected(each.rejected)
             scored, usual = scored + len(each.answers), usual + each.repaired
-            reasons.update(each.refused["reason"])
+            reasons.update(each.rejected["reason"])
             if progress:
                 progress(scored + reasons.total())
-    files = {name: sha256(folder / name) for name in (PREDICTIONS, REFUSED)}
+    files = {name: sha256(folder / name) for name in (PREDICTIONS, REJECTED)}
     counts = {"rows": scored + reasons.total(), "scored": scored}
-    counts |= {"refused": dict(reasons), "repaired": usual}
+    counts |= {"rejected": dict(reasons), "repaired": usual}
     manifest = Manifest(**basis, **counts, files=files, environment=environment())
     manifest.save(folder)
     return manifest

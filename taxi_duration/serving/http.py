@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxi_duration.errors import ModelError
-from taxi_duration.registry.loading import NAME, sealed_files
+from taxi_duration.registry.loading import NAME, verified_files
 from taxi_duration.registry.versions import Version, find_version
 from taxi_duration.tracking.runs import read_record
 
@@ -65,7 +65,7 @@ def serve(
     """
     version = find_version(model)
     with (
-        sealed_files(read_record(version.run_id), version.address) as folder,
+        verified_files(read_record(version.run_id), version.address) as folder,
         running(folder, host=host, port=port) as process,
     ):
         yield Server(f"http://{host}:{port}/invocations", version, process)

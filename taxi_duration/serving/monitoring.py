@@ -15,7 +15,7 @@ from taxi_duration.serving.drift import drift
 
 __all__ = ["Limits", "Reference", "Report", "ScoredMonth", "monitor"]
 
-LIMITED = ("rmse", "bias", "coverage", "refused", "psi")
+LIMITED = ("rmse", "bias", "coverage", "rejected", "psi")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Limits:
         Minutes, up or down.
     coverage
         How far the share of rides within their interval may be from the promised one.
-    refused
+    rejected
         Share of rows that are no valid rides.
     psi
         Population stability index of an input or of the predictions.
@@ -41,7 +41,7 @@ class Limits:
     rmse: float = 0.10
     bias: float = 2.0
     coverage: float = 0.05
-    refused: float = 0.02
+    rejected: float = 0.02
     psi: float = 0.25
     months: int = 2
     of_last: int = 3
@@ -74,11 +74,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class ScoredMonth:
-    """A month's predictions, and how many rows were refused."""
+    """A month's predictions, and how many rows were rejected."""
 
     month: str
     predictions: pd.DataFrame = field(repr=False)
-    refused: int
+    rejected: int
 
     @property
     def known(self) -> pd.DataFrame:
@@ -94,7 +94,7 @@ class Report:
     ----------
     table
         A row a month: `month`, `age` (months since training), `rmse`, `mae`, `bias`, `within_5`,
-        `coverage`, `refused` (a share), `psi` (the largest), `rows`, `verdict`.
+        `coverage`, `rejected` (a share), `psi` (the largest), `rows`, `verdict`.
     drift
         As `taxi_duration.serving.drift.drift`, with the `month`.
     alarm
@@ -124,7 +124,7 @@ class Report:
             "rmse above that at training (share)": used["rmse"] / self.reference.rmse - 1,
             "bias, either way (minutes)": used["bias"].abs(),
             "coverage, off the promised (share)": (used["coverage"] - self.reference.level).abs(),
-            "rows refused (share)": used["refused"],
+            "rows rejected (share)": used["rejected"],
             "largest drift (PSI)": used["psi"],
         }
         table = pd.DataFrame(rows).T
@@ -162,8 +162,8 @@ def monitor(
 
 
 def _figures(each: ScoredMonth, reference: Reference, moved: pd.DataFrame) -> dict[str, object]:
-    known, rows = each.known, len(each.predictions) + each.refused
-    if known.empty and each.refused < rows:
+    known, rows = each.known, len(each.predictions) + each.rejected
+    if known.empty and each.rejected < rows:
         raise ModelError(
             f"No duration of {each.month} is known yet. Look at it when its rides have ended, and "
             "their month is scored again."
@@ -175,7 +175,7 @@ def _figures(each: ScoredMonth, reference: Reference, moved: pd.DataFrame) -> di
         "age": _months_between(reference.last, each.month),
         **figures,
         "coverage": covered,
-        "refused": each.refused / rows,
+        "rejected": each.rejected / rows,
         "psi": moved["psi"].max(),
         "rows": rows,
     }
@@ -195,8 +195,8 @@ def _crossed(
             said.append(f"predictions {abs(row['bias']):.1f} minutes too {which}")
         if abs(row["coverage"] - reference.level) > limits.coverage:
             said.append(f"{row['coverage']:.0%} of rides in their {reference.level:.0%} interval")
-    if row["refused"] > limits.refused:
-        said.append(f"{row['refused']:.0%} of rows refused")
+    if row["rejected"] > limits.rejected:
+        said.append(f"{row['rejected']:.0%} of rows rejected")
     far = moved[moved["psi"] > limits.psi].itertuples()
     return said + [f"{each.watched} drifted (PSI {each.psi:.2f})" for each in far]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from taxi_duration.data.files import read_parquet, sha256
-from taxi_duration.data.rides import REFUSED as REASONS
+from taxi_duration.data.rides import REJECTED as REASONS
 from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.months import Month, Service
 
 __all__ = [
     "PREDICTIONS",
-    "REFUSED",
+    "REJECTED",
     "Manifest",
     "Scored",
     "known_manifest",
@@ -29,7 +29,7 @@ __all__ = [
     "writing",
 ]
 
-PREDICTIONS, REFUSED, MANIFEST = "predictions.parquet", "refused.parquet", "manifest.json"
+PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Manifest:
     ----------
     files
         sha256 of each file beside the manifest.
-    refused
+    rejected
         Rows by reason; with `scored` they add up to `rows`.
     repaired
         Rows answered with the usual distance of their zones: it was 0, or over 60 miles.
@@ -52,7 +52,7 @@ class Manifest:
     model: dict[str, str | int]
     rows: int
     scored: int
-    refused: dict[str, int]
+    rejected: dict[str, int]
     repaired: int
     files: dict[str, str]
     environment: dict[str, str]
@@ -96,9 +96,9 @@ class Scored:
         """Return the answered rides, as `score_month` writes them."""
         return read_parquet(self.folder / PREDICTIONS)
 
-    def refused(self) -> pd.DataFrame:
-        """Return the refused rows: `ride`, the columns of a ride, and the `reason`."""
-        return read_parquet(self.folder / REFUSED)
+    def rejected(self) -> pd.DataFrame:
+        """Return the rejected rows: `ride`, the columns of a ride, and the `reason`."""
+        return read_parquet(self.folder / REJECTED)
 
 
 def place(into: Path, month: Month, service: Service) -> Path:
@@ -125,21 +125,21 @@ def tally(made: Sequence[Scored]) -> pd.DataFrame:
     -------
     DataFrame
         "rows": read, answered, answered with a usual distance in place of the given one; and
-        "refused": for each reason that there may be.
+        "rejected": for each reason that there may be.
     """
     return pd.DataFrame({str(each.manifest.month): _counts(each.manifest) for each in made})
 
 
 def _counts(manifest: Manifest) -> dict[tuple[str, str], int]:
-    refused = {
-        ("refused", reason.partition(" (")[0]): manifest.refused.get(reason, 0)
+    rejected = {
+        ("rejected", reason.partition(" (")[0]): manifest.rejected.get(reason, 0)
         for reason in REASONS
     }
     return {
         ("rows", "read"): manifest.rows,
         ("rows", "answered"): manifest.scored,
         ("rows", "answered with a usual distance"): manifest.repaired,
-        **refused,
+        **rejected,
     }
 
 

@@ -18,7 +18,7 @@ from taxi_duration.serving.batch import Scorer, folder_of, load_scorer
 from taxi_duration.serving.monitoring import Limits, Reference, Report, ScoredMonth, monitor
 from taxi_duration.serving.results import Scored
 from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.store import open_store, told
+from taxi_duration.tracking.store import open_store, store_errors
 
 __all__ = ["EXPERIMENT", "reference_of", "watch"]
 
@@ -108,7 +108,7 @@ def _scored_month(scorer: Scorer, month: Month, service: Service, folder: Path) 
             f"in {str(folder)!r}. Run the notebook 05_score first, or taxi-duration score {month} "
             f"--service {service.name} --into {folder}."
         )
-    return ScoredMonth(str(month), scored.predictions(), sum(scored.manifest.refused.values()))
+    return ScoredMonth(str(month), scored.predictions(), sum(scored.manifest.rejected.values()))
 
 
 def _record(report: Report, scorer: Scorer, months: str, limits: Limits) -> None:
@@ -117,7 +117,10 @@ def _record(report: Report, scorer: Scorer, months: str, limits: Limits) -> None
 
     name = f"{scorer.name}/{scorer.version} {months}"
     tags = {"alarm": str(report.alarm), "verdict": report.verdict}
-    with told("What was seen cannot be recorded"), mlflow.start_run(run_name=name, tags=tags):
+    with (
+        store_errors("What was seen cannot be recorded"),
+        mlflow.start_run(run_name=name, tags=tags),
+    ):
         mlflow.log_params({"model": scorer.name, "version": scorer.version, "months": months})
         mlflow.log_params({f"limit_{key}": value for key, value in vars(limits).items()})
         for step, row in enumerate(report.table.to_dict("records")):

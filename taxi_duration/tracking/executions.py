@@ -6,7 +6,7 @@ import json
 import os
 from typing import Literal
 
-from taxi_duration.tracking.store import client, store_exists, told
+from taxi_duration.tracking.store import client, store_errors, store_exists
 
 __all__ = ["close_runs", "tagging"]
 
@@ -43,7 +43,7 @@ def close_runs(execution: str, *, status: Literal["FAILED", "KILLED"] = "FAILED"
     if not store_exists():
         return []
     store = client()
-    with told("The runs of a notebook that broke off cannot be closed"):
+    with store_errors("The runs of a notebook that broke off cannot be closed"):
         found = store.search_runs(
             [each.experiment_id for each in store.search_experiments()],
             f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'",

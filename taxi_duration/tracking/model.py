@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.seal import seal
+from taxi_duration.data.seal import model_digest
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
@@ -71,7 +71,7 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
         _check(copy, estimator, example)
-        mlflow.log_param("model_sha256", seal(copy))
+        mlflow.log_param("model_sha256", model_digest(copy))
     return size
 
 
@@ -100,7 +100,7 @@ def _signature(name: str) -> ModelSignature:
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
     # any type, since our own rules decide: a datetime would lose its zone before we see it, and
-    # whole numbers, as in a dict, are no doubles; a ride without distance is refused by us, too
+    # whole numbers, as in a dict, are no doubles; a ride without distance is rejected by us, too
     columns = [
         ColSpec(AnyType(), each, required=each != "trip_distance") for each in MODELS[name].inputs
     ]

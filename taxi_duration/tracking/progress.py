@@ -7,18 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["counting"]
+__all__ = ["progress_bar"]
 
 LIVE = "JPY_SESSION_NAME"  # JupyterLab sets it for its kernels; papermill, nbconvert, nbval do not
 
 
 @contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[str], None]]:
+def progress_bar(what: str, total: int) -> Iterator[Callable[[str], None]]:
     """Show a bar on a terminal or in JupyterLab until the end; what it gives is called each step.
 
     Examples
     --------
-    >>> with counting("trials", 2) as step:
+    >>> with progress_bar("trials", 2) as step:
     ...     step("best 5.31 minutes")
     """
     from tqdm import tqdm

@@ -14,7 +14,7 @@ from taxi_duration.models.estimator import Estimator
 
 
 class ServedModel(PythonModel):
-    """Rides in, minutes out, with a low and a high end; a ride that is not valid is refused."""
+    """Rides in, minutes out, with a low and a high end; a ride that is not valid is rejected."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load what was logged with the model."""

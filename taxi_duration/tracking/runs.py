@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.tracking.store import client, shown_uri, told
+from taxi_duration.tracking.store import client, shown_uri, store_errors
 
 __all__ = ["Record", "download", "files_of", "read_record"]
 
@@ -67,7 +67,7 @@ def read_record(run_id: str) -> Record:
     TrackingError
         If the store has no such run, or does not answer.
     """
-    with told(f"Run {run_id!r} cannot be read"):
+    with store_errors(f"Run {run_id!r} cannot be read"):
         run = client().get_run(run_id)
         outputs = run.outputs.model_outputs if run.outputs else []
         return Record(
@@ -90,7 +90,7 @@ def download(run_id: str, name: str, folder: Path) -> Path:
     TrackingError
         If the run has none of that name, or the store does not answer.
     """
-    with told(f"{name!r} of run {run_id!r} cannot be read"):
+    with store_errors(f"{name!r} of run {run_id!r} cannot be read"):
         path = Path(client().download_artifacts(run_id, name, str(folder)))
     if not path.exists():
         raise TrackingError(f"Run {run_id!r} has no {name!r} in {shown_uri()}.")
@@ -105,7 +105,7 @@ def files_of(run_id: str, folder: str = "") -> list[str]:
     TrackingError
         If the store has no such run, or does not answer.
     """
-    with told(f"The files of run {run_id!r} cannot be read"):
+    with store_errors(f"The files of run {run_id!r} cannot be read"):
         return [file.path for file in client().list_artifacts(run_id, folder)]
 
 

@@ -26,9 +26,9 @@ from taxi_duration.models.tuning import (
     winner,
 )
 from taxi_duration.tracking.entries import log_inputs, tags_of
-from taxi_duration.tracking.progress import counting
+from taxi_duration.tracking.progress import progress_bar
 from taxi_duration.tracking.provenance import environment, package_digest
-from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, told, uninterrupted
+from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_errors, uninterrupted
 from taxi_duration.tracking.trial_runs import log_trial, recall_trials
 
 __all__ = ["Search", "record_search"]
@@ -133,7 +133,7 @@ def record_search(
     open_store(experiment)
     with (
         _alone(key, model),
-        told(f"The search for model {model!r} cannot be recorded"),
+        store_errors(f"The search for model {model!r} cannot be recorded"),
         _run(key, tags_of(split, notebook), notebook, experiment) as run_id,
     ):
         log_inputs(split)
@@ -220,7 +220,7 @@ def _log_new(
     found: Iterable[Trial], known: Container[int], run_id: str, *, total: int
 ) -> Iterator[Trial]:
     best = math.inf
-    with counting("trials", total) as step:
+    with progress_bar("trials", total) as step:
         for trial in found:
             if trial.number not in known:
                 with uninterrupted():

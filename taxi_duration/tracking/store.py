@@ -33,9 +33,9 @@ __all__ = [
     "lock",
     "open_store",
     "shown_uri",
+    "store_errors",
     "store_exists",
     "store_uri",
-    "told",
     "uninterrupted",
 ]
 
@@ -108,7 +108,7 @@ def open_store(experiment: str = EXPERIMENT) -> str:
     import mlflow
 
     uri = store.tracking_uri
-    with told("The store cannot be opened"), _alone(uri):
+    with store_errors("The store cannot be opened"), _alone(uri):
         if store.get_experiment_by_name(experiment) is None:
             store.create_experiment(experiment, artifact_location=_artifacts(uri))
         mlflow.set_experiment(experiment)
@@ -127,7 +127,7 @@ def client() -> MlflowClient:
     import mlflow
 
     uri = store_uri()
-    with told("The store cannot be opened"), _supported(uri):
+    with store_errors("The store cannot be opened"), _supported(uri):
         mlflow.set_tracking_uri(uri)
         _make(uri)
         return mlflow.MlflowClient(uri)
@@ -189,14 +189,16 @@ def _quieten() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
     for chatty in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.pyfunc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # `told` says it in one line
+    logging.getLogger("mlflow.store.db").setLevel(
+        logging.CRITICAL
+    )  # `store_errors` says it in one line
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")
         import tqdm.auto  # noqa: F401  MLflow imports it later, outside of this filter
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def store_errors(what: str) -> Iterator[None]:
     """Turn MLflow's own failures into one that names the store.
 
     Raises

@@ -28,7 +28,7 @@ from taxi_duration.tracking.entries import (
     tags_of,
 )
 from taxi_duration.tracking.model import log_model
-from taxi_duration.tracking.store import EXPERIMENT, client, open_store, told
+from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
 
 if TYPE_CHECKING:
     import mlflow.entities
@@ -120,7 +120,7 @@ def record_all(
     import mlflow
 
     with (
-        told("The training cannot be recorded"),
+        store_errors("The training cannot be recorded"),
         mlflow.start_run(run_name=notebook, tags=tags_of(split, notebook)) as parent,
     ):
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
@@ -181,7 +181,7 @@ def record(
     tags = {**(tags or {}), **tags_of(split, notebook), "model": name}
     nested = mlflow.active_run() is not None
     with (
-        told(f"The run of model {name!r} cannot be recorded"),
+        store_errors(f"The run of model {name!r} cannot be recorded"),
         mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
     ):
         log_inputs(split)
@@ -223,7 +223,7 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
     import mlflow
 
     wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
-    with told("The runs cannot be read"):
+    with store_errors("The runs cannot be read"):
         found = mlflow.search_runs(
             experiment_names=[experiment],
             filter_string=wanted,
@@ -242,7 +242,7 @@ def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> N
         If the store does not take them.
     """
     store = client()
-    with told("The files cannot be attached"):
+    with store_errors("The files cannot be attached"):
         for path in paths:
             store.log_artifact(run_id, str(path), folder)
 

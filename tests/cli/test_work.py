@@ -25,14 +25,14 @@ def score(at_work, tmp_path):
 def test_a_month_is_answered_and_its_rows_are_told(score, capsys, tmp_path):
     assert score("2021-02") == 0
     said = capsys.readouterr().out
-    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 answered, 0 refused\n"
+    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 answered, 0 rejected\n"
 
 
 def test_answers_that_are_there_are_told_to_be_as_before(score, capsys):
     score("2021-02")
     capsys.readouterr()
     assert score("2021-02") == 0
-    assert capsys.readouterr().out.endswith("0 refused (as before)\n")
+    assert capsys.readouterr().out.endswith("0 rejected (as before)\n")
 
 
 def test_by_force_a_month_is_answered_again(score, capsys):

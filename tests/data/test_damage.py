@@ -1,4 +1,4 @@
-"""A damaged month is refused in one line, or still holds exactly its rides."""
+"""A damaged month is rejected in one line, or still holds exactly its rides."""
 
 import subprocess
 import sys
@@ -56,13 +56,13 @@ def test_none_of_them_ends_the_process(outcomes):
 def test_each_is_refused_in_one_line_or_read_exactly(outcomes, kind):
     found, expected = outcomes
     others = {came for each, came in found if each == kind and came != expected}
-    assert [came for came in others if not came.startswith("refused ")] == []
+    assert [came for came in others if not came.startswith("rejected ")] == []
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_some_of_each_kind_are_noticed(outcomes, kind):
     found, _ = outcomes
-    assert any(came.startswith("refused ") for each, came in found if each == kind)
+    assert any(came.startswith("rejected ") for each, came in found if each == kind)
 
 
 def test_a_small_file_of_many_rows_is_read_in_little_memory(folder):

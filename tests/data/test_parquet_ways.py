@@ -1,4 +1,4 @@
-"""A month is the same month in whichever way parquet holds it, or is refused by name."""
+"""A month is the same month in whichever way parquet holds it, or is rejected by name."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Which rides are answered, which are refused, and what is said of them."""
+"""Which rides are answered, which are rejected, and what is said of them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_duration.data.rides import (
-    REFUSED,
+    REJECTED,
+    format_rejections,
     in_new_york,
     read_minutes,
     read_rides,
-    refusals,
+    rejections,
     repaired,
-    tell_refusals,
 )
 from taxi_duration.errors import SchemaError
 
@@ -46,12 +46,12 @@ def one(**changed):
     return pd.DataFrame([GOOD | changed])
 
 
-def refused(rides, **how):
-    return refusals(read_rides(rides), **how)
+def rejected(rides, **how):
+    return rejections(read_rides(rides), **how)
 
 
 def test_a_good_ride_is_accepted():
-    assert refused(one()).isna().all()
+    assert rejected(one()).isna().all()
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_a_good_ride_is_accepted():
 )
 def test_a_bad_ride_is_refused_with_row_field_and_limit(changed, said):
     rides = pd.DataFrame([GOOD, GOOD | changed], dtype=object)
-    assert tell_refusals(rides, refused(rides)) == f"row 1: {said}"
+    assert format_rejections(rides, rejected(rides)) == f"row 1: {said}"
 
 
 @pytest.mark.parametrize("zone", [1, 265, 74.0, "74", np.int8(74), Decimal(74)])
 def test_a_zone_may_be_any_number_from_1_to_265(zone):
-    assert refused(one(PULocationID=zone)).isna().all()
+    assert rejected(one(PULocationID=zone)).isna().all()
 
 
 @pytest.mark.parametrize("time", ["1900-01-01", "2199-12-31T23:59:59.999999", "20210301"])
 def test_a_time_may_be_of_the_years_1900_to_2199(time):
-    assert refused(one(pickup_datetime=time)).isna().all()
+    assert rejected(one(pickup_datetime=time)).isna().all()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -161,14 +161,14 @@ def test_minutes_are_missing_where_a_time_is(missing):
 @pytest.mark.parametrize(("distance", "usual"), [(0, True), (0.1, False), (60, False), (61, True)])
 def test_a_distance_of_0_or_over_60_miles_is_repaired_not_refused(distance, usual):
     rides = read_rides(one(trip_distance=distance))
-    assert refusals(rides).isna().all()
+    assert rejections(rides).isna().all()
     assert repaired(rides).tolist() == [usual]
 
 
 def test_a_model_without_distance_refuses_no_ride_for_it():
     rides = pd.concat([one(trip_distance=None), one(trip_distance=-1), one()])
-    assert refused(rides, distance=False).isna().all()
-    assert refused(rides.drop(columns="trip_distance"), distance=False).isna().all()
+    assert rejected(rides, distance=False).isna().all()
+    assert rejected(rides.drop(columns="trip_distance"), distance=False).isna().all()
 
 
 @pytest.mark.parametrize(
@@ -204,15 +204,15 @@ def test_a_missing_column_is_an_error_not_a_refusal(name):
 @given(st.lists(ANY_RIDE, max_size=6))
 def test_accepted_and_refused_rides_add_up_whatever_is_given(rows):
     rides = pd.DataFrame(rows, columns=list(GOOD), dtype=object)
-    found = refused(rides)
+    found = rejected(rides)
     assert found.isna().sum() + found.value_counts().sum() == len(rows)
-    assert set(found.dropna()) <= set(REFUSED)
+    assert set(found.dropna()) <= set(REJECTED)
 
 
 @given(st.lists(ANY_RIDE, max_size=6))
 def test_an_accepted_ride_has_a_time_two_zones_and_a_distance(rows):
     rides = read_rides(pd.DataFrame(rows, columns=list(GOOD), dtype=object))
-    accepted = rides[refusals(rides).isna()]
+    accepted = rides[rejections(rides).isna()]
     assert accepted.notna().all(axis=None)
     assert accepted[["PULocationID", "DOLocationID"]].isin(range(1, 266)).all(axis=None)
     assert (np.isfinite(accepted["trip_distance"]) & (accepted["trip_distance"] >= 0)).all()
@@ -225,13 +225,13 @@ def test_rides_keep_their_index():
 
 def test_a_value_that_is_a_list_is_shown():
     rides = one(PULocationID=[74, 75])
-    assert tell_refusals(rides, refused(rides)).endswith("no number, got [74, 75]")
+    assert format_rejections(rides, rejected(rides)).endswith("no number, got [74, 75]")
 
 
 @pytest.mark.parametrize(("given", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "...")])
 def test_a_long_value_is_shortened(given, shown):
     rides = one(PULocationID=given)
-    assert tell_refusals(rides, refused(rides)).endswith(f", got {shown}")
+    assert format_rejections(rides, rejected(rides)).endswith(f", got {shown}")
 
 
 def test_a_time_with_a_zone_and_one_without_are_compared_on_new_yorks_clock():
@@ -242,12 +242,12 @@ def test_a_time_with_a_zone_and_one_without_are_compared_on_new_yorks_clock():
 
 def test_as_many_refused_rides_as_may_be_told_are_all_told():
     rides = pd.concat([one(PULocationID=0)] * 5, ignore_index=True)
-    said = tell_refusals(rides, refused(rides))
+    said = format_rejections(rides, rejected(rides))
     assert (said.count("row "), "more" in said) == (5, False)
 
 
 def test_of_many_refused_rides_the_first_are_told_and_the_others_counted():
     rides = pd.concat([one(PULocationID=0)] * 7, ignore_index=True)
-    said = tell_refusals(rides, refused(rides), at_most=2)
+    said = format_rejections(rides, rejected(rides), at_most=2)
     assert said.count("row ") == 2
     assert said.endswith("; and 5 more rows")

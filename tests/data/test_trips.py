@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_duration.data.files import BLOCK
-from taxi_duration.data.rides import read_rides, refusals
+from taxi_duration.data.rides import read_rides, rejections
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import LEFT_OUT, ODD, Split, clean, load_rides, load_split, load_trips
@@ -213,7 +213,7 @@ def test_a_number_that_is_no_zone_is_counted_and_never_taken_for_one(write, zone
 @pytest.mark.parametrize("zone", [2**32 + 74, 74.7, np.inf, -1, 266])
 def test_training_and_batch_agree_on_what_a_zone_is(write, zone):
     (block,) = open_month("2021-01", source=write(DOLocationID=zone)).blocks()
-    reasons = refusals(read_rides(pd.DataFrame(block)))
+    reasons = rejections(read_rides(pd.DataFrame(block)))
     assert set(reasons) >= {"DOLocationID is not one of TLC's zones 1 to 265"}
 
 

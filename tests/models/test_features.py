@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
-from taxi_duration.models.encoding import ZoneHabits
+from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.features import (
     Clock,
     DistanceRepair,
@@ -22,7 +22,7 @@ from taxi_duration.models.features import (
 TRANSFORMERS = {
     "clock": Clock,
     "repair": DistanceRepair,
-    "habits": ZoneHabits,
+    "habits": ZoneTargetEncoder,
     "ride": RideFeatures,
     "quote": lambda: RideFeatures(distance=False),
     "reference": ReferenceFeatures,
@@ -207,7 +207,7 @@ def test_no_ride_has_its_own_duration_in_its_encoding(rides, data):
     minutes = rides["duration"].to_numpy()
     changed = minutes.copy()
     changed[row] += 1000
-    before, after = (ZoneHabits().fit_transform(rides, y) for y in (minutes, changed))
+    before, after = (ZoneTargetEncoder().fit_transform(rides, y) for y in (minutes, changed))
     np.testing.assert_array_equal(before[row], after[row])
     assert not np.array_equal(before, after)
 
@@ -221,20 +221,20 @@ def test_the_encoding_is_that_of_scikit_learn(rows):
     rides = pd.DataFrame({"PULocationID": pickup, "DOLocationID": dropoff})
     keys = np.column_stack([266 * pickup + dropoff, pickup, dropoff])
     folds = KFold(5, shuffle=True, random_state=0)
-    theirs, ours = TargetEncoder(target_type="continuous", cv=folds), ZoneHabits()
+    theirs, ours = TargetEncoder(target_type="continuous", cv=folds), ZoneTargetEncoder()
     expected = theirs.fit_transform(keys, minutes)
     np.testing.assert_allclose(ours.fit_transform(rides, minutes), expected, rtol=1e-5)
     np.testing.assert_allclose(ours.transform(rides), theirs.transform(keys), rtol=1e-5)
 
 
 def test_in_training_the_encoding_is_another_than_afterwards(rides):
-    habits = ZoneHabits()
+    habits = ZoneTargetEncoder()
     in_training = habits.fit_transform(rides, rides["duration"])
     assert not np.allclose(in_training, habits.transform(rides))
 
 
 def test_zones_never_seen_have_the_mean_duration(rides):
-    habits = ZoneHabits().fit(rides, rides["duration"])
+    habits = ZoneTargetEncoder().fit(rides, rides["duration"])
     nowhere = rides[:1].assign(PULocationID=9999, DOLocationID=-5)
     np.testing.assert_allclose(habits.transform(nowhere), rides["duration"].mean())
 

@@ -1,4 +1,4 @@
-"""How sure: what an interval covers, whom it serves, and what is refused."""
+"""How sure: what an interval covers, whom it serves, and what is rejected."""
 
 import numpy as np
 import pandas as pd

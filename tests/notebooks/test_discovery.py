@@ -1,4 +1,4 @@
-"""Which notebooks are found, and which parameters are refused before anything starts."""
+"""Which notebooks are found, and which parameters are rejected before anything starts."""
 
 from pathlib import Path
 

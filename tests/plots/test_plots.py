@@ -101,7 +101,7 @@ WORK = pd.DataFrame(
         "rmse": [5.0, 9.0],
         "bias": [-1.0, -4.0],
         "coverage": [0.8, 0.5],
-        "refused": [0.0, 0.2],
+        "rejected": [0.0, 0.2],
         "verdict": ["", "rmse above its limit"],
     }
 )

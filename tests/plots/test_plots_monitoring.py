@@ -13,7 +13,7 @@ TABLE = pd.DataFrame(
         "rmse": [5.0, 9.0],
         "bias": [-1.0, -4.0],
         "coverage": [0.8, 0.5],
-        "refused": [0.0, 0.2],
+        "rejected": [0.0, 0.2],
         "verdict": ["", "rmse 80% above"],
     }
 )
@@ -34,7 +34,7 @@ BACKTEST = pd.DataFrame(
 
 def test_the_quality_of_a_model_has_a_panel_for_each_measure():
     picture = plots.quality(TABLE, rmse=5.1, level=0.8)
-    measures = ["rmse", "bias", "coverage", "refused"]
+    measures = ["rmse", "bias", "coverage", "rejected"]
     for axes, measure in zip(picture.figure.axes, measures, strict=True):
         assert axes.lines[0].get_ydata().tolist() == TABLE[measure].tolist()
 

@@ -9,7 +9,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES
-from taxi_duration.registry.gate import Contestant, Limits, judge, naive
+from taxi_duration.registry.gate import Candidate, Limits, judge, naive
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,11 @@ def off_by(gate, share, *, where=None):
 
 @pytest.fixture(scope="module")
 def champion(gate):
-    return Contestant("version 1", off_by(gate, 0.3))
+    return Candidate("version 1", off_by(gate, 0.3))
 
 
 def challenger(minutes, **costs):
-    return Contestant("version 2", minutes, sha256="abc", **costs)
+    return Candidate("version 2", minutes, sha256="abc", **costs)
 
 
 def test_a_better_challenger_is_accepted(gate, champion):
@@ -100,7 +100,7 @@ def week(gate):
 def judged(week, new, old, *, rides=1):
     """Judge models that are wrong by so many minutes on the short and on the long rides."""
     errors = [20.0 + np.array([short, short, long] * 7) for short, long in (new, old)]
-    one, other = (Contestant(name, minutes) for name, minutes in zip("ab", errors, strict=True))
+    one, other = (Candidate(name, minutes) for name, minutes in zip("ab", errors, strict=True))
     return judge(week, one, other, limits=Limits(rides=rides))
 
 
@@ -138,7 +138,7 @@ def test_a_slice_of_exactly_enough_rides_is_judged(week, rides, worst):
 
 
 def test_the_verdict_follows_the_limits_that_were_given(week):
-    exact, other = (Contestant("any", np.full(21, minutes), size_mb=1) for minutes in (20, 25))
+    exact, other = (Candidate("any", np.full(21, minutes), size_mb=1) for minutes in (20, 25))
     limits = Limits(rides=1, size_mb=0.5)
     verdict = judge(week, exact, other, limits=limits)
     assert (verdict.limits, verdict.accepted) == (limits, False)

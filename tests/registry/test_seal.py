@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_duration.data.seal import check_seal, seal
+from taxi_duration.data.seal import check_digest, model_digest
 from taxi_duration.errors import ModelError
 
 
@@ -39,19 +39,19 @@ def swap(model):
 
 @pytest.mark.parametrize("change", [flip, rename, add, remove, swap])
 def test_a_changed_model_is_refused(model, change):
-    before = seal(model)
+    before = model_digest(model)
     change(model)
     with pytest.raises(ModelError, match="of model 'm' are not those that were recorded"):
-        check_seal(model, before, name="'m'")
+        check_digest(model, before, name="'m'")
 
 
 def test_a_model_that_is_as_it_was_is_let_through(model):
-    check_seal(model, seal(model), name="'m'")
+    check_digest(model, model_digest(model), name="'m'")
 
 
 def test_what_mlflow_and_python_leave_in_a_folder_breaks_no_seal(model):
-    before = seal(model)
+    before = model_digest(model)
     (model / "registered_model_meta").write_text("name: m")
     (model / "__pycache__").mkdir()
     (model / "__pycache__" / "code.pyc").touch()
-    check_seal(model, before, name="'m'")
+    check_digest(model, before, name="'m'")

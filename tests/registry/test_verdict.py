@@ -55,7 +55,7 @@ def test_all_objections_are_said():
     poor = {"challenger_rmse": 4.0, "worst_change": 1.0, "size_mb": 99.0, "rows_per_second": 1.0}
     verdict = Verdict.of(**(FIGURES | poor))
     assert len(verdict.reasons) == 4
-    assert str(verdict) == f"refused: {'; '.join(verdict.reasons)}"
+    assert str(verdict) == f"rejected: {'; '.join(verdict.reasons)}"
 
 
 def test_a_verdict_is_shown_in_words():
@@ -68,9 +68,9 @@ def test_a_verdict_is_shown_in_words():
         "worst slice": "hour 8, +12.5% on 1,500 rides",
         "verdict": "accepted",
     }
-    refused = Verdict.of(**(FIGURES | {"high": 1.0}))
-    assert refused.table()["gate"]["verdict"] == "refused"
-    assert str(refused).startswith("refused: the difference may be chance")
+    rejected = Verdict.of(**(FIGURES | {"high": 1.0}))
+    assert rejected.table()["gate"]["verdict"] == "rejected"
+    assert str(rejected).startswith("rejected: the difference may be chance")
 
 
 def test_the_usual_limits_are_those_that_are_documented():

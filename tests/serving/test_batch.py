@@ -69,13 +69,13 @@ def bytes_of(folder):
 
 def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
     found = score()
-    assert found.refused()[["ride", "reason"]].to_numpy().tolist() == [
+    assert found.rejected()[["ride", "reason"]].to_numpy().tolist() == [
         [403, "PULocationID is missing or no number"],
         [404, "PULocationID is not one of TLC's zones 1 to 265"],
         [405, "trip_distance is not 0 or more miles"],
         [406, "pickup_datetime is missing or no time"],
     ]
-    rides = [*found.predictions()["ride"], *found.refused()["ride"]]
+    rides = [*found.predictions()["ride"], *found.rejected()["ride"]]
     assert sorted(rides) == list(range(len(raw)))
 
 
@@ -100,7 +100,7 @@ def test_the_manifest_says_what_it_rests_on_and_how_many_there_are(score, raw, d
     manifest = Manifest.load(made.folder)
     assert manifest == made.manifest
     assert (manifest.rows, manifest.scored) == (len(raw), len(raw) - 4)
-    assert sum(manifest.refused.values()) == 4
+    assert sum(manifest.rejected.values()) == 4
     assert manifest.repaired >= 1
     assert manifest.model == {"name": "taxi-duration", "version": 3, "sha256": "5eal"}
     assert list(manifest.input) == [GREEN.file(JANUARY)]
@@ -168,7 +168,7 @@ def test_a_model_without_distance_refuses_no_ride_for_it(score, scorer, fit_quic
     pipeline = fit_quickly("quote").pipeline
     quote = Estimator("quote", MODELS["quote"].inputs, pipeline, SURE)
     found = score(scorer=replace(scorer, estimator=quote)).manifest
-    assert not any(reason.startswith("trip_distance") for reason in found.refused)
+    assert not any(reason.startswith("trip_distance") for reason in found.rejected)
     assert found.repaired == 0
 
 
@@ -196,8 +196,8 @@ def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(scorer, tmp_pa
         frame.astype(times | dict.fromkeys(COLUMNS[2:], float)), folder / GREEN.file(JANUARY)
     )
     made = score_month(scorer, JANUARY, service=GREEN, source=folder, into=folder / "out")
-    assert made.manifest.scored + sum(made.manifest.refused.values()) == len(rows)
-    assert len(made.predictions()) + len(made.refused()) == len(rows)
+    assert made.manifest.scored + sum(made.manifest.rejected.values()) == len(rows)
+    assert len(made.predictions()) + len(made.rejected()) == len(rows)
     assert made.predictions()["predicted"].notna().all()
 
 
@@ -283,4 +283,4 @@ def test_a_manifest_that_is_none_counts_as_missing(score):
 def test_the_tally_accounts_for_every_row(score, raw):
     counts = tally([score()])["2021-01"]
     assert counts["rows", "read"] == len(raw)
-    assert counts["rows", "answered"] + counts["refused"].sum() == len(raw)
+    assert counts["rows", "answered"] + counts["rejected"].sum() == len(raw)

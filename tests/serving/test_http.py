@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from taxi_duration.data.files import write_parquet
-from taxi_duration.data.rides import read_rides, refusals
+from taxi_duration.data.rides import read_rides, rejections
 from taxi_duration.errors import ModelError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import load, locate
@@ -113,7 +113,7 @@ def thousand(split):
 def expected(kind, thousand):
     """What the pipeline itself says of these rides: the minutes, and the reasons by row."""
     rides = read_rides(thousand)
-    reasons = refusals(rides, distance=kind == "xgboost")
+    reasons = rejections(rides, distance=kind == "xgboost")
     minutes = load(f"models:/{MODELS[kind]}/1").pipeline.predict(rides[reasons.isna()])
     return pd.Series(minutes, rides.index[reasons.isna()]), reasons.dropna().astype(object)
 
@@ -150,7 +150,7 @@ def test_a_batch_answers_a_thousand_rides_as_the_pipeline_does(
     found = made.predictions().set_index("ride")["predicted"]
     np.testing.assert_allclose(found, minutes, atol=1e-6)
     assert found.index.tolist() == minutes.index.tolist()
-    assert made.refused().set_index("ride")["reason"].to_dict() == reasons.to_dict()
+    assert made.rejected().set_index("ride")["reason"].to_dict() == reasons.to_dict()
 
 
 def test_the_server_answers_a_thousand_rides_as_the_pipeline_does(send, kind, thousand, expected):

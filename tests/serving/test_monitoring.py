@@ -38,10 +38,10 @@ def scored(fitted, months):
     """Score a month's rides, as they are or changed."""
     intervals = calibrate(predict(fitted, months.valid))
 
-    def scored(month, rides, refused=0):
+    def scored(month, rides, rejected=0):
         minutes = fitted.pipeline.predict(rides).astype(float)
         return ScoredMonth(
-            month, rides.assign(predicted=minutes, **intervals.around(minutes)), refused
+            month, rides.assign(predicted=minutes, **intervals.around(minutes)), rejected
         )
 
     return scored
@@ -95,8 +95,8 @@ def test_a_drifted_month_is_said_to_be(scored, reference, april, change, said):
 
 
 def test_a_column_gone_missing_shows_as_refused_rows(scored, reference, april):
-    report = monitor([scored("2021-04", april[:0], refused=len(april))], reference)
-    assert "100% of rows refused" in report.table["verdict"][0]
+    report = monitor([scored("2021-04", april[:0], rejected=len(april))], reference)
+    assert "100% of rows rejected" in report.table["verdict"][0]
 
 
 def test_months_come_in_their_order_with_the_age_of_the_model(scored, reference, april):
@@ -121,7 +121,7 @@ def test_without_a_month_or_its_durations_nothing_is_judged(scored, reference, a
 # By hand: every ride is predicted to take 20 minutes, so that nothing drifts of itself.
 
 
-def by_hand(*durations, month="2021-04", inside=None, zone=1, refused=0):
+def by_hand(*durations, month="2021-04", inside=None, zone=1, rejected=0):
     """A scored month; `inside` of its rides, or all of them, end within their interval."""
     number = len(durations)
     inside = number if inside is None else inside
@@ -137,12 +137,12 @@ def by_hand(*durations, month="2021-04", inside=None, zone=1, refused=0):
             "high": 99.0,
         }
     )
-    return ScoredMonth(month, rides, refused)
+    return ScoredMonth(month, rides, rejected)
 
 
 THEN = Reference(by_hand(20.0).predictions, rmse=4.0, level=1.0, last="2020-11")
-ROUND = Limits(rmse=0.5, bias=2.0, coverage=0.25, refused=0.25)  # exact in binary
-WIDE = Limits(rmse=9, bias=9, coverage=9, refused=9, psi=99)
+ROUND = Limits(rmse=0.5, bias=2.0, coverage=0.25, rejected=0.25)  # exact in binary
+WIDE = Limits(rmse=9, bias=9, coverage=9, rejected=9, psi=99)
 
 
 def verdicts(*months, reference=THEN, limits=ROUND):
@@ -184,9 +184,9 @@ def test_a_coverage_is_said_beyond_its_limit_either_way(level, inside, said):
     assert verdicts(month, reference=replace(THEN, level=level)) == [said]
 
 
-@pytest.mark.parametrize(("refused", "said"), [(2, ""), (4, "40% of rows refused")])
-def test_refused_rows_are_said_beyond_their_limit(refused, said):
-    assert verdicts(by_hand(*[20.0] * 6, refused=refused)) == [said]
+@pytest.mark.parametrize(("rejected", "said"), [(2, ""), (4, "40% of rows rejected")])
+def test_refused_rows_are_said_beyond_their_limit(rejected, said):
+    assert verdicts(by_hand(*[20.0] * 6, rejected=rejected)) == [said]
 
 
 def test_a_drift_is_said_beyond_its_limit_and_not_at_it():
@@ -213,11 +213,11 @@ def test_only_rides_of_1_to_60_minutes_count_for_the_error_and_the_coverage():
 
 
 def test_a_month_is_told_with_the_figures_worked_out_by_hand():
-    report = monitor([by_hand(17.0, 17.0, 21.0, 29.0, inside=3, refused=1)], THEN, limits=WIDE)
+    report = monitor([by_hand(17.0, 17.0, 21.0, 29.0, inside=3, rejected=1)], THEN, limits=WIDE)
     (row,) = report.table.to_dict("records")
     assert row == {
         "month": "2021-04", "age": 5, "rmse": 5.0, "mae": 4.0, "bias": -1.0, "within_5": 0.75,
-        "coverage": 0.75, "refused": 0.2, "psi": 0.0, "rows": 5, "verdict": "",
+        "coverage": 0.75, "rejected": 0.2, "psi": 0.0, "rows": 5, "verdict": "",
     }  # fmt: skip
 
 
@@ -229,10 +229,10 @@ def test_the_coverage_is_that_of_all_rides():
 
 
 def test_of_a_month_of_which_all_is_refused_there_is_no_error():
-    month = by_hand(20.0, refused=0)
-    report = monitor([replace(month, predictions=month.predictions[:0], refused=9)], THEN)
+    month = by_hand(20.0, rejected=0)
+    report = monitor([replace(month, predictions=month.predictions[:0], rejected=9)], THEN)
     (row,) = report.table.dropna(axis=1).to_dict("records")
-    assert (row["refused"], row["rows"], row["month"]) == (1.0, 9, "2021-04")
+    assert (row["rejected"], row["rows"], row["month"]) == (1.0, 9, "2021-04")
     lacking = report.table.columns[report.table.isna().all()].tolist()
     assert lacking[:5] == ["rmse", "mae", "bias", "within_5", "coverage"]
 
@@ -251,14 +251,14 @@ def test_a_report_has_the_drift_of_each_month_and_the_months_in_their_order():
 def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
     months = [
         by_hand(17.0, 17.0, month="2021-04"),
-        by_hand(15.0, 25.0, month="2021-05", inside=1, refused=2),
+        by_hand(15.0, 25.0, month="2021-05", inside=1, rejected=2),
     ]
     margins = monitor(months, THEN).margins()
     assert margins["limit"].to_dict() == {
         "rmse above that at training (share)": 0.10,
         "bias, either way (minutes)": 2.0,
         "coverage, off the promised (share)": 0.05,
-        "rows refused (share)": 0.02,
+        "rows rejected (share)": 0.02,
         "largest drift (PSI)": 0.25,
     }
     assert margins["2021-04"].tolist() == [-0.25, 3.0, 0.0, 0.0, 0.0]

@@ -11,8 +11,8 @@ import pytest
 from nbclient import NotebookClient
 
 CODE = """
-from taxi_duration.tracking.progress import counting
-with counting("trials", 2) as step:
+from taxi_duration.tracking.progress import progress_bar
+with progress_bar("trials", 2) as step:
     step("best 5.31 minutes")
     step("best 5.30 minutes")
 """

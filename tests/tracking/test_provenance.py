@@ -158,14 +158,14 @@ def test_the_digest_of_the_library_is_that_of_its_files(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "taxi_duration")
     script = [sys.executable, "-c", TELL_DIGEST]
 
-    def told():
+    def store_errors():
         done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    assert told() == package_digest()
+    assert store_errors() == package_digest()
     with (copy / "sample" / "tables" / "road.csv").open("a") as file:
         file.write("\n")
-    assert told() != package_digest()
+    assert store_errors() != package_digest()
 
 
 def test_the_versions_of_all_that_makes_the_numbers_are_told():

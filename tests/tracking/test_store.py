@@ -22,8 +22,8 @@ from taxi_duration.tracking.store import (
     beside_store,
     lock,
     open_store,
+    store_errors,
     store_uri,
-    told,
     uninterrupted,
 )
 from taxi_duration.tracking.training import record
@@ -212,7 +212,7 @@ def test_a_full_temporary_folder_is_named_and_not_the_store(tmp_path, monkeypatc
     try:
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         said = f"^The run is lost: the temporary folder '{tmp_path}' is full"
-        with pytest.raises(TrackingError, match=said), told("The run is lost"):
+        with pytest.raises(TrackingError, match=said), store_errors("The run is lost"):
             (tmp_path / "large").write_bytes(bytes(100_000))
     finally:
         subprocess.run(["umount", "--lazy", tmp_path], check=True)
@@ -243,7 +243,7 @@ def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path
 
 
 def test_our_own_errors_are_told_as_they_are():
-    with pytest.raises(SourceError, match=r"^There is no folder$"), told("The run is lost"):
+    with pytest.raises(SourceError, match=r"^There is no folder$"), store_errors("The run is lost"):
         raise SourceError("There is no folder")
 
 

@@ -15,7 +15,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 import taxi_duration
-from taxi_duration.data.seal import seal
+from taxi_duration.data.seal import model_digest
 from taxi_duration.errors import ModelError, SourceError, TrackingError
 from taxi_duration.evaluation.metrics import predict, score_parts
 from taxi_duration.models.intervals import Intervals, calibrate, coverage
@@ -239,7 +239,7 @@ def test_the_metrics_say_how_many_test_rides_ended_within_their_interval(stored,
 
 
 def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
-    assert stored.data.params["model_sha256"] == seal(model_folder)
+    assert stored.data.params["model_sha256"] == model_digest(model_folder)
 
 
 def test_a_parameter_holds_the_digest_of_the_code(stored):
@@ -380,8 +380,8 @@ def test_a_failure_half_way_is_told_as_it_is_and_leaves_no_run_running(store, sp
     ids=["model", "parameter", "one of several", "none", "one twice"],
 )
 def test_models_that_cannot_be_meant_are_refused_and_nothing_recorded(store, split, ask):
-    refusals = ["is unknown", "has no parameter", "No model is named", "named more than once"]
-    with pytest.raises(ModelError, match="|".join(refusals)):
+    rejections = ["is unknown", "has no parameter", "No model is named", "named more than once"]
+    with pytest.raises(ModelError, match="|".join(rejections)):
         ask(split)
     assert all_runs(store) == []
 
