@@ -84,7 +84,7 @@ def test_nothing_is_left_behind(version, tmp_path, monkeypatch):
     "name",
     [
         "MLmodel",
-        "served.py",
+        "pyfunc_model.py",
         "requirements.txt",
         "code/taxi_duration/models/estimator.py",
         "artifacts/about.json",

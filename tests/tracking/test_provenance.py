@@ -158,14 +158,14 @@ def test_the_digest_of_the_library_is_that_of_its_files(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "taxi_duration")
     script = [sys.executable, "-c", TELL_DIGEST]
 
-    def store_errors():
+    def fresh_digest():
         done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    assert store_errors() == package_digest()
-    with (copy / "sample" / "tables" / "road.csv").open("a") as file:
+    assert fresh_digest() == package_digest()
+    with (copy / "data" / "sample" / "tables" / "road.csv").open("a") as file:
         file.write("\n")
-    assert store_errors() != package_digest()
+    assert fresh_digest() != package_digest()
 
 
 def test_the_versions_of_all_that_makes_the_numbers_are_told():

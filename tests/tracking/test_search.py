@@ -70,9 +70,9 @@ class Interrupted(NamedTuple):
 @pytest.fixture(scope="module")
 def interrupted(new_store, tmp_path_factory):
     """The search, stopped in another process at a random trial, tried here, killed, made here."""
-    code = "from test_searches import make_search; make_search()"
+    code = "from test_search import make_search; make_search()"
     with new_store(tmp_path_factory.mktemp("interrupted")) as store:
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
         try:
             trials = random.randint(1, TRIALS - 2)
             while process.poll() is None and len(finished(runs_of(store)[1])) < trials:
