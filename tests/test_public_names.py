@@ -18,7 +18,7 @@ PUBLIC = {
     "tracking": "Run record record_all record_search",
     "registry": "candidates history load pareto promote "
     "register rollback select_best two_ways with_throughput",
-    "serving": "load_scorer score_month score_months serve tally watch",
+    "serving": "load_scorer monitor score_month score_months serve tally",
     "notebooks": "inspect reproduce run",
     "plots": "ageing answers compare_models drifts duration_by_distance "
     "duration_by_hour duration_by_month durations error_by error_by_hour feature_importance "

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from taxi_duration.data.ahead import ahead
 from taxi_duration.data.files import parquet_writer, sha256
+from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, rejections, repaired
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import NAME, load
 from taxi_duration.registry.versions import Version, find_version
-from taxi_duration.serving.answered import Answered, answer_block
 from taxi_duration.serving.results import (
     PREDICTIONS,
     REJECTED,
@@ -47,6 +49,22 @@ SOUGHT = ["ride", "pickup_datetime"]  # by which a reader looks for rides
 # compressed, rides would get a third smaller, and take more than twice as long
 PLAIN = {"compression": "none", "use_dictionary": False}
 LOCK_SECONDS = 3600  # that another scorer of the same month may take
+
+
+class Answered(NamedTuple):
+    """What became of a block.
+
+    Attributes
+    ----------
+    answers, rejected
+        Rows as `score_month` writes them.
+    repaired
+        How many were answered with the usual distance of their zones.
+    """
+
+    answers: pd.DataFrame
+    rejected: pd.DataFrame
+    repaired: int
 
 
 @dataclass(frozen=True)
@@ -199,6 +217,50 @@ def _blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
         block.index = pd.RangeIndex(done, done + len(block), name="ride")
         done += len(block)
         yield block
+
+
+def answer_block(estimator: Estimator, block: pd.DataFrame, version: int) -> Answered:
+    """Answer the rides of a block that are valid.
+
+    Parameters
+    ----------
+    block
+        The columns of a ride and `dropoff_datetime`; the index is named `ride`.
+    version
+        Of the registered model.
+    """
+    rides = read_rides(block)
+    rejected = rejections(rides, distance=estimator.needs_distance)
+    valid = rejected.isna()
+    answers = _answers(estimator, block[valid], rides[valid], version)
+    usual = int(repaired(answers).sum()) if estimator.needs_distance else 0
+    return Answered(answers, _rejected(block[~valid], rejected[~valid]), usual)
+
+
+def _answers(
+    estimator: Estimator, block: pd.DataFrame, rides: pd.DataFrame, version: int
+) -> pd.DataFrame:
+    found = estimator.answer(rides)
+    zones = {name: rides[name].to_numpy("int32") for name in ("PULocationID", "DOLocationID")}
+    columns = {
+        "ride": rides.index.to_numpy(),
+        "pickup_datetime": rides["pickup_datetime"],
+        **zones,
+        "trip_distance": rides["trip_distance"],
+        "predicted": found["duration"],
+        "low": found["low"],
+        "high": found["high"],
+        "model_version": np.full(len(rides), version, dtype="int32"),
+        "duration": read_minutes(block["pickup_datetime"], block["dropoff_datetime"]),
+    }
+    return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
+
+
+def _rejected(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
+    times = {name: in_new_york(block[name]) for name in ("pickup_datetime", "dropoff_datetime")}
+    numbers = dict.fromkeys(("PULocationID", "DOLocationID", "trip_distance"), float)
+    kept = block.assign(**times, reason=reason.astype(str)).astype(numbers)
+    return kept.reset_index()
 
 
 def _write(

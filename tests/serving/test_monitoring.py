@@ -1,25 +1,41 @@
-"""What is told of a scored month, and when somebody has to act."""
+"""What is said of scored months, when somebody has to act, and what is recorded of it."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
+from taxi_duration.data.files import write_parquet
+from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import load_split, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import predict, score
 from taxi_duration.models.intervals import calibrate
 from taxi_duration.models.training import fit
+from taxi_duration.months import GREEN, Month
+from taxi_duration.registry.loading import NAME
+from taxi_duration.registry.promotion import promote, register
+from taxi_duration.serving.batch import load_scorer, score_months
 from taxi_duration.serving.drift import WATCHED, drift
-from taxi_duration.serving.monitoring import Limits, Reference, ScoredMonth, monitor
+from taxi_duration.serving.monitoring import (
+    EXPERIMENT,
+    Limits,
+    Reference,
+    ScoredMonth,
+    evaluate_months,
+    learned_months,
+    monitor,
+    reference_of,
+)
+from taxi_duration.tracking.runs import read_record
+from taxi_duration.tracking.training import record
 
 FEW = {"n_estimators": 60, "threads": 1}
-
-
-@pytest.fixture(scope="module")
-def months():
-    return load_split("2021-01", "2021-02", "2021-03")
+JANUARY = Month(2021, 1)
+MEASURES = ["rmse", "mae", "bias", "within_5"]
+TWO = "2021-02..2021-03"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +80,9 @@ def close_a_zone(rides):
 
 
 def test_a_month_is_scored_as_in_training_to_the_last_digit(scored, reference, fitted, months):
-    (row,) = monitor([scored("2021-03", months.test.frame)], reference).table.to_dict("records")
+    (row,) = evaluate_months([scored("2021-03", months.test.frame)], reference).table.to_dict(
+        "records"
+    )
     expected = score(predict(fitted, months.test))
     for measure in ("rmse", "mae", "bias", "within_5"):
         assert row[measure] == expected[measure]
@@ -72,7 +90,7 @@ def test_a_month_is_scored_as_in_training_to_the_last_digit(scored, reference, f
 
 @pytest.mark.parametrize("month", ["2021-02", "2021-04", "2021-07", "2021-12"])
 def test_an_ordinary_month_is_within_its_limits(scored, reference, month):
-    report = monitor([scored(month, load_trips(month).frame)], reference)
+    report = evaluate_months([scored(month, load_trips(month).frame)], reference)
     assert report.table["verdict"].tolist() == [""]
     assert report.verdict == f"{month}: within its limits."
 
@@ -90,32 +108,34 @@ def test_an_ordinary_month_is_within_its_limits(scored, reference, month):
     ids=["rush hour slower", "zone closed", "kilometres for miles"],
 )
 def test_a_drifted_month_is_said_to_be(scored, reference, april, change, said):
-    report = monitor([scored("2021-04", change(april))], reference)
+    report = evaluate_months([scored("2021-04", change(april))], reference)
     assert report.table["verdict"].str.contains(said).tolist() == [True]
 
 
 def test_a_column_gone_missing_shows_as_refused_rows(scored, reference, april):
-    report = monitor([scored("2021-04", april[:0], rejected=len(april))], reference)
+    report = evaluate_months([scored("2021-04", april[:0], rejected=len(april))], reference)
     assert "100% of rows rejected" in report.table["verdict"][0]
 
 
 def test_months_come_in_their_order_with_the_age_of_the_model(scored, reference, april):
     month = scored("2022-01", april)
-    table = monitor([month, replace(month, month="2021-04")], reference).table
+    table = evaluate_months([month, replace(month, month="2021-04")], reference).table
     assert table[["month", "age"]].to_numpy().tolist() == [["2021-04", 3], ["2022-01", 12]]
 
 
 def test_limits_can_be_set(scored, reference, april):
-    report = monitor([scored("2021-04", april)], reference, limits=Limits(psi=0.0, months=1))
+    report = evaluate_months(
+        [scored("2021-04", april)], reference, limits=Limits(psi=0.0, months=1)
+    )
     assert report.table["verdict"][0].count("drifted") == len(WATCHED)
     assert report.alarm
 
 
 def test_without_a_month_or_its_durations_nothing_is_judged(scored, reference, april):
     with pytest.raises(ModelError, match="no scored month"):
-        monitor([], reference)
+        evaluate_months([], reference)
     with pytest.raises(ModelError, match="No duration of 2021-04 is known yet"):
-        monitor([scored("2021-04", april.assign(duration=np.nan))], reference)
+        evaluate_months([scored("2021-04", april.assign(duration=np.nan))], reference)
 
 
 # By hand: every ride is predicted to take 20 minutes, so that nothing drifts of itself.
@@ -146,7 +166,7 @@ WIDE = Limits(rmse=9, bias=9, coverage=9, rejected=9, psi=99)
 
 
 def verdicts(*months, reference=THEN, limits=ROUND):
-    return monitor(months, reference, limits=limits).table["verdict"].tolist()
+    return evaluate_months(months, reference, limits=limits).table["verdict"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -208,12 +228,14 @@ def test_each_month_is_judged_by_its_own_drift():
 
 def test_only_rides_of_1_to_60_minutes_count_for_the_error_and_the_coverage():
     month = by_hand(0.9, 1.0, 60.0, 60.1, 60.1, inside=2)
-    (row,) = monitor([month], THEN, limits=WIDE).table.to_dict("records")
+    (row,) = evaluate_months([month], THEN, limits=WIDE).table.to_dict("records")
     assert (row["bias"], row["coverage"], row["rows"]) == (20 - 61 / 2, 0.5, 5)
 
 
 def test_a_month_is_told_with_the_figures_worked_out_by_hand():
-    report = monitor([by_hand(17.0, 17.0, 21.0, 29.0, inside=3, rejected=1)], THEN, limits=WIDE)
+    report = evaluate_months(
+        [by_hand(17.0, 17.0, 21.0, 29.0, inside=3, rejected=1)], THEN, limits=WIDE
+    )
     (row,) = report.table.to_dict("records")
     assert row == {
         "month": "2021-04", "age": 5, "rmse": 5.0, "mae": 4.0, "bias": -1.0, "within_5": 0.75,
@@ -224,13 +246,13 @@ def test_a_month_is_told_with_the_figures_worked_out_by_hand():
 def test_the_coverage_is_that_of_all_rides():
     month = by_hand(*[20.0] * 4, inside=2)
     mixed = month.predictions.assign(predicted=[5.0, 20.0, 20.0, 30.0])
-    report = monitor([replace(month, predictions=mixed)], THEN, limits=WIDE)
+    report = evaluate_months([replace(month, predictions=mixed)], THEN, limits=WIDE)
     assert report.table["coverage"].tolist() == [0.5]
 
 
 def test_of_a_month_of_which_all_is_refused_there_is_no_error():
     month = by_hand(20.0, rejected=0)
-    report = monitor([replace(month, predictions=month.predictions[:0], rejected=9)], THEN)
+    report = evaluate_months([replace(month, predictions=month.predictions[:0], rejected=9)], THEN)
     (row,) = report.table.dropna(axis=1).to_dict("records")
     assert (row["rejected"], row["rows"], row["month"]) == (1.0, 9, "2021-04")
     lacking = report.table.columns[report.table.isna().all()].tolist()
@@ -239,7 +261,7 @@ def test_of_a_month_of_which_all_is_refused_there_is_no_error():
 
 def test_a_report_has_the_drift_of_each_month_and_the_months_in_their_order():
     late, early = by_hand(20.0, month="2021-05", zone=2), by_hand(20.0, month="2021-04")
-    report = monitor([late, early], THEN)
+    report = evaluate_months([late, early], THEN)
     assert report.months == (early, late)
     expected = [
         drift(each.predictions, THEN.rides).assign(month=each.month) for each in report.months
@@ -253,7 +275,7 @@ def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
         by_hand(17.0, 17.0, month="2021-04"),
         by_hand(15.0, 25.0, month="2021-05", inside=1, rejected=2),
     ]
-    margins = monitor(months, THEN).margins()
+    margins = evaluate_months(months, THEN).margins()
     assert margins["limit"].to_dict() == {
         "rmse above that at training (share)": 0.10,
         "bias, either way (minutes)": 2.0,
@@ -275,7 +297,7 @@ def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
 def test_one_odd_month_is_no_alarm_but_two_of_the_last_three_are(months, expected):
     minutes = {".": 20.0, "x": 50.0}
     named = [by_hand(minutes[each], month=f"2021-{n:02}") for n, each in enumerate(months, 4)]
-    assert monitor(named, THEN).alarm is expected
+    assert evaluate_months(named, THEN).alarm is expected
 
 
 @pytest.mark.parametrize(
@@ -286,7 +308,7 @@ def test_how_many_months_are_an_alarm_can_be_set(limits, expected):
     named = [
         by_hand(minutes, month=f"2021-0{n}") for n, minutes in enumerate((50.0, 20.0, 50.0), 4)
     ]
-    assert monitor(named, THEN, limits=Limits(**limits)).alarm is expected
+    assert evaluate_months(named, THEN, limits=Limits(**limits)).alarm is expected
 
 
 @pytest.mark.parametrize(
@@ -302,4 +324,145 @@ def test_the_verdict_says_what_to_do(minutes, said):
     wrong = (
         "rmse 650% above that of the valid month at training; predictions 30.0 minutes too short"
     )
-    assert monitor(named, THEN).verdict == said.replace("rows", wrong)
+    assert evaluate_months(named, THEN).verdict == said.replace("rows", wrong)
+
+
+@pytest.fixture
+def trained(employed, monkeypatch):
+    """What the champion's run recorded; its store is in use."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", employed[0])
+    return read_record(employed[1])
+
+
+@pytest.fixture(scope="module")
+def report(employed):
+    """The report on the two months that the champion has scored."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", employed[0])
+        return monitor(TWO)
+
+
+def at_training(metrics, *, digits=None):
+    """The figures of the valid and the test month, as a training recorded them."""
+    parts = [[metrics[f"{part}_{name}"] for name in MEASURES] for part in ("valid", "test")]
+    table = pd.DataFrame(parts, columns=MEASURES)
+    return table if digits is None else table.round(digits)
+
+
+def test_the_figures_are_those_of_the_training_to_the_last_digit(report, trained):
+    pd.testing.assert_frame_equal(
+        report.table[MEASURES], at_training(trained.metrics), check_exact=True
+    )
+
+
+def test_the_coverage_is_that_of_the_training(report, trained):
+    assert report.table["coverage"].iloc[-1] == trained.metrics["test_coverage_all"]
+
+
+def test_the_reference_is_what_the_training_was(report, trained):
+    then = report.reference
+    assert (then.rmse, then.last) == (trained.metrics["valid_rmse"], "2021-01")
+    assert (then.model, then.level) == ("xgboost", 0.8)
+
+
+def test_ordinary_months_are_no_alarm(report):
+    assert (report.alarm, report.verdict) == (False, "2021-03: within its limits.")
+
+
+def test_two_slow_months_are_an_alarm(trained, slow_months, tmp_path):
+    score_months("2021-04..2021-05", source=slow_months, into=tmp_path)
+    found = monitor("2021-04..2021-05", predictions=tmp_path)
+    assert found.alarm
+    assert "above that of the valid month at training" in found.verdict
+    assert found.verdict.endswith("Retrain.")
+
+
+def test_one_slow_month_is_none(trained, slow_months, tmp_path):
+    score_months("2021-04", source=slow_months, into=tmp_path)
+    found = monitor("2021-04", predictions=tmp_path)
+    assert (found.alarm, found.verdict[-18:]) == (False, "Nothing to do yet.")
+
+
+def test_a_month_without_predictions_is_an_error(trained):
+    with pytest.raises(ModelError, match=r"has not scored green 2021-04 .* 05_score first"):
+        monitor("2021-03..2021-04")
+
+
+def test_an_alias_is_resolved_once(trained, monkeypatch):
+    asked = []
+    find = MlflowClient.get_model_version_by_alias
+    monkeypatch.setattr(
+        MlflowClient, "get_model_version_by_alias",
+        lambda client, name, alias: asked.append(alias) or find(client, name, alias),
+    )  # fmt: skip
+    monitor(TWO)
+    assert asked == ["champion"]
+
+
+def test_a_month_that_another_version_has_scored_is_an_error(trained, months):
+    other = register(record("ridge", months).run_id)
+    with pytest.raises(ModelError, match=rf"Version {other.version} .* has not scored"):
+        monitor(TWO, model=other.address)
+
+
+def test_training_months_that_have_changed_are_an_error(trained, tmp_path):
+    write_parquet(make_month(JANUARY, rows=600, seed=7), tmp_path / GREEN.file(JANUARY))
+    with pytest.raises(ModelError, match="not the one that the model learned from"):
+        monitor(TWO, source=tmp_path)
+
+
+def test_a_refitted_model_has_learned_from_the_valid_month_too(trained):
+    again = replace(trained, parameters=trained.parameters | {"refit": "True"})
+    assert [learned_months(each) for each in (trained, again)] == [
+        ["2021-01"],
+        ["2021-01", "2021-02"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refit", "parts", "last"),
+    [("False", ["train"], "2021-01"), ("True", ["train", "valid"], "2021-02")],
+)
+def test_the_reference_is_every_ride_that_the_model_has_learned_from(
+    trained, months, refit, parts, last
+):
+    record = replace(trained, parameters=trained.parameters | {"refit": refit})
+    then = reference_of(load_scorer(f"models:/{NAME}@champion"), record, "sample")
+    rides = pd.concat([getattr(months, part).frame for part in parts], ignore_index=True)
+    pd.testing.assert_frame_equal(then.rides.drop(columns="predicted"), rides)
+    assert then.last == last
+
+
+@pytest.fixture
+def recorded_run(report, trained, employed):
+    """The run that MLflow has of the report."""
+    store = MlflowClient(employed[0])
+    experiment = store.get_experiment_by_name(EXPERIMENT)
+    asked = f"params.months = '{TWO}'"
+    return store.search_runs([experiment.experiment_id], asked)[0]
+
+
+def test_a_report_is_recorded_with_its_verdict(recorded_run, report):
+    assert recorded_run.data.tags["verdict"] == report.verdict
+    assert recorded_run.data.tags["alarm"] == "False"
+    assert recorded_run.data.params["months"] == TWO
+
+
+def test_a_report_is_recorded_with_a_step_for_each_month(recorded_run, report, employed):
+    steps = MlflowClient(employed[0]).get_metric_history(recorded_run.info.run_id, "rmse")
+    assert [each.value for each in steps] == report.table["rmse"].tolist()
+
+
+def test_a_report_is_recorded_with_its_tables(recorded_run, employed):
+    files = MlflowClient(employed[0]).list_artifacts(recorded_run.info.run_id)
+    assert [each.path for each in files] == ["drift.csv", "months.csv"]
+
+
+def test_on_real_months_the_figures_are_those_of_the_training(real, new_store, tmp_path):
+    months = load_split("2021-01", "2021-02", "2021-03", source=real)
+    with new_store(tmp_path):
+        run = record("xgboost", months, learning_rate=0.3, n_estimators=40)
+        promote(register(run.run_id), months.test, why="a test")
+        score_months(TWO, source=real)
+        found, metrics = monitor(TWO, source=real), read_record(run.run_id).metrics
+    pd.testing.assert_frame_equal(found.table[MEASURES].round(4), at_training(metrics, digits=4))
