@@ -35,11 +35,14 @@ class RawMonth:
     ----------
     path
         The file; None for a sample month.
+    source
+        "sample", "tlc" or the folder, as an absolute path.
     """
 
     month: Month
     service: Service
     path: Path | None = field(default=None, repr=False)
+    source: str = field(default="sample", repr=False)
 
     @property
     def file(self) -> str:
@@ -133,7 +136,10 @@ def open_month(
 files, or "tlc" to download them, or "sample".
     """
     when, kind = Month.parse(month), Service.parse(service)
-    return RawMonth(when, kind, None if source == "sample" else _locate(when, kind, source))
+    if source == "sample":
+        return RawMonth(when, kind)
+    where = "tlc" if source == "tlc" else str(Path(source).resolve())
+    return RawMonth(when, kind, _locate(when, kind, source), where)
 
 
 def _locate(month: Month, service: Service, source: str | Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +82,8 @@ class Trips:
         ride can be odd in several ways.
     sha256
         Digest of each input, by its file's name.
+    source
+        Where the months came from: "sample", "tlc" or a folder; empty if unknown.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -90,6 +92,7 @@ class Trips:
     left_out: pd.Series = field(repr=False)
     odd: pd.Series = field(repr=False)
     sha256: dict[str, str] = field(repr=False)
+    source: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -103,6 +106,7 @@ class Trips:
             self.left_out + other.left_out,
             self.odd + other.odd,
             self.sha256 | other.sha256,
+            self.source,
         )
 
 
@@ -190,7 +194,8 @@ def load_trips(
         check_order(Month.parse(after), Month.parse(month))
     raw = open_month(month, service=service, source=source)
     parts = [_part(rides, raw.month) for rides in _iter_rides(ahead(raw.blocks(engine=engine)))]
-    return _trips(parts, month=raw.month, service=raw.service, sha256={raw.file: raw.sha256})
+    trips = _trips(parts, month=raw.month, service=raw.service, sha256={raw.file: raw.sha256})
+    return replace(trips, source=raw.source)
 
 
 def load_rides(

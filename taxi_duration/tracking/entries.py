@@ -46,11 +46,12 @@ Draw = Callable[[pd.DataFrame], Picture]
 
 
 def tags_of(split: Split, notebook: str | None) -> dict[str, str]:
-    """Return who trains, on what service, with which code, from which notebook."""
+    """Return who trains, on which months of what service, with which code, from which notebook."""
     code = code_state()
     return {
         "developer": developer(),
         "service": split.train.service.name,
+        "source": split.train.source,
         "tree": "changed" if code.patch else "clean",
         "mlflow.source.name": notebook or Path(sys.argv[0]).name,
         "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",

@@ -51,6 +51,12 @@ def test_a_month_comes_from_tlc_by_way_of_the_cache(tlc, folder, month_bytes, mo
     from_tlc, from_folder = (open_month(JANUARY, source=where) for where in ("tlc", folder))
     pd.testing.assert_frame_equal(read(from_tlc), read(from_folder))
     assert from_tlc.sha256 == from_folder.sha256
+    assert (from_tlc.source, from_folder.source) == ("tlc", str(folder))
+
+
+def test_a_folder_is_remembered_by_its_absolute_path(january, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert open_month(JANUARY, source=".").source == str(folder)
 
 
 @pytest.mark.parametrize("where", ["tlc", "folder"])

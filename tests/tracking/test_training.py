@@ -112,7 +112,7 @@ def test_a_notebook_shows_a_training_in_one_line_and_a_batch_job_reads_its_id(re
 def test_the_tags_say_who_what_and_from_where(stored):
     tags = stored.data.tags
     assert tags["developer"]
-    assert (tags["service"], tags["model"]) == ("green", "xgboost")
+    assert (tags["service"], tags["source"], tags["model"]) == ("green", "sample", "xgboost")
     assert (tags["mlflow.source.name"], tags["mlflow.source.type"]) == ("02_train", "NOTEBOOK")
     assert tags["tree"] in {"clean", "changed"}
 
