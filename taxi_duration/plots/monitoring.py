@@ -86,16 +86,16 @@ def drifts(drift: pd.DataFrame) -> Picture:
     Parameters
     ----------
     drift : pandas.DataFrame
-        `month`, `watched` and `psi`, as `taxi_duration.serving.monitoring.Report.drift`.
+        `month`, `column` and `psi`, as `taxi_duration.serving.monitoring.Report.drift`.
 
     Raises
     ------
     SchemaError
         If a column or every row is missing.
     """
-    long = complete(drift, "month", "watched", "psi")
-    order = list(dict.fromkeys(long["watched"]))
-    table = long.pivot_table(index="watched", columns="month", values="psi").reindex(order)
+    long = complete(drift, "month", "column", "psi")
+    order = list(dict.fromkeys(long["column"]))
+    table = long.pivot_table(index="column", columns="month", values="psi").reindex(order)
     figure, (axes,) = sheet(height=1.6 + 0.4 * len(table), title="Drift since training")
     shades = sns.blend_palette(["#F4F6F8", CONTRAST, "#7A3B0C"], as_cmap=True)
     bar = {"label": "population stability index", "pad": 0.02}
@@ -105,13 +105,13 @@ def drifts(drift: pd.DataFrame) -> Picture:
     )  # fmt: skip
     axes.collections[0].colorbar.ax.axhline(LOOK_AT, color=INK, linestyle="dotted")
     axes.collections[0].colorbar.ax.axhline(ACT_ON, color=INK)
-    axes.set(xlabel="month of rides", ylabel="what is watched")
+    axes.set(xlabel="month of rides", ylabel="input or prediction")
     axes.tick_params(length=0)
     axes.set_yticks(axes.get_yticks(), order, rotation=0)
     alt = (
-        "Heat map of the population stability index: months across, one row for each thing that "
-        "is watched, darker where it has moved further from training; on the colour bar a dotted "
-        "line from where to look and a full one from where to act."
+        "Heat map of the population stability index: months across, one row for each input "
+        "and the prediction, darker where it has moved further from training; on the colour bar a "
+        "dotted line from where to look and a full one from where to act."
     )
     return Picture(figure, alt)
 

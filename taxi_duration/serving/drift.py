@@ -1,4 +1,4 @@
-"""How far this month's rides are from those that a model learned from."""
+"""Drift: how far a month's rides are from those that a model was trained on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["WATCHED", "drift", "stability_index"]
+__all__ = ["DRIFT_COLUMNS", "drift", "stability_index"]
 
 BINS = 10
 RARE = 0.005  # zones with a smaller share are counted together
-TRACE = 1e-4  # share that stands for none: no logarithm of zero
+SMALLEST_SHARE = 1e-4  # in place of 0, of which there is no logarithm
+OUTLIERS = (0.005, 0.995)  # quantiles; values beyond them count as these
 
-WATCHED = {
+DRIFT_COLUMNS = {
     "trip_distance": "distance",
     "hour": "hour of pick-up",
     "weekday": "weekday of pick-up",
@@ -20,78 +21,87 @@ WATCHED = {
     "DOLocationID": "drop-off zone",
     "predicted": "predicted minutes",
 }
-MEASURED = ("trip_distance", "predicted")  # the others are categories
+NUMERIC = ("trip_distance", "predicted")  # the others are categories
 
 
 def drift(rides: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """Compare what a model is told, and what it answers, with the months that it learned from.
+    """Measure how far inputs and predictions have drifted from the months of the training.
 
     Parameters
     ----------
-    rides, reference
+    rides, reference : DataFrame
         `pickup_datetime`, `PULocationID`, `DOLocationID`, `trip_distance`, `predicted`.
 
     Returns
     -------
     DataFrame
-        A row for each of `WATCHED`: `watched` (in words), `psi` (population stability index), and
-        for measured ones `shift`: the Wasserstein distance in the reference's standard deviations.
+        A row for each of `DRIFT_COLUMNS`: `column` (in words), `psi` (see `stability_index`), and
+        for numeric ones `shift`: the Wasserstein distance in the reference's standard deviations.
     """
-    now, then = _watched(rides), _watched(reference)
+    now, then = _drift_columns(rides), _drift_columns(reference)
     rows = [
         {
-            "watched": said,
-            "psi": stability_index(now[name], then[name], measured=name in MEASURED),
-            "shift": _shift(now[name], then[name]) if name in MEASURED else np.nan,
+            "column": title,
+            "psi": stability_index(now[name], then[name], numeric=name in NUMERIC),
+            "shift": _shift(now[name], then[name]) if name in NUMERIC else np.nan,
         }
-        for name, said in WATCHED.items()
+        for name, title in DRIFT_COLUMNS.items()
     ]
     return pd.DataFrame(rows)
 
 
-def stability_index(now: pd.Series, then: pd.Series, *, measured: bool) -> float:
-    """Return the population stability index: 0 if alike; from 0.1 on look, from 0.25 on act.
+def stability_index(now: pd.Series, then: pd.Series, *, numeric: bool) -> float:
+    """Return the population stability index (PSI) of two samples: 0 if they are alike.
 
-    The symmetric relative entropy of two histograms [1]_. Numbers are counted in tenths of the
-    reference, with a bin of their own for missing ones; categories each, rare ones together.
+    It is the symmetric Kullback-Leibler divergence of their histograms [2]_. By custom [1]_, values
+    under 0.1 are no change, and from 0.25 on the population has changed. Numbers are counted in
+    tenths of the reference, missing ones apart; rare categories are counted together.
+
+    Parameters
+    ----------
+    now, then : Series
+        Values, and those of the reference.
+    numeric : bool
+        Whether they are numbers rather than categories.
 
     References
     ----------
-    .. [1] N. Siddiqi, "Credit Risk Scorecards" (2006), chapter 9.
+    .. [1] N. Siddiqi, "Credit Risk Scorecards" (Wiley, 2006), chapter 9.
+    .. [2] B. Yurdakul and J. Naranjo, "Statistical properties of the population stability index",
+       Journal of Risk Model Validation 14(4), 2020.
 
     Examples
     --------
     >>> then = pd.Series([1.0, 2.0, 3.0, 4.0])
-    >>> stability_index(then, then, measured=True)
+    >>> stability_index(then, then, numeric=True)
     0.0
-    >>> stability_index(then + 100, then, measured=True) > 0.25
+    >>> stability_index(then + 100, then, numeric=True) > 0.25
     True
     """
-    if measured:
+    if numeric:
         edges = np.unique(then.quantile(np.linspace(0, 1, BINS + 1)[1:-1]))
-        now, then = (_binned(values, edges) for values in (now, then))
+        now, then = _bins(now, edges), _bins(then, edges)
     shares = pd.DataFrame(
         {"now": now.value_counts(normalize=True), "then": then.value_counts(normalize=True)}
     ).fillna(0)
     rare = shares["then"] < RARE
-    shares = pd.concat([shares[~rare], shares[rare].sum().to_frame("rare").T]).clip(lower=TRACE)
+    shares = pd.concat([shares[~rare], shares[rare].sum().to_frame().T]).clip(lower=SMALLEST_SHARE)
     return float(((shares["now"] - shares["then"]) * np.log(shares["now"] / shares["then"])).sum())
 
 
-def _watched(rides: pd.DataFrame) -> pd.DataFrame:
+def _drift_columns(rides: pd.DataFrame) -> pd.DataFrame:
     pickup = rides["pickup_datetime"].dt
-    return rides.assign(hour=pickup.hour, weekday=pickup.day_of_week)[list(WATCHED)]
+    return rides.assign(hour=pickup.hour, weekday=pickup.day_of_week)[list(DRIFT_COLUMNS)]
 
 
-def _binned(values: pd.Series, edges: np.ndarray) -> pd.Series:
+def _bins(values: pd.Series, edges: np.ndarray) -> pd.Series:
     numbers = values.to_numpy(dtype=float)
     return pd.Series(np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers)))
 
 
 def _shift(now: pd.Series, then: pd.Series) -> float:
-    """Return how far values lie from the reference's; far outliers of either count as its edge."""
-    low, high = then.quantile([0.005, 0.995])
-    then, now = (values.dropna().clip(low, high) for values in (then, now))
+    low, high = then.quantile(OUTLIERS)
+    now, then = now.dropna().clip(low, high), then.dropna().clip(low, high)
     if now.empty or not then.std() > 0:
         return np.nan
     return float(stats.wasserstein_distance(now, then) / then.std())

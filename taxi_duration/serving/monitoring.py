@@ -327,7 +327,7 @@ def _crossed(
     if row["rejected"] > limits.rejected:
         said.append(f"{row['rejected']:.0%} of rows rejected")
     far = moved[moved["psi"] > limits.psi].itertuples()
-    return said + [f"{each.watched} drifted (PSI {each.psi:.2f})" for each in far]
+    return said + [f"{each.column} drifted (PSI {each.psi:.2f})" for each in far]
 
 
 def _months_between(first: str, last: str) -> int:

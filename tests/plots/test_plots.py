@@ -105,7 +105,7 @@ WORK = pd.DataFrame(
         "verdict": ["", "rmse above its limit"],
     }
 )
-DRIFT = pd.DataFrame({"month": ["2021-02", "2021-03"], "watched": "distance", "psi": [0.01, 0.4]})
+DRIFT = pd.DataFrame({"month": ["2021-02", "2021-03"], "column": "distance", "psi": [0.01, 0.4]})
 BACKTEST = pd.DataFrame(
     {"tested": ["2021-03", "2021-04"], "window": 1, "half_life": [None, 14.0], "age": 1,
      "rmse": [5.0, 5.5]}

@@ -18,7 +18,7 @@ TABLE = pd.DataFrame(
     }
 )
 DRIFT = pd.DataFrame(
-    {"month": ["2021-02", "2021-03"] * 2, "watched": ["distance", "distance", "hour", "hour"],
+    {"month": ["2021-02", "2021-03"] * 2, "column": ["distance", "distance", "hour", "hour"],
      "psi": [0.01, 0.02, 0.1, 0.4]}
 )  # fmt: skip
 BACKTEST = pd.DataFrame(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_duration.serving.drift import WATCHED, drift, stability_index
+from taxi_duration.serving.drift import DRIFT_COLUMNS, drift, stability_index
 
 NUMBERS = st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=30)
 
@@ -26,16 +26,16 @@ def index(*pairs):
 def test_nothing_has_drifted_from_itself(rides):
     predicted = rides.assign(predicted=rides["duration"])
     found = drift(predicted, predicted)
-    assert found["watched"].tolist() == list(WATCHED.values())
+    assert found["column"].tolist() == list(DRIFT_COLUMNS.values())
     assert found["psi"].abs().max() == 0
     assert found["shift"].abs().max() == 0
-    assert found["watched"][found["shift"].notna()].tolist() == ["distance", "predicted minutes"]
+    assert found["column"][found["shift"].notna()].tolist() == ["distance", "predicted minutes"]
 
 
 @given(NUMBERS, NUMBERS, st.booleans())
-def test_the_index_is_a_number_from_0_on_whatever_is_compared(now, then, measured):
+def test_the_index_is_a_number_from_0_on_whatever_is_compared(now, then, numeric):
     now, then = (pd.Series(values, dtype=float) for values in (now, then))
-    assert stability_index(now, then, measured=measured) >= 0
+    assert stability_index(now, then, numeric=numeric) >= 0
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_index_is_a_number_from_0_on_whatever_is_compared(now, then, measure
     ids=["other shares", "gone", "new"],
 )
 def test_the_index_of_categories_is_that_worked_out_by_hand(now, then, expected):
-    assert stability_index(values(**now), values(**then), measured=False) == expected
+    assert stability_index(values(**now), values(**then), numeric=False) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,25 +59,25 @@ def test_the_index_of_categories_is_that_worked_out_by_hand(now, then, expected)
 def test_rare_categories_are_counted_together(rows, expected):
     then = values(often=1000 - 2 * rows, one=rows, other=rows)
     now = values(often=1000 - 2 * rows, one=2 * rows)
-    assert stability_index(now, then, measured=False) == expected
+    assert stability_index(now, then, numeric=False) == expected
 
 
 def test_numbers_are_counted_in_tenths_of_the_reference():
     then = pd.Series(np.arange(1.0, 1001.0))
     upper = then[then > 900]
     expected = index((1, 0.1), *[(1e-4, 0.1)] * 9)
-    assert stability_index(upper, then, measured=True) == expected
+    assert stability_index(upper, then, numeric=True) == expected
 
 
 def test_a_number_at_an_edge_belongs_below_it():
     expected = index((1, 2 / 11), *[(1e-4, 1 / 11)] * 9)
-    assert stability_index(pd.Series([1.0]), pd.Series(range(11)), measured=True) == expected
+    assert stability_index(pd.Series([1.0]), pd.Series(range(11)), numeric=True) == expected
 
 
 def test_missing_numbers_have_a_bin_of_their_own():
     then, now = pd.Series(np.arange(20.0)), pd.Series([np.nan])
     expected = index((1, 1e-4), *[(1e-4, 0.1)] * 10)
-    assert stability_index(now, then, measured=True) == expected
+    assert stability_index(now, then, numeric=True) == expected
 
 
 def drift_of(now, then, *, column="trip_distance"):
@@ -90,7 +90,7 @@ def drift_of(now, then, *, column="trip_distance"):
         when = {"pickup_datetime": pd.Timestamp("2021-04-05 08:00")}
         return pd.DataFrame(when | constant | {column: given})
 
-    return drift(rides(now), rides(then)).set_index("watched")
+    return drift(rides(now), rides(then)).set_index("column")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import NAME
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.serving.batch import load_scorer, score_months
-from taxi_duration.serving.drift import WATCHED, drift
+from taxi_duration.serving.drift import DRIFT_COLUMNS, drift
 from taxi_duration.serving.monitoring import (
     EXPERIMENT,
     Limits,
@@ -127,7 +127,7 @@ def test_limits_can_be_set(scored, reference, april):
     report = evaluate_months(
         [scored("2021-04", april)], reference, limits=Limits(psi=0.0, months=1)
     )
-    assert report.table["verdict"][0].count("drifted") == len(WATCHED)
+    assert report.table["verdict"][0].count("drifted") == len(DRIFT_COLUMNS)
     assert report.alarm
 
 
@@ -266,7 +266,7 @@ def test_a_report_has_the_drift_of_each_month_and_the_months_in_their_order():
     expected = [
         drift(each.predictions, THEN.rides).assign(month=each.month) for each in report.months
     ]
-    columns = ["month", "watched", "psi", "shift"]
+    columns = ["month", "column", "psi", "shift"]
     pd.testing.assert_frame_equal(report.drift, pd.concat(expected, ignore_index=True)[columns])
 
 
