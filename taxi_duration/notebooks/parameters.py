@@ -1,21 +1,25 @@
-"""What a notebook's parameters cell declares, and whether a value fits it."""
+"""What a notebook's parameters cell declares, and values of the declared types."""
 
 from __future__ import annotations
 
 import ast
 import io
+import json
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from taxi_duration.errors import NotebookError
-from taxi_duration.notebooks.annotations import Converter, converter
+from taxi_duration.errors import NotebookError, nearest
 
 __all__ = ["Parameter", "names_read", "read_parameters"]
 
 # what Python's parser raises: also for NUL, lone surrogates, and what is nested too deeply
 UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 HOW = "Write it as `name: type = default  # help`, the default a literal."
+
+Converter = Callable[[object], object]
+"""Returns a value as a type, or raises TypeError or ValueError, perhaps with what to write."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,14 @@ is ['linear'].
     name: str
     annotation: str
     default: object
-    help: str = ""
-    converter: Converter = field(default=lambda value: value, repr=False, compare=False)
+    help: str
+    converter: Converter = field(repr=False, compare=False)
 
     def convert(self, value: object) -> object:
-        """Return the value as the declared type; text is read as that type.
+        """Return the value as the declared type.
 
-        Text such as "true", "3", "none", "a,b" or '["a", "b"]' comes from a command line. Dates
-        are kept as text (YYYY-MM-DD), tuples become lists: so they arrive in the notebook.
+        Text such as "true", "3", "none", "a,b" or '["a", "b"]', as a command line has it, is read
+        as that type.
 
         Raises
         ------
@@ -55,7 +59,7 @@ is ['linear'].
         """
         try:
             return self.converter(value)
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, RecursionError) as problem:
             hint = str(problem) or f"Its default is {self.default!r}."
             raise NotebookError(
                 f"Parameter {self.name!r} takes {self.annotation}, not {value!r}. {hint}"
@@ -63,10 +67,10 @@ is ['linear'].
 
 
 def read_parameters(cell: str) -> tuple[Parameter, ...]:
-    """Read the declarations of a parameters cell, without running it.
+    """Read the parameters that a cell declares, without running it.
 
-    Understood are str, int, float, bool, date, `Literal[...]`, `list[...]`, `tuple[...]` and
-    `X | Y` of these, None among them. Imports and a docstring may stand beside them.
+    Types are str, int, float, bool, `Literal[...]`, `list[...]` of these, and any of them
+    `| None`. Imports and a docstring may stand beside the parameters.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def read_parameters(cell: str) -> tuple[Parameter, ...]:
 
 
 def names_read(cells: Iterable[str]) -> set[str]:
-    """Return the names that some cell reads; magics and shell lines are passed over.
+    """Return the names that some cell reads; magics and shell lines are skipped.
 
     Examples
     --------
@@ -105,7 +109,7 @@ def names_read(cells: Iterable[str]) -> set[str]:
         try:
             tree = ast.parse("\n".join(lines))
         except UNPARSABLE as problem:
-            raise NotebookError(f"A cell is not Python: {problem}. Mend it first.") from None
+            raise NotebookError(f"A cell is not Python: {problem}. Correct it first.") from None
         names |= {
             node.id
             for node in ast.walk(tree)
@@ -129,9 +133,80 @@ def _parameter(line: ast.stmt, text: str) -> Parameter:
     name, annotation = line.target.id, ast.unparse(line.annotation)
     try:
         default = ast.literal_eval(line.value)
-        parameter = Parameter(name, annotation, default, text, converter(line.annotation))
+        parameter = Parameter(name, annotation, default, text, _converter(line.annotation))
     except (*UNPARSABLE, TypeError):
         raise NotebookError(f"Parameter {name!r} has no literal as default. {HOW}") from None
-    if parameter.convert(default) != (list(default) if isinstance(default, tuple) else default):
+    if parameter.convert(default) != default:
         raise NotebookError(f"Default {default!r} of {name!r} is not {annotation}. {HOW}")
     return parameter
+
+
+def _converter(annotation: ast.expr) -> Converter:
+    match annotation:
+        case ast.Name(id=name) if name in SIMPLE:
+            return SIMPLE[name]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=options):
+            options = options.elts if isinstance(options, ast.Tuple) else [options]
+            return partial(_option, [ast.literal_eval(each) for each in options])
+        case ast.Subscript(value=ast.Name(id="list"), slice=item):
+            return partial(_list, _converter(item))
+        case ast.BinOp(left=kind, op=ast.BitOr(), right=ast.Constant(value=None)):
+            return partial(_optional, _converter(kind))
+    raise NotebookError(
+        f"Parameter type {ast.unparse(annotation)!r} is unknown. Use {', '.join(SIMPLE)}, "
+        "Literal[...], list[...] or X | None."
+    )
+
+
+def _option(options: Sequence[object], value: object) -> object:
+    for option in options:
+        if value in (option, str(option)) and type(value) in (type(option), str):
+            return option
+    raise ValueError(nearest(value, map(str, options)))
+
+
+def _list(item: Converter, value: object) -> list[object]:
+    values = _split(value) if isinstance(value, str) else value
+    if not isinstance(values, list | tuple):
+        raise TypeError
+    return [item(each) for each in values]
+
+
+def _split(text: str) -> object:
+    if text.lstrip().startswith("["):
+        return json.loads(text)
+    return [item.strip() for item in text.split(",")] if text.strip() else []
+
+
+def _optional(kind: Converter, value: object) -> object:
+    return None if str(value).lower() in ("none", "null") else kind(value)
+
+
+def _str(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(kind: type, value: object) -> float:
+    if type(value) not in (kind, int, str):
+        raise TypeError
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError from None  # the default says more than Python's message
+
+
+def _bool(value: object) -> bool:
+    try:
+        return {"true": True, "false": False}[str(value).lower()]
+    except KeyError:
+        raise ValueError("Write true or false.") from None
+
+
+SIMPLE: dict[str, Converter] = {
+    "str": _str,
+    "int": partial(_number, int),
+    "float": partial(_number, float),
+    "bool": _bool,
+}

@@ -117,7 +117,7 @@ NOTEBOOKS = {
     "code that is half a letter": notebook(source="x: str = '\ud800'"),
     "code that is nested": notebook(source="x: int = " + "-" * 100_000 + "1"),
     "a type that is no type": notebook(source="x: Literal[y] = 1"),
-    "a type of nothing": notebook(source="x: tuple[()] = ()"),
+    "a type of nothing": notebook(source="x: list[()] = []"),
 }
 
 

@@ -38,22 +38,15 @@ def test_a_default_may_take_several_lines():
         ("float", "1", 2, 2.0),
         ("bool", "True", "false", False),
         ("bool", "False", "True", True),
-        ("date", "'2021-01-31'", "2021-02-28", "2021-02-28"),
-        ("datetime.date", "'2021-01-31'", "2021-02-28", "2021-02-28"),
         ("Literal['a', 1]", "'a'", "1", 1),
-        ("typing.Literal['a', 'b']", "'a'", "b", "b"),
         ("float | None", "None", "2.5", 2.5),
         ("float | None", "1.5", "none", None),
         ("str | None", "None", "null", None),
-        ("int | str", "1", "two", "two"),
-        ("date | None", "None", "2021-02-28", "2021-02-28"),
         ("list[str]", "[]", "a, b", ["a", "b"]),
         ("list[str]", "['a']", "", []),
         ("list[str]", "['a']", '["a,b"]', ["a,b"]),
         ("list[int]", "[1]", (1, 2), [1, 2]),
         ("list[Literal['a', 'b']]", "['a']", "b,a", ["b", "a"]),
-        ("tuple[int, str]", "(1, 'a')", "2,b", [2, "b"]),
-        ("tuple[float, ...]", "(1.0,)", "2,3,4", [2.0, 3.0, 4.0]),
     ],
 )
 def test_a_value_is_read_as_the_declared_type(annotation, default, value, converted):
@@ -71,21 +64,20 @@ def test_a_value_is_read_as_the_declared_type(annotation, default, value, conver
         ("float", "3.0", "fast"),
         ("bool", "True", "maybe"),
         ("bool", "True", 1),
-        ("date", "'2021-01-31'", "2021-02-30"),
         ("float | None", "None", "some"),
         ("list[int]", "[1]", "1,two"),
         ("list[int]", "[1]", "[1"),
+        ("list[int]", "[1]", "[" * 100_000),
         ("list[int]", "[1]", 1),
-        ("tuple[int, str]", "(1, 'a')", "2"),
         ("Literal[1]", "1", True),
     ],
 )
-def test_a_value_of_another_type_is_refused(annotation, default, value):
+def test_a_value_of_another_type_is_rejected(annotation, default, value):
     with pytest.raises(NotebookError, match=r"Parameter 'name' takes .*, not "):
         declared(annotation, default).convert(value)
 
 
-def test_a_literal_that_is_not_offered_is_answered_with_the_nearest():
+def test_an_option_that_is_not_offered_is_rejected_with_the_nearest():
     with pytest.raises(NotebookError, match="Did you mean 'green'"):
         declared("Literal['green', 'yellow']", "'green'").convert("gren")
 
@@ -98,20 +90,33 @@ def test_a_literal_that_is_not_offered_is_answered_with_the_nearest():
         "rows: int",
         "rows: frame = 3",
         "rows: list = [3]",
+        "rows: tuple[int] = (3,)",
+        "rows: int | str = 3",
         "rows: int = 'three'",
         "rows: int = '3'",
         "for i in []: pass",
         "rows: int =",
     ],
 )
-def test_a_line_that_is_no_typed_literal_is_refused(line):
+def test_a_line_that_is_no_typed_literal_is_rejected(line):
     with pytest.raises(NotebookError):
         read_parameters(line)
 
 
-@given(st.booleans() | st.integers() | st.none() | st.lists(st.text()))
-def test_every_literal_of_a_type_is_a_default_and_a_value_of_it(value):
-    (parameter,) = read_parameters(f"name: bool | int | list[str] | None = {value!r}")
+VALUES = {
+    "bool": st.booleans(),
+    "int": st.integers(),
+    "float": st.floats(allow_nan=False, allow_infinity=False),
+    "str | None": st.none() | st.text().filter(lambda text: text.lower() not in ("none", "null")),
+    "list[str]": st.lists(st.text()),
+}
+
+
+@pytest.mark.parametrize("annotation", VALUES)
+@given(data=st.data())
+def test_every_literal_of_a_type_is_a_default_and_a_value_of_it(annotation, data):
+    value = data.draw(VALUES[annotation])
+    parameter = declared(annotation, repr(value))
     assert parameter.default == value
     assert parameter.convert(value) == value
 
@@ -124,6 +129,6 @@ def test_magics_and_shell_lines_read_nothing():
     assert names_read(["%matplotlib inline\n!ls $a\nb"]) == {"b"}
 
 
-def test_a_cell_that_is_not_python_is_refused():
+def test_a_cell_that_is_not_python_is_rejected():
     with pytest.raises(NotebookError, match="not Python"):
         names_read(["if:"])
