@@ -14,6 +14,7 @@ from taxi_duration.months import SERVICES, Month
 __all__ = ["COMMANDS"]
 
 CHAMPION = "models:/taxi-duration@champion"
+BESIDE_RUNS = "beside the recorded runs"
 
 months = click.argument("months", metavar="MONTH[..MONTH]")
 model = click.option("--model", default=CHAMPION, show_default=True, metavar="MODEL",
@@ -36,13 +37,13 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
 @model
 @service
 @source
-@click.option("--into", type=click.Path(path_type=Path), default="predictions", show_default=True,
-              metavar="DIR", help="Where predictions are kept.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Answer again what was answered before.")
-def score(months: str, into: Path, **how: object) -> None:
+@click.option("--into", type=click.Path(path_type=Path), show_default=BESIDE_RUNS, metavar="DIR",
+              help="Where predictions are kept.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Predict again what was predicted before.")
+def score(months: str, into: Path | None, **how: object) -> None:
     """Predict every ride of a month, with a low and a high end; rejected rows go aside.
 
-    The same model answers the same file once.
+    The same file is predicted by the same model only once.
 
     \b
     Examples:
@@ -64,7 +65,7 @@ def score(months: str, into: Path, **how: object) -> None:
     for each in made:
         counts, known = each.manifest, "" if each.fresh else " (as before)"
         rejected = counts.rows - counts.scored
-        click.echo(f"{each.folder}  {counts.scored:,} answered, {rejected:,} rejected{known}")
+        click.echo(f"{each.folder}  {counts.scored:,} predicted, {rejected:,} rejected{known}")
 
 
 @click.command()
@@ -72,7 +73,7 @@ def score(months: str, into: Path, **how: object) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 def serve(model: str, host: str, port: int) -> None:
-    """Answer rides over HTTP, by MLflow's own model server, until it is stopped.
+    """Predict rides over HTTP, by MLflow's own model server, until it is stopped.
 
     \b
     Examples:
@@ -83,7 +84,7 @@ def serve(model: str, host: str, port: int) -> None:
 
     with start(model, host=host, port=port) as server:
         name = f"{server.version.name}/{server.version.version}"
-        click.echo(f"{name} answers at {server.address}; stop with Ctrl-C", err=True)
+        click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
         sys.exit(server.wait())
 
 
@@ -92,12 +93,12 @@ def serve(model: str, host: str, port: int) -> None:
 @model
 @service
 @source
-@click.option("--predictions", type=click.Path(path_type=Path), default="predictions",
-              show_default=True, metavar="DIR", help="Where scored months are kept.")  # fmt: skip
+@click.option("--predictions", type=click.Path(path_type=Path), show_default=BESIDE_RUNS,
+              metavar="DIR", help="Where scored months are kept.")  # fmt: skip
 @click.option("--into", type=click.Path(path_type=Path), default="runs/monitor",
               show_default=True, metavar="DIR", help="Where the report goes.")  # fmt: skip
 def monitor(months: str, into: Path, **how: object) -> None:
-    """Judge scored months against the training; exit with 3 when somebody has to act.
+    """Judge scored months against the training; exit with 3 when action is needed.
 
     The report is the notebook 06_monitor, kept with its page.
 
@@ -109,7 +110,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     from taxi_duration.notebooks.runner import run
 
     Month.parse_range(months)  # before a kernel starts
-    parameters = {"months": months} | {name: str(value) for name, value in how.items()}
+    parameters = {"months": months} | {name: str(value) for name, value in how.items() if value}
     done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
     click.echo(f"{done.result['verdict']}\nReport: {done.page}")
     if done.result["alarm"]:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from taxi_duration.cli.main import main
+from taxi_duration.tracking.store import beside_store
 
 WORK = ("score", "serve", "monitor", "backtest")
 
@@ -22,20 +23,20 @@ def score(at_work, tmp_path):
     return lambda *words: main(["score", *words, "--into", str(tmp_path)])
 
 
-def test_a_month_is_answered_and_its_rows_are_told(score, capsys, tmp_path):
+def test_score_says_where_and_how_many_rows_are_predicted(score, capsys, tmp_path):
     assert score("2021-02") == 0
     said = capsys.readouterr().out
-    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 answered, 0 rejected\n"
+    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 predicted, 0 rejected\n"
 
 
-def test_answers_that_are_there_are_told_to_be_as_before(score, capsys):
+def test_predictions_that_exist_are_kept_as_before(score, capsys):
     score("2021-02")
     capsys.readouterr()
     assert score("2021-02") == 0
     assert capsys.readouterr().out.endswith("0 rejected (as before)\n")
 
 
-def test_by_force_a_month_is_answered_again(score, capsys):
+def test_force_predicts_a_month_again(score, capsys):
     score("2021-02")
     capsys.readouterr()
     assert score("2021-02", "--force") == 0
@@ -56,7 +57,7 @@ def test_each_month_of_a_range_has_a_line(score, capsys):
     ],
     ids=["month", "model", "source"],
 )
-def test_what_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, said):
+def test_a_month_that_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, said):
     assert score(*words) == 1
     line = capsys.readouterr().err
     assert line.count("\n") == 1
@@ -80,33 +81,39 @@ def test_help_has_an_example(command, capsys):
 
 @pytest.fixture
 def monitor(at_work, tmp_path):
-    """Look at months that have been scored into a folder."""
+    """Monitor months that were scored into a folder."""
 
-    def monitor(months, predictions):
-        words = ["--predictions", str(predictions), "--into", str(tmp_path / "report")]
-        return main(["monitor", months, *words])
+    def monitor(months, predictions=None):
+        words = ["--predictions", str(predictions)] if predictions else []
+        return main(["monitor", months, *words, "--into", str(tmp_path / "report")])
 
     return monitor
 
 
 def test_two_slow_months_end_with_3_and_a_report(monitor, slow_months, tmp_path, capsys):
-    months, answers = "2021-04..2021-05", tmp_path / "answers"
-    main(["score", months, "--source", str(slow_months), "--into", str(answers)])
+    months, scored = "2021-04..2021-05", tmp_path / "scored"
+    main(["score", months, "--source", str(slow_months), "--into", str(scored)])
     capsys.readouterr()
-    assert monitor(months, answers) == 3
+    assert monitor(months, scored) == 3
     verdict, report = capsys.readouterr().out.splitlines()
     assert verdict.endswith("Retrain.")
     assert report == f"Report: {tmp_path / 'report' / '06_monitor.html'}"
     assert "<img" in (tmp_path / "report" / "06_monitor.html").read_text()
 
 
-def test_an_ordinary_month_ends_with_0(monitor, score, tmp_path, capsys):
-    score("2021-02")
-    assert monitor("2021-02", tmp_path) == 0
+def test_an_ordinary_month_ends_with_0(monitor, capsys):
+    assert monitor("2021-02") == 0
     assert "2021-02: within its limits.\n" in capsys.readouterr().out
 
 
-def test_a_month_without_answers_ends_with_1_and_what_to_run_first(monitor, tmp_path, capsys):
+def test_predictions_are_beside_the_recorded_runs_unless_a_folder_is_named(at_work, capsys):
+    assert main(["score", "2021-02"]) == 0
+    folder, _, counts = capsys.readouterr().out.partition("  ")
+    assert folder == str(beside_store("predictions") / "service=green" / "month=2021-02")
+    assert counts == "6,000 predicted, 0 rejected (as before)\n"
+
+
+def test_a_month_without_predictions_ends_with_1_and_what_to_run_first(monitor, tmp_path, capsys):
     assert monitor("2021-02", tmp_path) == 1
     assert "Run the notebook 05_score first" in capsys.readouterr().err
 
