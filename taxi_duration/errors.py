@@ -2,7 +2,7 @@
 
     TaxiDurationError
     ├── MonthError      (ValueError)    no such month or service, or a wrong order
-    ├── SourceError     (OSError)       a month's file that cannot be had or read
+    ├── SourceError     (OSError)       a file that is missing or damaged, or cannot be written
     ├── SchemaError     (ValueError)    a readable file that does not hold trips
     ├── ModelError      (ValueError)    an unknown model, or one that cannot be fitted or loaded
     ├── TrackingError   (RuntimeError)  a run that could not be recorded
@@ -56,7 +56,7 @@ class MonthError(TaxiDurationError, ValueError):
 
 
 class SourceError(TaxiDurationError, OSError):
-    """A month's file that is missing, unpublished, damaged or cannot be written."""
+    """A file that is missing, unpublished or damaged, or cannot be written."""
 
 
 class SchemaError(TaxiDurationError, ValueError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import click
 
@@ -143,30 +142,22 @@ def backtest(
     import pandas as pd
 
     from taxi_duration import plots
+    from taxi_duration.data.files import atomic_write, check_writable
     from taxi_duration.data.trips import load_trips
     from taxi_duration.evaluation.backtest import backtest as test
 
-    _make_writable(into)
+    check_writable(into)  # before anything takes long
     trips = [load_trips(each, service=service, source=source) for each in Month.parse_range(months)]
     half_lives = [None] if half_life is None else [None, half_life]
     rows = test(trips, model=name, windows=windows,
                 half_lives=half_lives, ahead=ahead)  # fmt: skip
     table = pd.DataFrame(rows)
-    table.to_csv(into / "backtest.csv", index=False)
+    with atomic_write(into / "backtest.csv") as fresh:
+        table.to_csv(fresh, index=False)
     picture = plots.ageing(table).save(into / "backtest.png")
     days = table["half_life"].map(lambda each: "-" if pd.isna(each) else f"{each:g} days")
     means = table.assign(half_life=days).pivot_table("rmse", ["window", "half_life"], "age")
     click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
-
-
-def _make_writable(folder: Path) -> None:
-    """Make a folder, and see that it can be written before anything takes long."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as problem:
-        problem.filename = str(folder)
-        raise
 
 
 COMMANDS = (score, serve, monitor, backtest)

@@ -6,12 +6,11 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from taxi_duration.data.files import atomic_write, read_schema, sha256
+from taxi_duration.data.files import atomic_write, check_writable, read_schema, sha256, write_errors
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
 
@@ -20,6 +19,7 @@ __all__ = ["TLC_URL", "RepublishedWarning", "cache_folder", "check_recorded", "f
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"
 RETRIES = 3
+ADVICE = "choose another folder: --cache, or TAXI_DURATION_CACHE"
 LOCK_SECONDS = 60  # to record a digest takes none
 
 
@@ -58,10 +58,10 @@ def fetch_month(
         not what was recorded, or the folder cannot be written.
     """
     folder = cache_folder(cache)
-    _check_writable(folder)
     path = folder / service.file(month)
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
-    with _writing(folder):
+    check_writable(folder, advice=ADVICE)
+    with write_errors(folder, advice=ADVICE):
         recorded = _read_sums(folder).get(path.name)
         if path.exists() and not again:
             return _unchanged(path, recorded)
@@ -99,12 +99,6 @@ def check_recorded(path: Path, digest: str) -> None:
             f"{path} is not what was downloaded: sha256 {recorded[:12]}... was recorded, it has "
             f"{digest[:12]}... . Delete it and fetch it again."
         )
-
-
-def _check_writable(folder: Path) -> None:
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
 
 
 def _download(url: str, staging: Path, month: Month, *, progress: bool | None) -> Path:
@@ -211,25 +205,8 @@ def _write_sum(path: Path, digest: str) -> None:
             fresh.write_text(text, encoding="utf-8")
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except SourceError:
-        raise
-    except OSError as problem:
-        raise SourceError(_unwritable(folder, problem)) from problem
-
-
 def _unpublished(name: str, month: Month) -> str:
     return (
         f"TLC has not published {name}. It is about two months late: choose an earlier month "
         f"than {month}, or try again later."
-    )
-
-
-def _unwritable(folder: Path, problem: OSError) -> str:
-    return (
-        f"Cannot write to {str(folder)!r} ({problem.strerror or problem}). Make room or name "
-        "another folder: --cache, or TAXI_DURATION_CACHE."
     )

@@ -23,11 +23,13 @@ __all__ = [
     "BLOCK",
     "Engine",
     "atomic_write",
+    "check_writable",
     "parquet_writer",
     "read_blocks",
     "read_parquet",
     "read_schema",
     "sha256",
+    "write_errors",
     "write_parquet",
 ]
 
@@ -91,35 +93,51 @@ def read_schema(path: Path) -> pa.Schema:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and move the file in if the block ends without error.
+    """Give a path to write a file or folder to; it replaces `path` when the block has ended.
+
+    After an error nothing of it is left, and `path` is as it was. Raises as `write_errors`.
+    """
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as staging:
+            fresh = Path(staging) / path.name
+            yield fresh
+            if path.is_dir():  # only an empty folder can be replaced
+                path.rename(Path(staging) / f"{path.name}.old")
+            fresh.replace(path)
+
+
+@contextmanager
+def write_errors(path: Path, *, advice: str = "choose another folder") -> Iterator[None]:
+    """Say in one line why a file or folder cannot be written, and what to do.
 
     Raises
     ------
     SourceError
-        If the folder is full or cannot be written; then nothing is left there.
+        In place of the system's own error, e.g. if the disk is full.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as staging:
-            fresh = Path(staging) / path.name
-            yield fresh
-            fresh.replace(path)
+        yield
     except TaxiDurationError:
         raise
     except OSError as problem:
         raise SourceError(
-            f"Cannot write {str(path)!r}: {_why(problem)}. Make room or choose another folder."
+            f"Cannot write {str(path)!r}: {_why(problem)}. Make room or {advice}."
         ) from problem
 
 
-def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a frame as a file with page checksums, whole or not at all; return its path.
+def check_writable(folder: Path, **advice: str) -> None:
+    """Make a folder, and check that a file can be written in it; for use before anything slow.
 
-    Raises
-    ------
-    SourceError
-        If the folder is full or cannot be written; then nothing is left there.
+    Takes and raises what `write_errors` does.
     """
+    with write_errors(folder, **advice):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a frame as a file with page checksums; return its path. Raises as `atomic_write`."""
     with atomic_write(path) as fresh, parquet_writer(fresh) as write:
         write(frame)
     return path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED
 
+from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import ModelError
 
 if TYPE_CHECKING:
@@ -29,16 +29,12 @@ TRUSTED = (
 
 
 def save_pipeline(pipeline: Pipeline, path: Path) -> Path:
-    """Write a fitted pipeline beside its place, and move it in."""
+    """Write a fitted pipeline to a file, whole or not at all; return its path."""
     import skops.io
 
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        skops.io.dump(pipeline, temporary, compression=ZIP_DEFLATED)
-        return temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(path) as fresh:
+        skops.io.dump(pipeline, fresh, compression=ZIP_DEFLATED)
+    return path
 
 
 def load_pipeline(path: Path) -> Pipeline:

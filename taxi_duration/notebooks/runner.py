@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from taxi_duration.data.files import atomic_write, check_writable
 from taxi_duration.errors import NotebookError, TrackingError, check_name
 from taxi_duration.notebooks.discovery import check, inspect, spelled
 from taxi_duration.tracking.executions import close_runs, tagging
@@ -84,9 +84,11 @@ def run_all(
     NotebookError
         Before any notebook starts: a parameter that none of them declares, that is not of its
         type or that no later cell reads. Later: a cell that failed or took too long, a
-        kernel that died, a folder that cannot be written.
+        kernel that died.
     MonthError
         Before any notebook starts: months that do not exist or are in the wrong order.
+    SourceError
+        If `into` cannot be written.
     """
     for path in notebooks:
         check_name(path.stem, NotebookError)
@@ -115,15 +117,13 @@ def _run(
 
     started, name = time.monotonic(), notebook.stem
     path, page = into / f"{name}.ipynb", into / f"{name}.html"
-    with _staging(into) as staging:
-        node = execute(notebook, values, into=into)
-        with _writing(into):
-            _write(node, staging / path.name)
-            write_page(node, staging / page.name, title=name, code=code,
-                       parameters=inspect(notebook), values=values)  # fmt: skip
-            for done in (path, page):
-                (staging / done.name).replace(done)
-            _failed(path).unlink(missing_ok=True)
+    check_writable(into)
+    node = execute(notebook, values, into=into)
+    with atomic_write(page) as fresh_page, atomic_write(path) as fresh:
+        _write(node, fresh)
+        write_page(node, fresh_page, title=name, code=code,
+                   parameters=inspect(notebook), values=values)  # fmt: skip
+    _failed(path).unlink(missing_ok=True)
     executed = Executed(name, path, page, time.monotonic() - started, _result(node))
     _attach(executed)
     return executed
@@ -139,8 +139,8 @@ def _execute(
             return execute(notebook, values, environment=environment, **how)
     except CellFailure as failure:
         failed = _failed(into / notebook.name)
-        with _staging(into) as staging, _writing(into):
-            _write(failure.notebook, staging / failed.name).replace(failed)
+        with atomic_write(failed) as fresh:
+            _write(failure.notebook, fresh)
         why = str(failure).removesuffix(".")
         raise NotebookError(
             f"{notebook.stem}, {why}. See {failed}; once mended, go on with: {again}"
@@ -180,32 +180,10 @@ def _result(notebook: NotebookNode) -> dict[str, object]:
     return dict(found[-1]) if found else {}
 
 
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """Make a folder beside the results, so that each of them can be moved there whole."""
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = tempfile.TemporaryDirectory(dir=folder, prefix=".run-")
-    with staging as path:
-        yield Path(path)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        raise NotebookError(
-            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
-            "Free it or choose another folder: --into."
-        ) from problem
-
-
-def _write(notebook: NotebookNode, path: Path) -> Path:
+def _write(notebook: NotebookNode, path: Path) -> None:
     import nbformat
 
     path.write_text(nbformat.writes(notebook), encoding="utf-8")
-    return path
 
 
 def _command(

@@ -7,7 +7,6 @@ from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 
+from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import SchemaError, SourceError, nearest
 from taxi_duration.plots.style import COUNTS, INK, WIDTH, look
 
@@ -61,16 +61,8 @@ class Picture:
         path = Path(path)
         if path.suffix not in METADATA:
             raise SourceError(f"Picture {path.name!r} has no known format. End it in .png or .svg.")
-        try:
-            with TemporaryDirectory(dir=path.parent, prefix=".picture-") as folder:
-                draft = Path(folder, path.name)
-                draft.write_bytes(self._render(path.suffix))
-                draft.replace(path)
-        except OSError as error:
-            raise SourceError(
-                f"Picture {str(path)!r} could not be written: {error.strerror}. "
-                "Choose a folder that exists and can be written to."
-            ) from error
+        with atomic_write(path) as fresh:
+            fresh.write_bytes(self._render(path.suffix))
         return path
 
     def _render(self, suffix: str) -> bytes:

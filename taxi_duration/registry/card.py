@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import TrackingError
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
@@ -50,24 +51,12 @@ class Card:
     html: str = field(repr=False)
 
     def save(self, folder: Path) -> tuple[Path, Path]:
-        """Write both into a folder, as NAME-VERSION.md and .html.
-
-        Raises
-        ------
-        TrackingError
-            If the folder cannot be written.
-        """
+        """Write both into a folder, as NAME-VERSION.md and .html; return their paths."""
         stem = f"{self.version.name}-{self.version.version}"
         paths = folder / f"{stem}.md", folder / f"{stem}.html"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for path, text in zip(paths, (self.markdown, self.html), strict=True):
-                path.write_text(text, encoding="utf-8")
-        except OSError as problem:
-            raise TrackingError(
-                f"Cannot write the card to {str(folder)!r}: {problem.strerror}. Name another "
-                "folder: --into."
-            ) from problem
+        for path, text in zip(paths, (self.markdown, self.html), strict=True):
+            with atomic_write(path) as fresh:
+                fresh.write_text(text, encoding="utf-8")
         return paths
 
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from taxi_duration.data.ahead import ahead
-from taxi_duration.data.files import parquet_writer, sha256
+from taxi_duration.data.files import atomic_write, parquet_writer, sha256, write_errors
 from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, rejections, repaired
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.models.estimator import Estimator
@@ -28,9 +27,7 @@ from taxi_duration.serving.results import (
     Scored,
     known_manifest,
     place,
-    swap,
     sweep,
-    writing,
 )
 from taxi_duration.tracking.provenance import environment
 from taxi_duration.tracking.store import beside_store
@@ -182,20 +179,19 @@ def score_month(
     folder = place(into, month, service)
     raw = open_month(month, service=service, source=source)
     basis = _basis(scorer, raw)
-    with writing(into):
+    with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
             known = known_manifest(folder, basis)
             if known and not force:
                 return Scored(folder, known, fresh=False)
             sweep(folder)
-            with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
+            with atomic_write(folder) as fresh:
                 blocks = ahead(_blocks(raw))
                 manifest = _write(
                     ahead(answer_block(scorer.estimator, each, scorer.version) for each in blocks),
-                    Path(staging) / "new", basis, progress,
+                    fresh, basis, progress,
                 )  # fmt: skip
-                swap(Path(staging), folder)
     return Scored(folder, manifest, fresh=True)
 
 

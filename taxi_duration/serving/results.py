@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pandas as pd
 
 from taxi_duration.data.files import read_parquet, sha256
 from taxi_duration.data.rides import REJECTED as REASONS
-from taxi_duration.errors import SourceError, TaxiDurationError
 from taxi_duration.months import Month, Service
 
 __all__ = [
@@ -23,10 +21,8 @@ __all__ = [
     "Scored",
     "known_manifest",
     "place",
-    "swap",
     "sweep",
     "tally",
-    "writing",
 ]
 
 PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "manifest.json"
@@ -147,30 +143,3 @@ def sweep(folder: Path) -> None:
     """Remove what a scorer that was killed has left."""
     for stale in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(stale)
-
-
-def swap(staging: Path, folder: Path) -> None:
-    """Move a finished folder in; the former one goes with the staging."""
-    if folder.exists():
-        folder.rename(staging / "old")
-    (staging / "new").rename(folder)
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Say in one line why the folder cannot be written.
-
-    Raises
-    ------
-    SourceError
-        In place of the system's own error.
-    """
-    try:
-        yield
-    except TaxiDurationError:
-        raise
-    except OSError as problem:
-        raise SourceError(
-            f"Cannot write to {str(folder)!r}: {problem.strerror or problem}. "
-            "Make room or choose another folder."
-        ) from problem

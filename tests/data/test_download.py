@@ -213,12 +213,12 @@ def test_a_record_that_is_no_text_is_refused_and_named(fetch, january):
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(tlc, read_only):
     with pytest.raises(SourceError) as refusal:
         fetch_month(JANUARY, cache=read_only, base_url=tlc.url, progress=False)
-    assert str(refusal.value).startswith(f"Cannot write to {str(read_only)!r} (")
+    assert str(refusal.value).startswith(f"Cannot write {str(read_only)!r}: ")
     assert tlc.asked == {}
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tlc, january):
-    with pytest.raises(SourceError, match=r"Cannot write to .* name another folder: --cache"):
+    with pytest.raises(SourceError, match=r"Cannot write .* choose another folder: --cache"):
         fetch_month(JANUARY, cache=january, base_url=tlc.url, progress=False)
 
 
@@ -243,7 +243,7 @@ def fetch_with_room_for(room, *, cache, url):
 
 def test_a_folder_without_room_for_the_month_stays_empty(published, folder, month_bytes):
     said = fetch_with_room_for(len(month_bytes) // 2, cache=folder, url=published.url)
-    assert said.startswith(f"Cannot write to {str(folder)!r} (File too large). Make room")
+    assert said.startswith(f"Cannot write {str(folder)!r}: File too large. Make room")
     assert list(folder.iterdir()) == []
 
 

@@ -116,6 +116,15 @@ def test_a_file_stays_as_it_was_until_the_new_one_is_whole(folder):
     assert (folder / "card.md").read_text() == "new"
 
 
+def test_a_folder_replaces_the_former_one_as_a_whole(folder):
+    for name in ("first", "second"):
+        with atomic_write(folder / "month") as fresh:
+            fresh.mkdir()
+            (fresh / name).touch()
+    assert [path.name for path in folder.iterdir()] == ["month"]
+    assert [path.name for path in (folder / "month").iterdir()] == ["second"]
+
+
 def test_a_folder_that_cannot_be_written_is_named(raw, read_only):
     with pytest.raises(SourceError) as refusal:
         write_parquet(raw, read_only / "month.parquet")

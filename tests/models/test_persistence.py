@@ -57,20 +57,21 @@ def test_a_model_that_cannot_be_saved_leaves_the_old_one_and_nothing_else(only_t
 SAVE_WITH_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
+from taxi_duration.errors import SourceError
 from taxi_duration.models.persistence import load_pipeline, save_pipeline
 pipeline = load_pipeline(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     save_pipeline(pipeline, Path(sys.argv[1]))
-except OSError as problem:
-    print(problem.strerror)
+except SourceError as problem:
+    print(problem)
 """
 
 
 def test_a_full_disk_leaves_the_old_one_and_nothing_else(only_the_old):
     command = [sys.executable, "-c", SAVE_WITH_LITTLE_ROOM, str(only_the_old)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "File too large\n"
+    assert done.stdout.startswith(f"Cannot write {str(only_the_old)!r}: File too large. Make room")
 
 
 class Bomb:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import NotebookError, SourceError
 from taxi_duration.notebooks.runner import run, run_all
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
@@ -113,7 +113,7 @@ def test_a_refused_parameter_touches_nothing(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(NotebookError, match=r"Cannot write to .*Not a directory.*--into"):
+    with pytest.raises(SourceError, match=r"Cannot write .*Not a directory.*another folder"):
         run(STORY, into=tmp_path / "runs" / "latest")
 
 

@@ -300,9 +300,10 @@ def test_a_picture_is_not_saved_in_an_unknown_format(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_is_not_saved_into_a_missing_folder(tmp_path):
-    with pytest.raises(SourceError, match=r"No such file or directory\. Choose a folder"):
-        draw("error_by").save(tmp_path / "missing" / "error.png")
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match=r"Cannot write .*error\.png'.* choose another folder"):
+        draw("error_by").save(tmp_path / "file" / "error.png")
 
 
 def test_the_seven_models_have_seven_colours():

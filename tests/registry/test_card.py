@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from taxi_duration.errors import TrackingError
+from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
 from taxi_duration.registry.promotion import find_version, promote, register
 from taxi_duration.tracking.runs import files_of, read_record
@@ -210,7 +210,7 @@ def test_a_card_is_saved_as_two_files(cards, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_said(cards, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(TrackingError, match=r"Cannot write the card to .*Name another folder"):
+    with pytest.raises(SourceError, match=r"Cannot write .*carded-1\.md.*another folder"):
         cards[0].save(tmp_path / "file")
 
 

@@ -261,7 +261,7 @@ def test_two_scorers_at_once_make_one_result(start, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told(score, tmp_path):
     (tmp_path / "predictions").write_text("a file")
-    with pytest.raises(SourceError, match=r"Cannot write to .*predictions"):
+    with pytest.raises(SourceError, match=r"Cannot write .*predictions"):
         score()
 
 
