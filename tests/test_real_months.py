@@ -82,4 +82,4 @@ def test_refitted_on_both_months_it_is_predicted_to_4_76_minutes(real):
 def test_a_real_month_run_is_reproduced_to_the_last_bit(trained, runs, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", trained)
     assert main(["reproduce", runs["xgboost"].info.run_id]) == 0
-    assert "Asked: the same to the last bit" in capsys.readouterr().out
+    assert "Required: the same to the last bit" in capsys.readouterr().out

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NEXT", "Display", "model_table", "watch"]
+    from taxi_duration.registry.promotion import Entry
+
+__all__ = ["NEXT", "Display", "format_history", "model_table", "watch"]
 
 NEXT = """Go on with
   make ui               every run with its figures, in the browser
@@ -141,3 +143,40 @@ def model_table(runs: pd.DataFrame) -> str:
     ]
     best = runs.loc[runs["valid_rmse"].idxmin(), "model"]
     return "\n".join([*rows, "", f"Best on the valid month: {best}"])
+
+
+def format_history(history: pd.DataFrame) -> str:
+    """Write what `registry.promotion.history` returns, a paragraph for each version."""
+    return "\n\n".join(_version(row) for row in history.itertuples())
+
+
+def _version(row: tuple) -> str:
+    aliases = f", {' and '.join(row.aliases)}" if row.aliases else ""
+    lines = {
+        "model": row.model,
+        "run": f"{row.run_id}, registered {row.created:%Y-%m-%d %H:%M} UTC",
+        "months": f"train {row.train}, valid {row.valid}, test {row.test}, refit {row.refit}",
+        "data": ", ".join(f"{name} {digest[:12]}" for name, digest in row.inputs.items()),
+        "parameters": ", ".join(f"{name} {value}" for name, value in _own(row.parameters)),
+        "metrics": f"valid rmse {row.valid_rmse:.2f}, test rmse {row.test_rmse:.2f} minutes, "
+        f"intervals cover {row.coverage:.1%} of the test month",
+        "gate": row.verdict or "not run",
+        "champion": "; ".join(map(_promotion, row.promotions)) or "never",
+    }
+    texts = [f"  {name:10}  {text}" for name, text in lines.items()]
+    return "\n".join([f"version {row.version}{aliases}", *texts])
+
+
+def _own(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the parameters that are the model's own, not months or digests."""
+    return [
+        (name, value)
+        for name, value in parameters.items()
+        if "sha256" not in name and name not in {"train", "valid", "test", "refit"}
+    ]
+
+
+def _promotion(entry: Entry) -> str:
+    how = "promoted" if entry.kind == "promote" else "brought back"
+    after = f" after version {entry.before}" if entry.before else ""
+    return f"{how}{after} {entry.when:%Y-%m-%d %H:%M} UTC by {entry.who}: {entry.why}"

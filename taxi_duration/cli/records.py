@@ -22,11 +22,9 @@ def reproduce(context: click.Context, model: str, source: str | None) -> None:
       taxi-duration reproduce champion
       taxi-duration reproduce 3 --source ~/tlc
     """  # noqa: D301
-    from taxi_duration.cli.display import watch
     from taxi_duration.notebooks.reproduction import reproduce
 
-    with watch() as display:
-        found = reproduce(model, source=source, progress=display.enter)
+    found = reproduce(model, source=source)
     click.echo(found)
     if not found.reproduced:
         context.exit(1)
@@ -35,7 +33,7 @@ def reproduce(context: click.Context, model: str, source: str | None) -> None:
 @click.command()
 @click.argument("model", required=False)
 def history(model: str | None) -> None:
-    """Print a registered model's line of descent: each version, what it rests on, who promoted it.
+    """Print each version of a registered model: its run, data and figures, and who promoted it.
 
     MODEL is the name in the registry, taxi-duration if none is given.
 
@@ -43,11 +41,11 @@ def history(model: str | None) -> None:
     Example:
       taxi-duration history
     """  # noqa: D301
-    from taxi_duration.notebooks.reproduction import descent
+    from taxi_duration.cli.display import format_history
     from taxi_duration.registry.promotion import NAME
     from taxi_duration.registry.promotion import history as versions
 
-    click.echo(descent(versions(name=model or NAME)))
+    click.echo(format_history(versions(name=model or NAME)))
 
 
 @click.command()

@@ -1,30 +1,33 @@
-"""A recorded model, made again from its record alone, and compared with the original."""
+"""A recorded model, trained again from its record alone, and compared with it."""
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from taxi_duration.notebooks.originals import PARTS, RecordedRun, find_original, inputs_now
-from taxi_duration.notebooks.rebuild import Rebuilt, predict_test, rebuild
-from taxi_duration.notebooks.runner import Progress
-from taxi_duration.tracking.runs import Record
+from taxi_duration.data.source import open_month
+from taxi_duration.data.trips import Split, Trips, load_trips
+from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.evaluation.metrics import predict, score_parts
+from taxi_duration.models.catalog import make_model
+from taxi_duration.models.training import fit
+from taxi_duration.registry.loading import check_files, load_run
+from taxi_duration.registry.versions import RUN, find_version
+from taxi_duration.tracking.entries import by_part, predictions_digest
+from taxi_duration.tracking.provenance import environment, package_digest
+from taxi_duration.tracking.runs import Record, read_record
+from taxi_duration.tracking.training import list_runs
 
-if TYPE_CHECKING:
-    from taxi_duration.registry.promotion import Entry
-
-__all__ = ["Reproduction", "compare", "descent", "reproduce"]
+__all__ = ["Reproduction", "compare", "reproduce", "retrain"]
 
 CLOSE = 1e-4  # minutes, that another computer's arithmetic may differ by
-RUN = re.compile(r"[0-9a-f]{32}")
-PLACE = ("computer", "machine")  # decide what can be asked; no difference in themselves
-METRICS = [f"{part}_{name}" for part in PARTS for name in ("rmse", "mae", "bias")]
+PLACE = ("computer", "machine")  # decide how equal the figures must be; no difference themselves
+METRICS = [f"{part}_{name}" for part in Split._fields for name in ("rmse", "mae", "bias")]
 NOTHING = "nothing, since the data are not the same"
 SAME_BITS = "the same to the last bit, on the same computer, libraries and threads"
 SAME_MINUTES = f"the same to within {CLOSE:.4f} minutes, on another computer or other libraries"
@@ -32,16 +35,14 @@ SAME_MINUTES = f"the same to within {CLOSE:.4f} minutes, on another computer or 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of making a model again.
+    """The outcome of training a recorded model again.
 
     Attributes
     ----------
-    how
-        It was trained.
-    asked
-        How equal it had to be.
+    required
+        How equal the two had to be.
     differences
-        Sentences on data, code, environment and figures; none if it is reproduced.
+        Sentences on data, code, environment and figures; none if the model is reproduced.
     metrics
         Rows `train_rmse` and so on, columns `recorded` and `rebuilt` (minutes); empty if nothing
         was trained.
@@ -49,8 +50,7 @@ class Reproduction:
 
     run_id: str
     model: str
-    how: str
-    asked: str
+    required: str
     differences: tuple[str, ...]
     metrics: pd.DataFrame = field(repr=False)
 
@@ -62,18 +62,33 @@ class Reproduction:
     def __str__(self) -> str:
         verdict = "reproduced" if self.reproduced else "not reproduced"
         lines = [f"Model {self.model!r} of run {self.run_id}: {verdict}.", *self.differences]
-        lines += [f"Trained: {self.how}.", f"Asked: {self.asked}."]
+        lines.append(f"Required: {self.required}.")
         return "\n".join([*lines, "", self.metrics.to_string()] if len(self.metrics) else lines)
 
 
-def reproduce(
-    model: str, *, source: str | Path | None = None, progress: Progress | None = None
-) -> Reproduction:
+@dataclass(frozen=True)
+class Retrained:
+    """What a second training of a model has, to be compared with the record of the first.
+
+    Attributes
+    ----------
+    predictions
+        Of the test month, as `taxi_duration.evaluation.metrics.predict` returns them.
+    """
+
+    code_sha256: str
+    environment: dict[str, str] = field(repr=False)
+    threads: int
+    metrics: dict[str, float] = field(repr=False)
+    predictions: pd.DataFrame = field(repr=False)
+
+
+def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     """Train a recorded model again from its record, and say what differs, and why.
 
-    The inputs' digests come first: with other data nothing is trained. Then the recorded notebook
-    is executed with its recorded parameters, for this model only; what a search found is trained
-    with its parameters, without the search. It really trains, in a store of its own.
+    The inputs' digests come first: with other data nothing is trained. Then the model is trained
+    with the recorded parameters, on the recorded months. What a search found is trained with its
+    parameters, without the search. Nothing is written to the store.
 
     Parameters
     ----------
@@ -84,64 +99,122 @@ def reproduce(
 
     Raises
     ------
-    ModelError, TrackingError
-        If there is no such run or version, or it has not finished or has no model.
+    ModelError
+        If there is no such version, it has no model, its files are not those that it recorded, or
+        it does not say where its months came from.
+    TrackingError
+        If there is no such run, or it has not finished.
     SourceError
-        If a month cannot be had.
-    NotebookError
-        If the notebook fails.
+        If a month is unavailable.
 
     Examples
     --------
     >>> from taxi_duration.tracking.training import record
     >>> from taxi_duration.data.trips import load_split
     >>> run = record("median", load_split("2021-01", "2021-02", "2021-03"))
-    >>> print(reproduce(run.run_id).asked)
+    >>> print(reproduce(run.run_id).required)
     the same to the last bit, on the same computer, libraries and threads
     """
-    original = find_original(_run_of(model), source=source)
-    data = _data(original.record.inputs, inputs_now(original))
-    if data:
-        about = (original.record.run_id, original.record.model)
-        return Reproduction(*about, "not at all", NOTHING, tuple(data), pd.DataFrame())
-    return compare(original, rebuild(original, progress=progress))
+    record = read_record(model if RUN.fullmatch(model) else find_version(model).run_id)
+    _check(record)
+    where = source or _source(record)
+    if data := _data(record.inputs, _inputs(record, where)):
+        return Reproduction(record.run_id, record.model, NOTHING, tuple(data), pd.DataFrame())
+    return compare(record, retrain(record, where))
 
 
-def _run_of(model: str) -> str:
-    if RUN.fullmatch(model):
-        return model
-    from taxi_duration.registry.promotion import find_version
+def retrain(record: Record, source: str | Path) -> Retrained:
+    """Train the model of a run again with its parameters, threads and refit, on its months."""
+    split = Split(*(_trips(record, part, source) for part in Split._fields))
+    fitted = fit(
+        record.model,
+        split.train,
+        split.valid,
+        refit=record.parameters["refit"] == "True",
+        threads=int(record.parameters["threads"]),
+        **_hyperparameters(record),
+    )
+    return Retrained(
+        code_sha256=package_digest(),
+        environment=environment(),
+        threads=fitted.threads,
+        metrics=by_part(score_parts(fitted, split)),
+        predictions=predict(fitted, split.test),
+    )
 
-    return find_version(model).run_id
 
-
-def compare(original: RecordedRun, rebuilt: Rebuilt) -> Reproduction:
-    """Compare a rebuilt model with the original: data, code, environment, figures."""
-    then, now = original.record, rebuilt.record
-    exact = then.environment == now.environment and _same("threads", then, now)
-    metrics = pd.DataFrame({"recorded": then.metrics, "rebuilt": now.metrics}).reindex(METRICS)
+def compare(record: Record, now: Retrained) -> Reproduction:
+    """Compare a second training with the recorded one: code, environment, figures."""
+    is_here = record.environment == now.environment
+    exact = is_here and record.parameters["threads"] == str(now.threads)
+    tolerance = 0 if exact else CLOSE
+    metrics = pd.DataFrame({"recorded": record.metrics, "rebuilt": now.metrics}).reindex(METRICS)
     differences = [
-        *_data(then.inputs, now.inputs),
-        *_code(then, now),
-        *_environment(then.environment, now.environment),
-        *_figures(metrics, 0 if exact else CLOSE),
-        *_predictions(original, rebuilt, 0 if exact else CLOSE),
+        *_code(record, now.code_sha256),
+        *_environment(record.environment, now.environment),
+        *_figures(metrics, tolerance),
+        *_predictions(record, now.predictions, tolerance),
     ]
-    asked = SAME_BITS if exact else SAME_MINUTES
-    return Reproduction(then.run_id, then.model, _how(original), asked, tuple(differences), metrics)
+    required = SAME_BITS if exact else SAME_MINUTES
+    return Reproduction(record.run_id, record.model, required, tuple(differences), metrics)
 
 
-def _same(name: str, then: Record, now: Record) -> bool:
-    return then.parameters.get(name) == now.parameters.get(name)
+def _check(record: Record) -> None:
+    if record.status != "FINISHED":
+        raise TrackingError(
+            f"Run {record.run_id!r} is {record.status}: its record is not complete. Name a run "
+            "that has finished."
+        )
+    if record.model_id is None:
+        runs = list_runs(parent=record.run_id)
+        names = ", ".join(f"{run.model} {run.run_id}" for run in runs.itertuples())
+        raise ModelError(
+            f"Run {record.run_id!r} has no model of its own. Name one that has: "
+            f"{names or 'taxi-duration history lists them'}."
+        )
+    check_files(record, f"models:/{record.model_id}")
 
 
-def _how(original: RecordedRun) -> str:
-    if original.again:
-        return f"notebook {original.name} ran again with its recorded parameters, for this model"
-    why = "no notebook is kept with the run"
-    if original.notebook:
-        why = f"{original.name} searched for them, and the search was not repeated"
-    return f"by the library with the recorded parameters, since {why}"
+def _source(record: Record) -> str:
+    source = record.tags.get("source")
+    if not source:
+        raise ModelError(
+            f"Run {record.run_id!r} does not say where {', '.join(record.inputs)} came from. "
+            "Say where they are: --source."
+        )
+    return source
+
+
+def _months(record: Record, part: str) -> list[str]:
+    return record.parameters[part].split(", ")
+
+
+def _inputs(record: Record, source: str | Path) -> dict[str, str]:
+    """Return the digests of the files that are now where the run's inputs came from."""
+    months = [month for part in Split._fields for month in _months(record, part)]
+    found = [open_month(each, service=record.tags["service"], source=source) for each in months]
+    return {raw.file: raw.sha256 for raw in found}
+
+
+def _trips(record: Record, part: str, source: str | Path) -> Trips:
+    first, *rest = (
+        load_trips(month, service=record.tags["service"], source=source)
+        for month in _months(record, part)
+    )
+    return sum(rest, start=first)
+
+
+def _hyperparameters(record: Record) -> dict[str, object]:
+    """Return the regressor's parameters; boosting will stop again where it stopped."""
+    known = make_model(record.model)["regressor"].get_params()
+    return {name: _value(text) for name, text in record.parameters.items() if name in known}
+
+
+def _value(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def _data(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -153,18 +226,15 @@ def _data(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _code(then: Record, now: Record) -> list[str]:
-    if _same("code_sha256", then, now):
+def _code(record: Record, digest: str) -> list[str]:
+    recorded = record.parameters.get("code_sha256", "none")
+    if recorded == digest:
         return []
-    digests = [record.parameters.get("code_sha256", "none")[:12] for record in (then, now)]
-    commit = then.tags.get("mlflow.source.git.commit")
+    commit = record.tags.get("mlflow.source.git.commit")
     back = f"Go back to it: git checkout {commit}" if commit else "No commit was recorded"
-    patch = ", then git apply code.patch, which is kept with the run" if _changed(then) else ""
-    return [f"Code: taxi_duration {digests[0]} recorded, {digests[1]} here. {back}{patch}."]
-
-
-def _changed(record: Record) -> bool:
-    return record.tags.get("tree") == "changed"
+    is_changed = record.tags.get("tree") == "changed"
+    patch = ", then git apply code.patch, which is kept with the run" if is_changed else ""
+    return [f"Code: taxi_duration {recorded[:12]} recorded, {digest[:12]} here. {back}{patch}."]
 
 
 def _environment(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -185,48 +255,12 @@ def _figures(metrics: pd.DataFrame, tolerance: float) -> list[str]:
     ]
 
 
-def _predictions(original: RecordedRun, rebuilt: Rebuilt, tolerance: float) -> list[str]:
-    if _same("test_predictions_sha256", original.record, rebuilt.record):
+def _predictions(record: Record, predictions: pd.DataFrame, tolerance: float) -> list[str]:
+    """Compare the digests, then the minutes of the recorded model, as far as needed."""
+    if record.parameters.get("test_predictions_sha256") == predictions_digest(predictions):
         return []
-    recorded = predict_test(original.record, original.source)
-    most = float(np.max(np.abs(recorded - rebuilt.predicted)))
+    recorded = load_run(record.run_id).pipeline.predict(predictions)
+    most = float(np.max(np.abs(recorded - predictions["predicted"])))
     if most <= tolerance > 0:
         return []
     return [f"Predictions: those of the test month differ, by up to {most:.3g} minutes."]
-
-
-def descent(history: pd.DataFrame) -> str:
-    """Write what `registry.promotion.history` returns, a paragraph for each version."""
-    return "\n\n".join(_version(row) for row in history.itertuples())
-
-
-def _version(row: tuple) -> str:
-    aliases = f", {' and '.join(row.aliases)}" if row.aliases else ""
-    lines = {
-        "model": row.model,
-        "run": f"{row.run_id}, registered {row.created:%Y-%m-%d %H:%M} UTC",
-        "months": f"train {row.train}, valid {row.valid}, test {row.test}, refit {row.refit}",
-        "data": ", ".join(f"{name} {digest[:12]}" for name, digest in row.inputs.items()),
-        "parameters": ", ".join(f"{name} {value}" for name, value in _own(row.parameters)),
-        "metrics": f"valid rmse {row.valid_rmse:.2f}, test rmse {row.test_rmse:.2f} minutes, "
-        f"intervals cover {row.coverage:.1%} of the test month",
-        "gate": row.verdict or "not asked",
-        "champion": "; ".join(map(_promotion, row.promotions)) or "never",
-    }
-    told = [f"  {name:10}  {text}" for name, text in lines.items()]
-    return "\n".join([f"version {row.version}{aliases}", *told])
-
-
-def _own(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the parameters that are the model's own, not months or digests."""
-    return [
-        (name, value)
-        for name, value in parameters.items()
-        if "sha256" not in name and name not in {*PARTS, "refit"}
-    ]
-
-
-def _promotion(entry: Entry) -> str:
-    how = "promoted" if entry.kind == "promote" else "brought back"
-    after = f" after version {entry.before}" if entry.before else ""
-    return f"{how}{after} {entry.when:%Y-%m-%d %H:%M} UTC by {entry.who}: {entry.why}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Draw",
     "Picture",
+    "by_part",
     "log_inputs",
     "log_metrics",
     "log_naive",
@@ -31,6 +32,7 @@ __all__ = [
     "log_slices",
     "log_sureness",
     "months_of",
+    "predictions_digest",
     "tags_of",
 ]
 
@@ -104,7 +106,7 @@ def log_metrics(fitted: Fitted, scores: pd.DataFrame, size: int) -> None:
     """
     import mlflow
 
-    metrics = _by_part(scores)
+    metrics = by_part(scores)
     seconds = {"fit_seconds": fitted.seconds, "refit_seconds": fitted.refit_seconds}
     rounds = {"rounds": fitted.rounds} if fitted.rounds else {}
     mlflow.log_metrics(metrics | seconds | rounds | {"model_bytes": size})
@@ -116,7 +118,7 @@ def log_naive(scores: pd.DataFrame) -> None:
     """Log the error of the naive answer on the same rides, as `naive_valid_rmse` and so on."""
     import mlflow
 
-    mlflow.log_metrics({f"naive_{name}": value for name, value in _by_part(scores).items()})
+    mlflow.log_metrics({f"naive_{name}": value for name, value in by_part(scores).items()})
 
 
 def log_sureness(covered: pd.DataFrame) -> None:
@@ -139,11 +141,17 @@ def log_predictions(predictions: pd.DataFrame) -> None:
     """Log the digest of the test predictions: a training that is made again has the same."""
     import mlflow
 
+    mlflow.log_param("test_predictions_sha256", predictions_digest(predictions))
+
+
+def predictions_digest(predictions: pd.DataFrame) -> str:
+    """Return the sha256 of the predicted minutes: the same model has the same."""
     minutes = predictions["predicted"].to_numpy(dtype="<f8")
-    mlflow.log_param("test_predictions_sha256", hashlib.sha256(minutes.tobytes()).hexdigest())
+    return hashlib.sha256(minutes.tobytes()).hexdigest()
 
 
-def _by_part(scores: pd.DataFrame) -> dict[str, float]:
+def by_part(scores: pd.DataFrame) -> dict[str, float]:
+    """Return the scores as `train_rmse`, `valid_rmse` and so on."""
     tidy = scores.drop(columns="model").melt("part")
     return {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
 
