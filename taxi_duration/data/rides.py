@@ -1,8 +1,8 @@
-"""What a valid ride is: field and limit, in one place for function, batch and service."""
+"""What a valid ride is: field and limit, the same for training, batch and service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -11,18 +11,24 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.columns import RIDE, Columns, as_array
 from taxi_duration.errors import SchemaError
 
 __all__ = [
     "FARTHEST",
     "LAST_ZONE",
+    "N_ZONES",
     "REJECTED",
+    "RIDE",
+    "UNKNOWN_ZONE",
+    "ZONES",
+    "Columns",
     "are_valid",
+    "as_array",
+    "as_columns",
     "format_rejections",
     "in_new_york",
-    "is_no_distance",
-    "is_no_zone",
+    "is_invalid_zone",
+    "is_plausible_distance",
     "read_columns",
     "read_minutes",
     "read_rides",
@@ -30,23 +36,55 @@ __all__ = [
     "repaired",
 ]
 
+Columns: TypeAlias = Mapping[str, np.ndarray]
+"""Rides as arrays by the name of their column: a frame of one ride is slower than the model."""
 Times: TypeAlias = np.ndarray | pd.Series | pd.DatetimeIndex
 
-NEW_YORK = ZoneInfo("America/New_York")
-FIRST, LAST = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")  # other times are none
-FARTHEST = 60  # miles; what is farther, or 0, is repaired as in training
-LAST_ZONE = 265
-LONGEST_TEXT = 60  # letters of a value in a message
-NUMBERS = (int, float, str, Decimal, np.number)
 ZONES = ("PULocationID", "DOLocationID")
+RIDE = ("pickup_datetime", *ZONES, "trip_distance")  # what is known before the ride
+UNKNOWN_ZONE, LAST_ZONE = 264, 265  # TLC's numbers for "unknown" and "outside the city"
+N_ZONES = LAST_ZONE + 1  # with 0, which stands for any number that TLC does not have
+FARTHEST = 60  # miles
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST_TIME, END_OF_TIME = np.datetime64("1900-01-01"), np.datetime64("2200-01-01")
+NUMBERS = (int, float, str, Decimal, np.number)
+LONGEST_TEXT = 60  # characters of a value in a message
 
 
-def is_no_zone(zone: np.ndarray) -> np.ndarray:
-    """Whether a number is none of TLC's zones; checked before it is cast, which may wrap it.
+def as_columns(rides: pd.DataFrame | Columns) -> Columns:
+    """Return what is known of rides before they begin, as arrays by the name of their column.
 
     Examples
     --------
-    >>> is_no_zone(np.array([74, 265, 0, 266, 74.7, 2**32 + 74, np.inf])).tolist()
+    >>> as_columns(pd.DataFrame({"trip_distance": [2, None], "duration": 9.5}))
+    {'trip_distance': array([ 2., nan])}
+    """
+    if not isinstance(rides, pd.DataFrame):
+        return rides
+    return {name: as_array(rides[name]) for name in RIDE if name in rides}
+
+
+def as_array(column: pd.Series | np.ndarray) -> np.ndarray:
+    """Return times and whole numbers as they are, other numbers as floats, missing as NaN.
+
+    Examples
+    --------
+    >>> as_array(pd.Series([74, None], dtype="Int32"))
+    array([74., nan])
+    """
+    if isinstance(column, np.ndarray):
+        return column
+    if column.dtype.kind == "M" or (column.dtype.kind in "iu" and not column.hasnans):
+        return column.to_numpy()
+    return column.to_numpy(dtype=float, na_value=np.nan)
+
+
+def is_invalid_zone(zone: np.ndarray) -> np.ndarray:
+    """Whether each number is not a TLC zone; for use before a cast, which may wrap around.
+
+    Examples
+    --------
+    >>> is_invalid_zone(np.array([74, 265, 0, 266, 74.7, 2**32 + 74, np.inf])).tolist()
     [False, False, True, True, True, True, True]
     """
     if zone.dtype.kind == "f":
@@ -54,26 +92,26 @@ def is_no_zone(zone: np.ndarray) -> np.ndarray:
     return (zone < 1) | (zone > LAST_ZONE)
 
 
-def is_no_distance(miles: np.ndarray) -> np.ndarray:
-    """Whether a number is no distance: negative, infinite or missing.
+def is_plausible_distance(miles: np.ndarray) -> np.ndarray:
+    """Whether a ride may be as long: over 0 and up to 60 miles; meters show other distances too.
 
     Examples
     --------
-    >>> is_no_distance(np.array([0, 2.5, -1, np.inf, np.nan])).tolist()
-    [False, False, True, True, True]
+    >>> is_plausible_distance(np.array([0, 0.1, 60, 60.1, np.nan])).tolist()
+    [False, True, True, False, False]
     """
-    return ~((miles >= 0) & (miles < np.inf))
+    return (miles > 0) & (miles <= FARTHEST)
 
 
-# On an array, since a Series takes ten times as long for one ride.
+# for arrays, since a Series takes ten times as long for one ride
 RULES: dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]] = {
     ("pickup_datetime", "is missing or no time"): np.isnat,
     ("PULocationID", "is missing or no number"): np.isnan,
-    ("PULocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_no_zone,
+    ("PULocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_invalid_zone,
     ("DOLocationID", "is missing or no number"): np.isnan,
-    ("DOLocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_no_zone,
+    ("DOLocationID", f"is not one of TLC's zones 1 to {LAST_ZONE}"): is_invalid_zone,
     ("trip_distance", "is missing or no number (the model 'quote' needs none)"): np.isnan,
-    ("trip_distance", "is not 0 or more miles"): is_no_distance,
+    ("trip_distance", "is not 0 or more miles"): lambda miles: ~((miles >= 0) & (miles < np.inf)),
 }
 REJECTED = tuple(f"{field} {limit}" for field, limit in RULES)
 
@@ -83,7 +121,7 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    given
+    given : DataFrame
         `pickup_datetime`: times, or text as in ISO 8601, of the years 1900 to 2199; with a time
         zone they are converted to New York's. `PULocationID`, `DOLocationID` (TLC zones) and
         `trip_distance` (miles): numbers, or text that is one. The distance may be left out.
@@ -96,7 +134,7 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     SchemaError
-        If a column other than the distance is not there.
+        If a column other than the distance is missing.
 
     Examples
     --------
@@ -108,21 +146,15 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_columns(given: pd.DataFrame) -> Columns:
-    """Read rides as `read_rides` does, without making a frame of them.
-
-    Raises
-    ------
-    SchemaError
-        If a column other than the distance is not there.
-    """
+    """Read rides as `read_rides` does, as arrays instead of a frame."""
     for name in RIDE[:-1]:
         if name not in given:
             raise SchemaError(f"Rides have no column {name!r}. Add it; a row a ride.")
     none = np.full(len(given), np.nan)
     return {
         "pickup_datetime": in_new_york(given["pickup_datetime"]),
-        **{name: _numbers(given[name]) for name in ZONES},
-        "trip_distance": _numbers(given["trip_distance"]) if "trip_distance" in given else none,
+        **{name: _read_numbers(given[name]) for name in ZONES},
+        "trip_distance": _read_numbers(given["trip_distance"]) if RIDE[-1] in given else none,
     }
 
 
@@ -131,9 +163,9 @@ def rejections(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
 
     Parameters
     ----------
-    rides
+    rides : DataFrame
         As `read_rides` returns them.
-    distance
+    distance : bool
         Whether the model needs a distance.
 
     Examples
@@ -142,13 +174,13 @@ def rejections(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
     >>> rejections(read_rides(pd.DataFrame([ride]))).tolist()
     ["PULocationID is not one of TLC's zones 1 to 265"]
     """
-    reasons, broken = zip(*_broken(rides, distance=distance), strict=True)
+    reasons, broken = zip(*_broken_rules(rides, distance=distance), strict=True)
     first = np.select(broken, range(len(broken)), default=-1)
     return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index, name="rejected")
 
 
 def are_valid(rides: pd.DataFrame | Columns, *, distance: bool = True) -> bool:
-    """Say whether none is rejected: for one ride in a third of the time that the reasons take.
+    """Return whether no ride is rejected: for one ride, three times faster than `rejections`.
 
     Examples
     --------
@@ -157,22 +189,32 @@ def are_valid(rides: pd.DataFrame | Columns, *, distance: bool = True) -> bool:
     >>> are_valid(rides), are_valid(rides, distance=False)
     (False, True)
     """
-    return not any(each.any() for _, each in _broken(rides, distance=distance))
+    return not any(broken.any() for _, broken in _broken_rules(rides, distance=distance))
+
+
+def _broken_rules(
+    rides: pd.DataFrame | Columns, *, distance: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each reason with the rides that it applies to."""
+    fields = {name: as_array(rides[name]) for name in (RIDE if distance else RIDE[:-1])}
+    for (field, limit), is_broken in RULES.items():
+        if field in fields:
+            yield f"{field} {limit}", is_broken(fields[field])
 
 
 def repaired(rides: pd.DataFrame) -> pd.Series:
-    """Return for which rides a usual distance takes the place of the given one: 0, or over 60.
+    """Return which rides are predicted with a usual distance, since theirs is 0 or over 60 miles.
 
     Examples
     --------
-    >>> repaired(pd.DataFrame({"trip_distance": [0.0, 2.5, 99.0]})).tolist()
-    [True, False, True]
+    >>> repaired(pd.DataFrame({"trip_distance": [0.0, 2.5, 99.0, None]})).tolist()
+    [True, False, True, False]
     """
-    return rides["trip_distance"].eq(0) | rides["trip_distance"].gt(FARTHEST)
+    return rides["trip_distance"].notna() & ~is_plausible_distance(rides["trip_distance"])
 
 
 def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5) -> str:
-    """Say of the first rejected rides which row, field and limit, and what was given.
+    """Return row, field, limit and given value of the first rejected rides, as one line.
 
     Examples
     --------
@@ -182,13 +224,13 @@ def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int 
     "row 0: PULocationID is not one of TLC's zones 1 to 265, got 9999"
     """
     rows = np.flatnonzero(rejected.notna())
-    said = [f"row {row}: {_told(given.iloc[row], rejected.iloc[row])}" for row in rows[:at_most]]
+    parts = [f"row {row}: {_reason(given.iloc[row], rejected.iloc[row])}" for row in rows[:at_most]]
     if len(rows) > at_most:
-        said.append(f"and {len(rows) - at_most} more rows")
-    return "; ".join(said)
+        parts.append(f"and {len(rows) - at_most} more rows")
+    return "; ".join(parts)
 
 
-def _told(ride: pd.Series, reason: str) -> str:
+def _reason(ride: pd.Series, reason: str) -> str:
     value = ride.get(reason.partition(" ")[0])
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return reason
@@ -203,22 +245,14 @@ def _shortened(value: object) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
 
 
-def _broken(rides: pd.DataFrame | Columns, *, distance: bool) -> Iterator[tuple[str, np.ndarray]]:
-    """Give each reason with the rides that it holds for."""
-    fields = {name: as_array(rides[name]) for name in (RIDE if distance else RIDE[:-1])}
-    for (field, limit), applies in RULES.items():
-        if field in fields:
-            yield f"{field} {limit}", applies(fields[field])
-
-
-def _numbers(given: pd.Series) -> np.ndarray:
+def _read_numbers(given: pd.Series) -> np.ndarray:
     if given.dtype.kind in "iuf":
         return as_array(given).astype(float, copy=False)
-    return np.array([_number(each) for each in given], dtype=float)
+    return np.array([_read_number(each) for each in given], dtype=float)
 
 
-def _number(given: object) -> float:
-    """Read one number; True is none, and neither is what only Python takes for one."""
+def _read_number(given: object) -> float:
+    """Read one number; neither True nor what only Python takes for one, such as "7_4"."""
     if isinstance(given, str) and not (given.isascii() and "_" not in given):
         return np.nan
     if isinstance(given, bool | np.bool_) or not isinstance(given, NUMBERS):
@@ -232,8 +266,8 @@ def _number(given: object) -> float:
 def in_new_york(times: Times) -> np.ndarray:
     """Return times on New York's clock, as `datetime64[us]`; missing where there is no time.
 
-    A time with a zone is converted to New York's, one without is taken as New York's. Times before
-    1900 and after 2199 are none.
+    A time with a zone is converted, one without is taken as New York's. Times before 1900 and
+    after 2199 are missing.
 
     Examples
     --------
@@ -242,7 +276,7 @@ def in_new_york(times: Times) -> np.ndarray:
            'NaT'], dtype='datetime64[us]')
     """
     if times.dtype.kind != "M":
-        return _plausible(np.array([_moment(each) for each in times], dtype="datetime64[us]"))
+        return _in_range(np.array([_read_time(each) for each in times], dtype="datetime64[us]"))
     instants = _instants(times)
     if not _has_zone(times):
         return instants
@@ -272,23 +306,23 @@ def _has_zone(times: Times) -> bool:
 
 
 def _instants(times: Times) -> np.ndarray:
-    """Return times as they are, or on the clock of UTC if they have a zone."""
+    """Return times as they are, or in UTC if they have a zone."""
     if _has_zone(times):
         times = pd.DatetimeIndex(times).tz_convert(None)
-    return _plausible(np.asarray(times))
+    return _in_range(np.asarray(times))
 
 
-def _plausible(times: np.ndarray) -> np.ndarray:
+def _in_range(times: np.ndarray) -> np.ndarray:
     """Return times in microseconds; missing where numpy's arithmetic could wrap around."""
-    first, last = FIRST.astype(times.dtype), LAST.astype(times.dtype)
-    ticks = times.view(np.int64)  # as numbers, which are compared faster
-    if len(ticks) and not first.view(np.int64) <= ticks.min() <= ticks.max() < last.view(np.int64):
-        times = np.where((times >= first) & (times < last), times, np.datetime64("NaT"))
+    first, end = FIRST_TIME.astype(times.dtype), END_OF_TIME.astype(times.dtype)
+    ticks = times.view(np.int64)  # numbers are compared faster
+    if len(ticks) and not first.view(np.int64) <= ticks.min() <= ticks.max() < end.view(np.int64):
+        times = np.where((times >= first) & (times < end), times, np.datetime64("NaT"))
     return times.astype("datetime64[us]", copy=False)
 
 
-def _moment(given: object) -> np.datetime64:
-    """Read one time; numbers are none, since nobody can tell seconds from days."""
+def _read_time(given: object) -> np.datetime64:
+    """Read one time; a number is none, since it could be seconds or days."""
     if isinstance(given, np.datetime64):
         return given
     try:

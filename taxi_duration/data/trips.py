@@ -11,9 +11,17 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.ahead import ahead
-from taxi_duration.data.columns import Columns
 from taxi_duration.data.files import Engine
-from taxi_duration.data.rides import FARTHEST, LAST_ZONE, in_new_york, is_no_zone, read_minutes
+from taxi_duration.data.rides import (
+    FARTHEST,
+    LAST_ZONE,
+    UNKNOWN_ZONE,
+    ZONES,
+    Columns,
+    in_new_york,
+    is_invalid_zone,
+    read_minutes,
+)
 from taxi_duration.data.source import Block, open_month
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
@@ -30,10 +38,7 @@ __all__ = [
 ]
 
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
-UNKNOWN_ZONE = 264  # TLC's own number for "unknown"; 265 is outside the city
 NO_ZONE = 0  # stands for any number that is none of TLC's zones
-
-ZONES = ("PULocationID", "DOLocationID")
 
 # on arrays, since a month is worked on in blocks that a processor's cache holds
 LEFT_OUT: dict[str, Callable[[Columns], np.ndarray]] = {
@@ -49,7 +54,7 @@ ODD: dict[str, Callable[[Columns, Month], np.ndarray]] = {
     "zone unknown (264, 265)": lambda rides, _: _either(
         rides, lambda zone: (zone == UNKNOWN_ZONE) | (zone == LAST_ZONE)
     ),
-    "zone not one of 1 to 265": lambda rides, _: _either(rides, is_no_zone),
+    "zone not one of 1 to 265": lambda rides, _: _either(rides, is_invalid_zone),
     "pick-up outside the month": lambda rides, month: _is_outside(rides["pickup_datetime"], month),
 }
 
@@ -293,7 +298,7 @@ def _iter_rides(blocks: Iterable[Block]) -> Iterator[Columns]:
 
 def _settled(zone: np.ndarray) -> np.ndarray:
     """Return zones as whole numbers, checked before they are cast: a missing one is unknown."""
-    strange = is_no_zone(zone)
+    strange = is_invalid_zone(zone)
     if strange.any():
         zone = np.where(strange, np.where(np.isnan(zone), UNKNOWN_ZONE, NO_ZONE), zone)
     return zone.astype(np.int32)

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.inspection import permutation_importance
 
+from taxi_duration.data.rides import N_ZONES
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, nearest
 from taxi_duration.models.training import MODELS, Fitted
-from taxi_duration.models.zones import N_ZONES, ZoneMap, zone_codes
+from taxi_duration.models.zones import ZoneMap, zone_codes
 
 __all__ = [
     "SLICES",

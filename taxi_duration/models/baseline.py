@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from taxi_duration.data.columns import Columns, as_array
-from taxi_duration.models.zones import N_ZONES, group_median, pair_codes, zone_codes
+from taxi_duration.data.rides import N_ZONES, Columns, as_array
+from taxi_duration.models.zones import group_median, pair_codes, zone_codes
 
 __all__ = ["MedianDuration"]
 

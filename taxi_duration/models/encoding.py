@@ -7,8 +7,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
-from taxi_duration.data.columns import Columns
-from taxi_duration.models.zones import N_ZONES, pair_codes, zone_codes
+from taxi_duration.data.rides import N_ZONES, Columns
+from taxi_duration.models.zones import pair_codes, zone_codes
 
 __all__ = ["ZoneTargetEncoder"]
 

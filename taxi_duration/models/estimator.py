@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from taxi_duration.data.columns import Columns, as_columns
 from taxi_duration.data.rides import (
+    Columns,
     are_valid,
+    as_columns,
     format_rejections,
     read_columns,
     read_rides,

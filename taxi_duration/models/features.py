@@ -8,13 +8,18 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
-from taxi_duration.data.columns import Columns, as_array, as_columns
+from taxi_duration.data.rides import (
+    N_ZONES,
+    Columns,
+    as_array,
+    as_columns,
+    is_plausible_distance,
+)
 from taxi_duration.models.encoding import ZoneTargetEncoder
-from taxi_duration.models.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
+from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, zone_codes
 
 __all__ = ["Clock", "DistanceRepair", "ReferenceFeatures", "RideFeatures"]
 
-FARTHEST = 60  # miles; meters that show more, or 0, are wrong
 BLOCK = 50_000  # rows
 WAITING = 0.3  # miles added to the straight line, so that a ride around the block has a detour
 
@@ -55,7 +60,7 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: object = None) -> DistanceRepair:  # noqa: ARG002
         """Learn the usual distances from rides."""
         distance = _distance(X).astype(np.float32)
-        good = _believable(distance)
+        good = is_plausible_distance(distance)
         pickup, dropoff = (codes[good] for codes in _zones(X))
         distance = distance[good]
         pairs = group_median(pair_codes(pickup, dropoff), distance, size=N_ZONES**2)
@@ -73,7 +78,7 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the repaired distance, the given one, and 1 where they differ."""
         given = _distance(X)
-        good = _believable(given)
+        good = is_plausible_distance(given)
         return _columns(np.where(good, given, self.usual(X)), given, ~good)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
@@ -181,7 +186,3 @@ def _pairs(X: pd.DataFrame | Columns) -> np.ndarray:
 
 def _distance(X: pd.DataFrame | Columns) -> np.ndarray:
     return as_array(X["trip_distance"]).astype(float, copy=False)
-
-
-def _believable(distance: np.ndarray) -> np.ndarray:
-    return (distance > 0) & (distance <= FARTHEST)

@@ -8,12 +8,16 @@ from scipy.sparse.csgraph import connected_components, shortest_path
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.manifold import ClassicalMDS
 
-from taxi_duration.data.columns import Columns, as_array
+from taxi_duration.data.rides import (
+    N_ZONES,
+    UNKNOWN_ZONE,
+    Columns,
+    as_array,
+    is_plausible_distance,
+)
 
-__all__ = ["N_ZONES", "ZoneMap", "group_median", "pair_codes", "zone_codes"]
+__all__ = ["ZoneMap", "group_median", "pair_codes", "zone_codes"]
 
-N_ZONES = 266  # TLC numbers its zones 1 to 265; 0 stands for any other number
-FIRST_UNKNOWN = 264  # "unknown", and 265 "outside the city": nowhere on a map
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
 
@@ -121,7 +125,7 @@ def _network(X: pd.DataFrame) -> np.ndarray:
     pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
     distance = as_array(X["trip_distance"]).astype(float, copy=False)
     low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
-    use = (low > 0) & (low < high) & (high < FIRST_UNKNOWN) & (distance > 0) & (distance <= 60)
+    use = (low > 0) & (low < high) & (high < UNKNOWN_ZONE) & is_plausible_distance(distance)
     codes = pair_codes(low, high)[use]
     median = group_median(codes, distance[use], size=N_ZONES**2, at_least=2)
     one_way = np.nan_to_num(median).reshape(N_ZONES, N_ZONES)

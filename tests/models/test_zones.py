@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_duration.models.zones import N_ZONES, ZoneMap, group_median, pair_codes, zone_codes
+from taxi_duration.data.rides import N_ZONES
+from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, zone_codes
 
 CITY = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=4, max_size=12, unique=True

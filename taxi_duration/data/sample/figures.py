@@ -8,10 +8,11 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from taxi_duration.data.rides import N_ZONES
+
 __all__ = [
     "BANDS",
     "FEEDS",
-    "N_ZONES",
     "RANGES",
     "TAILS",
     "by_reach",
@@ -22,7 +23,6 @@ __all__ = [
 ]
 
 FEEDS = ("hail", "dispatch")  # hailed in the street, or sent by a dispatcher
-N_ZONES = 266  # TLC numbers its zones 1 to 265
 BANDS = np.array([0.0, 1.0, 1.5, 2.2, 3.2, 4.5, 6.5, 9.0, 13.0, 18.0])  # miles; 0: inside a zone
 RANGES = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2])  # of each band: short, middle or long reach
 TAILS = 1.0  # a log detour beyond this tells nothing more about the minutes

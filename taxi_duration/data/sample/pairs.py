@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
+from taxi_duration.data.rides import N_ZONES
 from taxi_duration.data.sample.figures import (
     BANDS,
-    N_ZONES,
     RANGES,
     by_reach,
     figures,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taxi_duration.data.sample.figures import N_ZONES, RANGES, TAILS
+from taxi_duration.data.rides import N_ZONES
+from taxi_duration.data.sample.figures import RANGES, TAILS
 from taxi_duration.data.sample.habits import Habits
 from taxi_duration.data.sample.noise import draw
 from taxi_duration.data.sample.world import Feed
