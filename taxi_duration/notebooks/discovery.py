@@ -1,4 +1,4 @@
-"""Which notebooks there are, what each may be told, and whether that fits."""
+"""Which notebooks there are, which parameters each declares, and whether given ones fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from taxi_duration.notebooks.parameters import Parameter, names_read, read_param
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["check", "find_notebooks", "inspect", "months_of", "spelled"]
+__all__ = ["check", "find_notebooks", "inspect", "months_of", "short_name"]
 
 CHECKOUT = Path(__file__).parents[2]
 MONTHS = ("train", "valid", "test")
@@ -34,8 +34,14 @@ def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = Non
     NotebookError
         If there is no such folder or notebook.
     """
-    found = {_find(name, folder) for name in names} or set(_stages(folder).values())
+    found = {_find(name, folder) for name in names} or set(_by_name(folder).values())
     return sorted(found, key=lambda path: path.name)
+
+
+def short_name(notebook: Path) -> str:
+    """Return the shortest text by which `find_notebooks` finds a notebook from here."""
+    near = [folder / notebook.name for folder in _default_folders() if folder.is_dir()][:1]
+    return notebook.stem if near and near[0].resolve() == notebook.resolve() else str(notebook)
 
 
 def inspect(notebook: Path) -> tuple[Parameter, ...]:
@@ -44,13 +50,15 @@ def inspect(notebook: Path) -> tuple[Parameter, ...]:
     Raises
     ------
     NotebookError
-        If it is not a notebook, or its parameters cell is not as `read_parameters` wants it.
+        If it is not a notebook, or `read_parameters` rejects its parameters cell.
     """
     return _declaration(notebook)[0]
 
 
-def check(notebooks: Sequence[Path], given: Mapping[str, object]) -> dict[Path, dict[str, object]]:
-    """Give each notebook those parameters that it declares, as values of the declared types.
+def check(
+    notebooks: Sequence[Path], parameters: Mapping[str, object]
+) -> dict[Path, dict[str, object]]:
+    """Return for each notebook the parameters that it declares, as values of the declared types.
 
     Raises
     ------
@@ -61,19 +69,20 @@ def check(notebooks: Sequence[Path], given: Mapping[str, object]) -> dict[Path, 
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
-    for name in given:
+    for name in parameters:
         if name not in known:
             where = ", ".join(path.stem for path in notebooks)
             raise NotebookError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
-    values = {path: _values(path.stem, *declared[path], given) for path in notebooks}
+    values = {}
     for path in notebooks:
-        with _said_of(path.stem):
+        with _naming(path.stem):
+            values[path] = _values(*declared[path], parameters)
             check_order(**months_of(path, values[path]))
     return values
 
 
 def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
-    """Return the months that a notebook is about: those given, else those that it declares.
+    """Return the months that a notebook is about: those in `values`, else its defaults.
 
     Raises
     ------
@@ -85,26 +94,24 @@ def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
 
 
 def _values(
-    notebook: str,
-    parameters: Sequence[Parameter],
-    later_cells: Sequence[str],
-    given: Mapping[str, object],
+    declared: Sequence[Parameter], later_cells: Sequence[str], parameters: Mapping[str, object]
 ) -> dict[str, object]:
-    asked = [each for each in parameters if each.name in given]
-    with _said_of(notebook):
-        read = names_read(later_cells) if asked else set()
-        values = {each.name: each.convert(given[each.name]) for each in asked}
-    for name in values:
-        if name not in read:
-            raise NotebookError(
-                f"{notebook}: no cell reads the parameter {name!r}, so it would change nothing. "
-                "Leave it out, or use it in the notebook."
-            )
+    values = {
+        each.name: each.convert(parameters[each.name])
+        for each in declared
+        if each.name in parameters
+    }
+    unread = sorted(values.keys() - names_read(later_cells)) if values else []
+    if unread:
+        raise NotebookError(
+            f"no cell reads the parameter {unread[0]!r}, so it would change nothing. "
+            "Leave it out, or use it in the notebook."
+        )
     return values
 
 
 def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
-    """Return the parameters of a notebook and the sources of the cells after theirs."""
+    """Return the parameters of a notebook, and the sources of the cells after theirs."""
     cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
     tags = [cell.get("metadata", {}).get("tags", ()) for cell in cells]
     sources = [
@@ -115,12 +122,13 @@ def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
     at = next((i for i, tagged in enumerate(tags) if "parameters" in tagged), None)
     if at is None:
         return (), sources
-    with _said_of(notebook.stem):
+    with _naming(notebook.stem):
         return read_parameters(sources[at]), sources[at + 1 :]
 
 
 @contextmanager
-def _said_of(notebook: str) -> Iterator[None]:
+def _naming(notebook: str) -> Iterator[None]:
+    """Put the notebook's name in front of an error's message."""
     try:
         yield
     except (NotebookError, MonthError) as problem:
@@ -155,12 +163,6 @@ def _parse(text: str) -> NotebookNode:
     return read
 
 
-def spelled(notebook: Path) -> str:
-    """Return the shortest words by which `find_notebooks` finds a notebook from here."""
-    near = [folder / notebook.name for folder in _default_folders() if folder.is_dir()][:1]
-    return notebook.stem if near and near[0].resolve() == notebook.resolve() else str(notebook)
-
-
 def _default_folders() -> list[Path]:
     return [Path("notebooks"), CHECKOUT / "notebooks"]
 
@@ -168,18 +170,18 @@ def _default_folders() -> list[Path]:
 def _find(name: str, folder: str | Path | None) -> Path:
     if name.endswith(".ipynb") and Path(name).is_file():
         return Path(name)
-    stages = _stages(folder)
-    if name not in stages:
-        raise NotebookError(f"There is no notebook {name!r}. {nearest(name, stages)}")
-    return stages[name]
+    known = _by_name(folder)
+    if name not in known:
+        raise NotebookError(f"There is no notebook {name!r}. {nearest(name, known)}")
+    return known[name]
 
 
-def _stages(folder: str | Path | None) -> dict[str, Path]:
+def _by_name(folder: str | Path | None) -> dict[str, Path]:
     choices = [Path(folder)] if folder else _default_folders()
     there = next((choice for choice in choices if choice.is_dir()), None)
     found = sorted(there.glob("[!.]*.ipynb")) if there else []
-    stages = {path.stem: path for path in found if path.is_file()}
-    if not stages:
+    notebooks = {path.stem: path for path in found if path.is_file()}
+    if not notebooks:
         looked = " or ".join(repr(str(choice)) for choice in choices)
         raise NotebookError(f"There are no notebooks in {looked}. Say where: --notebooks.")
-    return stages
+    return notebooks

@@ -1,4 +1,4 @@
-"""One notebook through one kernel, by papermill: quiet, alone, and gone afterwards."""
+"""A notebook executed by papermill, in a kernel of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import NotebookError
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager
     from nbformat import NotebookNode
 
-__all__ = ["CellFailure", "Progress", "execute"]
+__all__ = ["CellFailure", "CellProgress", "execute"]
 
-TIDYING = 1.0  # seconds
+CLEANUP = 1.0  # seconds that an interrupted cell has to end
 
-Progress = Callable[[int, int], None]
+CellProgress = Callable[[int, int], None]
 """Called as each cell starts, with its position from 0 and how many cells there are."""
 
 
 class CellFailure(Exception):  # noqa: N818
-    """A cell that failed: which and why, and the notebook as far as it came."""
+    """A cell that failed: which and why, and the notebook up to there."""
 
-    def __init__(self, why: str, *, notebook: NotebookNode, number: int) -> None:
-        super().__init__(f"cell [{number}]: {why}")
+    def __init__(self, reason: str, *, notebook: NotebookNode, number: int) -> None:
+        super().__init__(f"cell [{number}]: {reason}")
         self.notebook = notebook
 
 
@@ -39,10 +40,10 @@ def execute(
     parameters: Mapping[str, object],
     *,
     timeout: int | None = None,
-    progress: Progress | None = None,
+    progress: CellProgress | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> NotebookNode:
-    """Execute a notebook, writing nothing.
+    """Execute a notebook and return it with its outputs; nothing is written.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def execute(
     NotebookError
         If no kernel starts.
     """
-    journey = _Journey(progress or (lambda _cell, _cells: None), environment or {})
+    state = _State(progress)
     with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         try:
             return papermill.execute_notebook(
@@ -71,45 +72,46 @@ def execute(
                 language="python",
                 progress_bar=False,
                 execution_timeout=timeout,
-                kernel_manager_class=_kernel_class(Path(folder), journey),
-                on_notebook_start=journey.begin,
-                on_cell_start=journey.enter,
-                on_cell_execute=journey.ask,
-                on_cell_executed=journey.get_answer,
+                kernel_manager_class=_kernel_class(Path(folder), environment or {}, state),
+                on_notebook_start=state.start_notebook,
+                on_cell_start=state.start_cell,
+                on_cell_execute=state.execute_cell,
+                on_cell_executed=state.end_cell,
             )
         except Exception as problem:
-            if journey.notebook is None:
+            if state.notebook is None:
                 raise NotebookError(
                     f"{notebook.stem}: no kernel could be started ({problem}). Look at the "
                     "installation: python -m ipykernel --version."
                 ) from problem
-            why = _why(problem, timeout)
-            raise CellFailure(why, notebook=journey.notebook, number=journey.number) from problem
+            reason = _reason(problem, timeout)
+            raise CellFailure(reason, notebook=state.notebook, number=state.number) from problem
 
 
-class _Journey:
-    """Where the execution is."""
+class _State:
+    """How far the execution has come."""
 
-    def __init__(self, progress: Progress, environment: Mapping[str, str]) -> None:
+    def __init__(self, progress: CellProgress | None) -> None:
         self.notebook, self.number, self.busy = None, 0, False
-        self.progress, self.environment = progress, environment
+        self.progress = progress
 
-    def begin(self, notebook: NotebookNode) -> None:
+    def start_notebook(self, notebook: NotebookNode) -> None:
         self.notebook = notebook
 
-    def enter(self, cell_index: int, **_: object) -> None:
-        self.progress(cell_index, len(self.notebook.cells))
+    def start_cell(self, cell_index: int, **_: object) -> None:
+        if self.progress:
+            self.progress(cell_index, len(self.notebook.cells))
 
-    def ask(self, **_: object) -> None:
+    def execute_cell(self, **_: object) -> None:
         self.number, self.busy = self.number + 1, True
 
-    def get_answer(self, **_: object) -> None:
+    def end_cell(self, **_: object) -> None:
         self.busy = False
 
 
 @contextmanager
-def _papermill() -> Iterator:
-    """Import papermill and keep its log, and nbclient's in it, to itself."""
+def _papermill() -> Iterator[ModuleType]:
+    """Import papermill, and silence its log and that of nbclient for a while."""
     try:
         import papermill
     except ImportError as problem:
@@ -127,7 +129,9 @@ def _papermill() -> Iterator:
             logger.setLevel(level)
 
 
-def _kernel_class(folder: Path, journey: _Journey) -> type[AsyncKernelManager]:
+def _kernel_class(
+    folder: Path, environment: Mapping[str, str], state: _State
+) -> type[AsyncKernelManager]:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -144,20 +148,20 @@ def _kernel_class(folder: Path, journey: _Journey) -> type[AsyncKernelManager]:
             )
 
         async def start_kernel(self, **options: object) -> None:
-            # what cells print goes to the notebook; this is the kernel's own last words
-            options["env"] = {**os.environ, **options.get("env", {}), **journey.environment}
+            # what cells print goes to the notebook; these are the kernel's own messages
+            options["env"] = {**os.environ, **options.get("env", {}), **environment}
             await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
 
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-            if journey.busy:  # the cell may tidy up: MLflow marks its run as failed
+            if state.busy:  # so that the cell can clean up: MLflow marks its run as failed
                 await self.interrupt_kernel()
-                await asyncio.sleep(TIDYING)
+                await asyncio.sleep(CLEANUP)
             await super().shutdown_kernel(now=now, restart=restart)
 
     return Kernel
 
 
-def _why(problem: Exception, timeout: int | None) -> str:
+def _reason(problem: Exception, timeout: int | None) -> str:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import PapermillExecutionError
 
@@ -167,7 +171,7 @@ def _why(problem: Exception, timeout: int | None) -> str:
         case CellTimeoutError():
             return f"CellTimeoutError: not done after {timeout} seconds"
         case DeadKernelError():
-            return "DeadKernelError: its Python died, perhaps for want of memory"
+            return "DeadKernelError: its Python died, perhaps for lack of memory"
     return _one_line(f"{type(problem).__name__}: {problem}")
 
 

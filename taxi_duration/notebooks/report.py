@@ -1,4 +1,4 @@
-"""An executed notebook as a page: its story and results, without code, to open anywhere."""
+"""An executed notebook as an HTML page: its story and results, without code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["write_page"]
 
-SHOWN = [
+MIME_TYPES = [  # the first that an output has is shown
     "text/html",
     "text/markdown",
     "image/svg+xml",
     "image/png",
     "image/jpeg",
     "text/plain",
-    "application/json",  # a result for programs: the page leaves it out, without a warning
+    "application/json",  # a result for programs: listed against a warning, not shown
 ]
 
 
@@ -38,15 +38,15 @@ def write_page(
     Parameters
     ----------
     parameters, values
-        What the notebook declares, and what it was given: the table on top.
+        What the notebook declares, and the values it ran with: the table on top.
     code
-        Whether to show the cells' code, too.
+        Whether to show the cells' code too.
     """
     from nbconvert.exporters import HTMLExporter
     from traitlets.config import Config
 
     exporter = HTMLExporter(
-        config=Config(NbConvertBase={"display_data_priority": SHOWN}),
+        config=Config(NbConvertBase={"display_data_priority": MIME_TYPES}),
         extra_template_basedirs=[str(Path(__file__).parent / "templates")],
         template_name="page",
         exclude_input=not code,

@@ -15,13 +15,17 @@ from uuid import uuid4
 
 from taxi_duration.data.files import atomic_write, check_writable
 from taxi_duration.errors import NotebookError, TrackingError, check_name
-from taxi_duration.notebooks.discovery import check, inspect, spelled
+from taxi_duration.notebooks.discovery import check, inspect, short_name
+from taxi_duration.notebooks.kernel import CellFailure, CellProgress, execute
+from taxi_duration.notebooks.report import write_page
 from taxi_duration.tracking.executions import close_runs, tagging
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Executed", "Progress", "inspect", "run", "run_all"]
+__all__ = ["Executed", "Progress", "run", "run_all"]
+
+FAILED = ".failed.ipynb"
 
 Progress = Callable[[str, int, int], None]
 """Called as each cell starts: the notebook's name, the cell from 0, how many there are."""
@@ -49,7 +53,7 @@ class Executed:
 
 
 def run(notebook: Path, *, into: Path, **how: object) -> Executed:
-    """Run one notebook, everything else as in `run_all`."""
+    """Run one notebook; takes and raises what `run_all` does."""
     (executed,) = run_all([notebook], into=into, **how)
     return executed
 
@@ -63,21 +67,21 @@ def run_all(
     code: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Executed]:
-    """Check the parameters for all notebooks, then run one after the other.
+    """Check the parameters of all notebooks, then run one after the other.
 
-    Each runs in a kernel of its own, in the caller's folder. `into/NAME.ipynb` and
-    `into/NAME.html` are replaced when it has come to its end; otherwise they stay as they were,
+    Each runs in a kernel of its own, in the current folder. `into/NAME.ipynb` and
+    `into/NAME.html` are replaced when it has run to its end; otherwise they stay as they were,
     and `into/NAME.failed.ipynb` shows what happened. A notebook whose result has a `run_id`
     is attached to that MLflow run, with its page.
 
     Parameters
     ----------
     parameters
-        Each goes to the notebooks that declare it. Text is read as the declared type.
+        Each is for the notebooks that declare it. Text is read as the declared type.
     timeout
         Seconds that a cell may take; no limit if None.
     code
-        Whether the page shows the code, too.
+        Whether the page shows the code too.
 
     Raises
     ------
@@ -92,15 +96,19 @@ def run_all(
     """
     for path in notebooks:
         check_name(path.stem, NotebookError)
-    given = dict(parameters or {})
-    values = check(notebooks, given)
+    parameters = dict(parameters or {})
+    values = check(notebooks, parameters)
 
     def each() -> Iterator[Executed]:
         for number, path in enumerate(notebooks):
-            again = _command(notebooks[number:], given, into, timeout=timeout, code=code)
             report = partial(progress, path.stem) if progress else None
-            execution = partial(_execute, timeout=timeout, progress=report, again=again)
-            yield _run(path, values[path], into=Path(into), execute=execution, code=code)
+            try:
+                done = _run(path, values[path], into, timeout=timeout, code=code, progress=report)
+            except CellFailure as failure:
+                remaining = notebooks[number:]
+                command = _command(remaining, parameters, into, timeout=timeout, code=code)
+                raise _keep(failure, into / path.name, command) from failure
+            yield done
 
     return each()
 
@@ -108,59 +116,54 @@ def run_all(
 def _run(
     notebook: Path,
     values: Mapping[str, object],
-    *,
     into: Path,
-    execute: Callable[..., NotebookNode],
+    *,
+    timeout: int | None,
     code: bool,
+    progress: CellProgress | None,
 ) -> Executed:
-    from taxi_duration.notebooks.report import write_page
+    import nbformat
 
     started, name = time.monotonic(), notebook.stem
     path, page = into / f"{name}.ipynb", into / f"{name}.html"
     check_writable(into)
-    node = execute(notebook, values, into=into)
+    with _closing_runs() as environment:
+        node = execute(
+            notebook, values, timeout=timeout, progress=progress, environment=environment
+        )
     with atomic_write(page) as fresh_page, atomic_write(path) as fresh:
-        _write(node, fresh)
+        nbformat.write(node, fresh)
         write_page(node, fresh_page, title=name, code=code,
                    parameters=inspect(notebook), values=values)  # fmt: skip
-    _failed(path).unlink(missing_ok=True)
+    path.with_suffix(FAILED).unlink(missing_ok=True)
     executed = Executed(name, path, page, time.monotonic() - started, _result(node))
     _attach(executed)
     return executed
 
 
-def _execute(
-    notebook: Path, values: Mapping[str, object], *, into: Path, again: str, **how: object
-) -> NotebookNode:
-    from taxi_duration.notebooks.kernel import CellFailure, execute
+def _keep(failure: CellFailure, path: Path, command: str) -> NotebookError:
+    """Write the failed copy; return an error that names it."""
+    import nbformat
 
-    try:
-        with _closing_runs() as environment:
-            return execute(notebook, values, environment=environment, **how)
-    except CellFailure as failure:
-        failed = _failed(into / notebook.name)
-        with atomic_write(failed) as fresh:
-            _write(failure.notebook, fresh)
-        why = str(failure).removesuffix(".")
-        raise NotebookError(
-            f"{notebook.stem}, {why}. See {failed}; once mended, go on with: {again}"
-        ) from failure
+    failed = path.with_suffix(FAILED)
+    with atomic_write(failed) as fresh:
+        nbformat.write(failure.notebook, fresh)
+    reason = str(failure).removesuffix(".")
+    return NotebookError(
+        f"{path.stem}, {reason}. See {failed}; once corrected, go on with: {command}"
+    )
 
 
 @contextmanager
 def _closing_runs() -> Iterator[dict[str, str]]:
-    """Give the kernel's environment; close the runs that it leaves when it breaks off."""
+    """Give the kernel's environment; after an error, close the runs that are left open."""
     execution = uuid4().hex
     try:
         yield tagging(execution)
     except BaseException as problem:
-        with suppress(TrackingError):  # then the store has failed the notebook, which says so
+        with suppress(TrackingError):  # the notebook's own error says that the store is down
             close_runs(execution, status="FAILED" if isinstance(problem, Exception) else "KILLED")
         raise
-
-
-def _failed(path: Path) -> Path:
-    return path.with_suffix(".failed.ipynb")
 
 
 def _attach(executed: Executed) -> None:
@@ -180,29 +183,23 @@ def _result(notebook: NotebookNode) -> dict[str, object]:
     return dict(found[-1]) if found else {}
 
 
-def _write(notebook: NotebookNode, path: Path) -> None:
-    import nbformat
-
-    path.write_text(nbformat.writes(notebook), encoding="utf-8")
-
-
 def _command(
     notebooks: Sequence[Path],
-    given: Mapping[str, object],
+    parameters: Mapping[str, object],
     into: Path,
     *,
     timeout: int | None,
     code: bool,
 ) -> str:
-    """Write the command that runs these notebooks again."""
-    words = ["taxi-duration", "run", *map(spelled, notebooks)]
+    """Return the command that runs these notebooks again."""
+    words = ["taxi-duration", "run", *map(short_name, notebooks)]
     words += ["--into", str(into.parent)] if into.parent != Path("runs") else []
     words += ["--name", into.name] if into.name != "latest" else []
     words += ["--timeout", str(timeout)] if timeout else []
     words += ["--code"] if code else []
     declared = {each.name for notebook in notebooks for each in inspect(notebook)}
-    for name in filter(declared.__contains__, given):
-        value = given[name]
+    for name in filter(declared.__contains__, parameters):
+        value = parameters[name]
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         words += ["-p", f"{name}={text}"]
     return shlex.join(words)

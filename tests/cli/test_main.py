@@ -172,7 +172,7 @@ def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(say):
         (["gone"], "There is no notebook 'gone'"),
     ],
 )
-def test_a_run_that_cannot_be_meant_is_refused_and_touches_nothing(say, words, message):
+def test_a_run_that_cannot_be_meant_is_rejected_and_touches_nothing(say, words, message):
     code, out, (line,) = say("run", STORY, "--notebooks", HERE, *words)
     assert (code, out) == (1, [])
     assert message in line
@@ -209,7 +209,7 @@ def test_months_in_a_wrong_order_are_refused_be_they_given_or_the_notebooks_own(
         (["02_train", "-p", "models=median,xgbost"], "Did you mean 'xgboost'? Known: 'median', '"),
     ],
 )
-def test_a_choice_that_there_is_not_is_refused_and_touches_nothing(say, words, message):
+def test_a_choice_that_there_is_not_is_rejected_and_touches_nothing(say, words, message):
     code, out, (line,) = say("run", "--notebooks", STORIES, *words)
     assert (code, out) == (1, [])
     assert message in line
@@ -222,7 +222,7 @@ def test_a_service_that_there_is_not_is_a_wrong_usage(say):
     assert err[-1].endswith("'purple' is not one of 'green', 'yellow'.")
 
 
-def test_a_parameter_that_no_cell_reads_is_refused_and_touches_nothing(say):
+def test_a_parameter_that_no_cell_reads_is_rejected_and_touches_nothing(say):
     words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
     code, out, (line,) = say("run", "--notebooks", HERE, *words)
     assert (code, out) == (1, [])
@@ -247,7 +247,7 @@ def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_mo
     assert '"name": "stderr"' not in Path("runs/latest/01_explore.ipynb").read_text()
 
 
-def test_an_unpublished_month_is_refused_before_a_notebook_starts(say, tlc_months):
+def test_an_unpublished_month_is_rejected_before_a_notebook_starts(say, tlc_months):
     code, out, (line,) = say("run", "--notebooks", STORIES, "--source", "tlc")
     assert (code, out) == (1, [])
     assert "TLC has not published green_tripdata_2021-03.parquet" in line
@@ -282,26 +282,26 @@ def test_the_same_seed_samples_the_same_rides(say):
     assert one == other
 
 
-def test_a_sample_that_cannot_be_written_is_refused(say):
+def test_a_sample_that_cannot_be_written_is_rejected(say):
     Path("file").touch()
     code, _, (line,) = say("sample", "2021-01", "--rows", 100, "--into", "file/folder")
     assert code == 1
     assert "Cannot write 'file/folder/green_tripdata_2021-01.parquet': Not a directory" in line
 
 
-def test_a_sample_that_finds_no_room_is_refused_and_leaves_nothing(say, full_disk):
+def test_a_sample_that_finds_no_room_is_rejected_and_leaves_nothing(say, full_disk):
     code, _, (line,) = say("sample", "2021-01", "--rows", 5000, "--into", "months")
     assert (code, "File too large. Make room or choose another folder." in line) == (1, True)
     assert list(Path("months").iterdir()) == []
 
 
-def test_a_sample_in_a_folder_that_cannot_be_written_is_refused(say, read_only):
+def test_a_sample_in_a_folder_that_cannot_be_written_is_rejected(say, read_only):
     code, out, (line,) = say("sample", "2021-01", "--rows", 100, "--into", read_only)
     assert (code, out) == (1, [])
     assert f"Cannot write '{read_only}/green_tripdata_2021-01.parquet': " in line
 
 
-def test_a_run_into_a_folder_that_cannot_be_written_is_refused(say, read_only):
+def test_a_run_into_a_folder_that_cannot_be_written_is_rejected(say, read_only):
     code, out, (line,) = say("run", STORY, "--into", read_only)
     assert (code, out) == (1, [])
     assert line.startswith(f"taxi-duration: Cannot write '{read_only}/latest': ")
@@ -321,7 +321,7 @@ def test_fetching_an_unpublished_month_ends_in_one_line(say, mirror):
     assert "about two months late" in err[-1]
 
 
-def test_a_range_that_ends_before_it_begins_is_refused(say):
+def test_a_range_that_ends_before_it_begins_is_rejected(say):
     code, _, (line,) = say("fetch", "2021-03..2021-01")
     assert (code, "Write them as 2021-01..2021-03" in line) == (1, True)
 
@@ -335,7 +335,7 @@ def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, number, code):
         except SystemExit as stop:
             left_with = stop.code
     assert left_with == code
-    assert mark.read_text() == "tidied up"
+    assert mark.read_text() == "cleaned up"
     assert list(Path("runs/latest").iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(kernels[0], 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from taxi_duration.errors import NotebookError
-from taxi_duration.notebooks.discovery import check, find_notebooks, inspect, spelled
+from taxi_duration.notebooks.discovery import check, find_notebooks, inspect, short_name
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
 STORY = HERE / "story.ipynb"
@@ -40,22 +40,22 @@ def test_another_folder_may_be_named():
     assert STORY in find_notebooks(folder=HERE)
 
 
-def test_an_unknown_notebook_is_answered_with_the_nearest(stages):
+def test_an_unknown_notebook_is_rejected_with_the_nearest(stages):
     with pytest.raises(NotebookError, match=r"'02_secnd'\. Did you mean '02_second'"):
         find_notebooks(["02_secnd"])
 
 
-def test_a_folder_without_notebooks_is_refused(tmp_path):
+def test_a_folder_without_notebooks_is_rejected(tmp_path):
     with pytest.raises(NotebookError, match=r"There are no notebooks in .*--notebooks"):
         find_notebooks(folder=tmp_path)
 
 
-def test_a_notebook_is_spelled_as_it_is_found(stages):
+def test_the_short_name_of_a_notebook_finds_it(stages):
     for path in (stages / "01_first.ipynb", STORY):
-        assert find_notebooks([spelled(path)])[0].resolve() == path
+        assert find_notebooks([short_name(path)])[0].resolve() == path
 
 
-def test_inspecting_tells_what_the_cell_declares():
+def test_inspecting_returns_what_the_cell_declares():
     service, rows, models, limit = inspect(STORY)
     assert (service.annotation, service.default) == ("Literal['green', 'yellow']", "green")
     assert [rows.default, models.default, limit.default] == [3, ["median"], None]
@@ -66,20 +66,20 @@ def test_a_notebook_without_parameters_declares_none():
     assert inspect(HERE / "kills_its_kernel.ipynb") == ()
 
 
-def test_an_untyped_parameter_is_refused_by_name_of_the_notebook():
+def test_an_untyped_parameter_is_rejected_by_name_of_the_notebook():
     with pytest.raises(NotebookError, match="has_an_untyped_parameter: 'rows = 3' is not"):
         inspect(HERE / "has_an_untyped_parameter.ipynb")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"worksheets": []}'])
-def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
+def test_a_file_that_is_no_notebook_is_rejected(tmp_path, content):
     path = tmp_path / "odd.ipynb"
     path.write_text(content)
     with pytest.raises(NotebookError, match="is not a notebook"):
         inspect(path)
 
 
-def test_a_missing_notebook_is_refused(tmp_path):
+def test_a_missing_notebook_is_rejected(tmp_path):
     with pytest.raises(NotebookError, match="cannot be read: No such file"):
         inspect(tmp_path / "gone.ipynb")
 
@@ -89,16 +89,16 @@ def test_each_notebook_gets_the_parameters_that_it_declares():
     assert values == {STORY: {"rows": 5, "service": "yellow"}, UNREAD: {"service": "yellow"}}
 
 
-def test_a_parameter_that_no_notebook_declares_is_answered_with_the_nearest():
+def test_a_parameter_that_no_notebook_declares_is_rejected_with_the_nearest():
     with pytest.raises(NotebookError, match=r"no parameter 'rowz'\. Did you mean 'rows'"):
         check([STORY, UNREAD], {"rowz": 5})
 
 
-def test_a_value_of_a_wrong_type_is_refused_by_name_of_the_notebook():
+def test_a_value_of_a_wrong_type_is_rejected_by_name_of_the_notebook():
     with pytest.raises(NotebookError, match="story: Parameter 'rows' takes int, not 'many'"):
         check([STORY], {"rows": "many"})
 
 
-def test_a_parameter_that_no_later_cell_reads_is_refused():
+def test_a_parameter_that_no_later_cell_reads_is_rejected():
     with pytest.raises(NotebookError, match="no cell reads the parameter 'colour'"):
         check([UNREAD], {"colour": "blue"})

@@ -87,11 +87,11 @@ def test_a_dead_kernel_is_a_failure_with_a_copy(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kills_its_kernel.failed.ipynb"]
 
 
-def test_a_cell_that_takes_too_long_is_stopped_and_may_tidy_up(tmp_path):
+def test_a_cell_that_takes_too_long_is_stopped_and_may_clean_up(tmp_path):
     mark, into = tmp_path / "mark", tmp_path / "runs"
     with pytest.raises(NotebookError, match="CellTimeoutError: not done after 1 seconds"):
         run(HERE / "never_ends.ipynb", parameters={"mark": str(mark)}, into=into, timeout=1)
-    assert mark.read_text() == "tidied up"
+    assert mark.read_text() == "cleaned up"
     assert [path.name for path in into.iterdir()] == ["never_ends.failed.ipynb"]
 
 
@@ -105,13 +105,13 @@ def test_the_log_levels_are_afterwards_what_they_were(tmp_path, caplog, notebook
     assert {name: logging.getLogger(name).level for name in before} == before
 
 
-def test_a_refused_parameter_touches_nothing(tmp_path):
+def test_a_rejected_parameter_touches_nothing(tmp_path):
     with pytest.raises(NotebookError, match="no parameter"):
         run_all([STORY], parameters={"rowz": 1}, into=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+def test_a_folder_that_cannot_be_written_is_rejected(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(SourceError, match=r"Cannot write .*Not a directory.*another folder"):
         run(STORY, into=tmp_path / "runs" / "latest")
