@@ -8,7 +8,7 @@ import pandas as pd
 
 from taxi_duration.cli.display import NEXT, model_table
 from taxi_duration.registry.loading import Loaded, load
-from taxi_duration.tracking.training import list_runs
+from taxi_duration.tracking.runs import list_runs
 
 __all__ = ["epilogue"]
 

@@ -258,7 +258,7 @@ def inspect(notebook: str, folder: Path | None) -> None:
 @cli.command()
 def store() -> None:
     """Print the address of the store in which runs are recorded."""
-    from taxi_duration.tracking.store import store_uri
+    from taxi_duration.tracking.address import store_uri
 
     click.echo(store_uri())
 

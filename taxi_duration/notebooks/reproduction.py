@@ -20,8 +20,7 @@ from taxi_duration.registry.loading import check_files, load_run
 from taxi_duration.registry.versions import RUN, find_version
 from taxi_duration.tracking.entries import by_part, predictions_digest
 from taxi_duration.tracking.provenance import environment, package_digest
-from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.training import list_runs
+from taxi_duration.tracking.runs import Record, list_runs, read_record
 
 __all__ = ["Reproduction", "compare", "reproduce", "retrain"]
 

@@ -18,7 +18,7 @@ from taxi_duration.errors import NotebookError, TrackingError, check_name
 from taxi_duration.notebooks.discovery import check, inspect, short_name
 from taxi_duration.notebooks.kernel import CellFailure, CellProgress, execute
 from taxi_duration.notebooks.report import write_page
-from taxi_duration.tracking.executions import close_runs, tagging
+from taxi_duration.tracking.store import close_runs, execution_environment
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -159,7 +159,7 @@ def _closing_runs() -> Iterator[dict[str, str]]:
     """Give the kernel's environment; after an error, close the runs that are left open."""
     execution = uuid4().hex
     try:
-        yield tagging(execution)
+        yield execution_environment(execution)
     except BaseException as problem:
         with suppress(TrackingError):  # the notebook's own error says that the store is down
             close_runs(execution, status="FAILED" if isinstance(problem, Exception) else "KILLED")
@@ -168,7 +168,7 @@ def _closing_runs() -> Iterator[dict[str, str]]:
 
 def _attach(executed: Executed) -> None:
     if "run_id" in executed.result:
-        from taxi_duration.tracking.training import attach
+        from taxi_duration.tracking.runs import attach
 
         attach(executed.result["run_id"], [executed.path, executed.page])
 

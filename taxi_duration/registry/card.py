@@ -27,8 +27,7 @@ from taxi_duration.registry.markdown import (
     whole,
 )
 from taxi_duration.registry.versions import Version, find_version, tag_version
-from taxi_duration.tracking.runs import Record, download, files_of, read_record
-from taxi_duration.tracking.training import attach
+from taxi_duration.tracking.runs import Record, attach, download, files_of, read_record
 
 if TYPE_CHECKING:
     import jinja2

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.verdict import Verdict
+from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.provenance import developer
-from taxi_duration.tracking.store import client, lock, shown_uri, store_errors
+from taxi_duration.tracking.store import client, lock, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel

@@ -17,8 +17,9 @@ from taxi_duration.data.seal import check_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
+from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.store import client, shown_uri, store_errors
+from taxi_duration.tracking.store import client, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

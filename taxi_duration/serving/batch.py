@@ -29,8 +29,8 @@ from taxi_duration.serving.results import (
     place,
     sweep,
 )
+from taxi_duration.tracking.address import beside_store
 from taxi_duration.tracking.provenance import environment
-from taxi_duration.tracking.store import beside_store
 
 __all__ = [
     "Scored",

@@ -1,25 +1,70 @@
-"""What a recorded run says of itself, read back from the store."""
+"""Recorded runs: listed, read back, their files copied or added to."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.tracking.store import client, shown_uri, store_errors
+from taxi_duration.tracking.address import shown_uri
+from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
 
-__all__ = ["Record", "download", "files_of", "read_record"]
+if TYPE_CHECKING:
+    import mlflow.entities
+
+__all__ = ["Record", "attach", "download", "files_of", "list_runs", "read_record"]
 
 ENVIRONMENT = "environment.json"
+METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
+
+
+def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:
+    """Return the recorded runs of models, latest first.
+
+    Parameters
+    ----------
+    parent : str
+        Only the children of this run.
+
+    Returns
+    -------
+    DataFrame
+        Columns `run_id`, `model`, `status`, `started`, `valid_rmse`, `test_rmse` (minutes),
+        `fit_seconds`, `size_mb`.
+    """
+    open_store(experiment)
+    import mlflow
+
+    wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
+    with store_errors("The runs cannot be read"):
+        found = mlflow.search_runs(
+            experiment_names=[experiment], filter_string=wanted, output_format="list"
+        )
+    columns = ["run_id", "model", "status", "started", *METRICS, "size_mb"]
+    return pd.DataFrame([_row(run) for run in found], columns=columns)
+
+
+def _row(run: mlflow.entities.Run) -> dict[str, object]:
+    metrics = run.data.metrics
+    return {
+        "run_id": run.info.run_id,
+        "model": run.data.tags.get("model"),
+        "status": run.info.status,
+        "started": pd.Timestamp(run.info.start_time, unit="ms"),
+        **{name: metrics.get(name) for name in METRICS},
+        "size_mb": metrics.get("model_bytes", float("nan")) / 1e6,
+    }
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run, as the store knows it.
+    """A run as the store holds it.
 
     Attributes
     ----------
@@ -55,12 +100,16 @@ class Record:
     @property
     def inputs(self) -> dict[str, str]:
         """The sha256 of each file that the run read, by name."""
-        digests = ((name.split("/", 1), each) for name, each in self.parameters.items())
-        return {name[1]: each for name, each in digests if name[0] == "sha256"}
+        prefix = "sha256/"
+        return {
+            name.removeprefix(prefix): digest
+            for name, digest in self.parameters.items()
+            if name.startswith(prefix)
+        }
 
 
 def read_record(run_id: str) -> Record:
-    """Read a run.
+    """Return the record of a run.
 
     Raises
     ------
@@ -82,8 +131,21 @@ def read_record(run_id: str) -> Record:
         )
 
 
+def _environment(run_id: str) -> dict[str, str]:
+    if ENVIRONMENT not in files_of(run_id):
+        return {}
+    with TemporaryDirectory() as folder:
+        return json.loads(download(run_id, ENVIRONMENT, Path(folder)).read_text(encoding="utf-8"))
+
+
+def files_of(run_id: str, folder: str = "") -> list[str]:
+    """Return the paths of the files that were logged with a run, in one of its folders."""
+    with store_errors(f"The files of run {run_id!r} cannot be read"):
+        return [file.path for file in client().list_artifacts(run_id, folder)]
+
+
 def download(run_id: str, name: str, folder: Path) -> Path:
-    """Copy a file or folder that was logged with a run into a folder of ours.
+    """Copy a file or folder that was logged with a run, and return where it is.
 
     Raises
     ------
@@ -97,20 +159,9 @@ def download(run_id: str, name: str, folder: Path) -> Path:
     return path
 
 
-def files_of(run_id: str, folder: str = "") -> list[str]:
-    """Return the names, from the folder on, of what was logged with a run.
-
-    Raises
-    ------
-    TrackingError
-        If the store has no such run, or does not answer.
-    """
-    with store_errors(f"The files of run {run_id!r} cannot be read"):
-        return [file.path for file in client().list_artifacts(run_id, folder)]
-
-
-def _environment(run_id: str) -> dict[str, str]:
-    if ENVIRONMENT not in files_of(run_id):
-        return {}
-    with TemporaryDirectory() as folder:
-        return json.loads(download(run_id, ENVIRONMENT, Path(folder)).read_text(encoding="utf-8"))
+def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> None:
+    """Add files to a run, in a folder of it, e.g. the notebook that made it."""
+    store = client()
+    with store_errors("The files cannot be attached"):
+        for path in paths:
+            store.log_artifact(run_id, str(path), folder)

@@ -6,14 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
 import pandas as pd
 
 from taxi_duration.data.trips import Split
-from taxi_duration.errors import TrackingError
 from taxi_duration.models.spaces import Space
 from taxi_duration.models.tuning import (
     PATIENCE,
@@ -131,9 +130,13 @@ def record_search(
     }  # fmt: skip
     key = _key(split, plan | {"ranges": asdict(space)})
     open_store(experiment)
+    busy = (
+        f"This search for model {model!r} is being made by another process. Wait for its end, or "
+        "choose another seed."
+    )
     with (
-        _alone(key, model),
         store_errors(f"The search for model {model!r} cannot be recorded"),
+        lock(f"search {key}", timeout=0, busy=busy),
         _run(key, tags_of(split, notebook), notebook, experiment) as run_id,
     ):
         log_inputs(split)
@@ -158,22 +161,6 @@ def _key(split: Split, plan: Mapping[str, object]) -> str:
         "environment": here | {"hyperopt": version("hyperopt")},
     }
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _alone(key: str, model: str) -> Iterator[None]:
-    """Let one process at a time make a search: what one is making, another must not resume."""
-    from filelock import Timeout
-
-    with ExitStack() as held:
-        try:
-            held.enter_context(lock(f"search {key}", timeout=0))
-        except Timeout as problem:
-            raise TrackingError(
-                f"This search for model {model!r} is being made by another process. "
-                "Wait for its end, or choose another seed."
-            ) from problem
-        yield
 
 
 @contextmanager

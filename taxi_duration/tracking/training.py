@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -28,16 +26,12 @@ from taxi_duration.tracking.entries import (
     tags_of,
 )
 from taxi_duration.tracking.model import log_model
-from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
-if TYPE_CHECKING:
-    import mlflow.entities
-
-__all__ = ["Run", "Training", "attach", "list_runs", "record", "record_all"]
+__all__ = ["Run", "Training", "record", "record_all"]
 
 NAIVE = "median"  # whatever loses to it is not worth its cost
 DIGITS = 2  # two seeds of one model differ by more than a third would tell
-METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
 
 
 @dataclass(frozen=True)
@@ -198,62 +192,3 @@ def record(
         log_sureness(coverage(judged.join(intervals.around(judged["predicted"]))))
         log_pictures(pictures, unseen)
     return Run(active.info.run_id, fitted, intervals, scores, size)
-
-
-def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:
-    """Return the recorded runs of models, latest first.
-
-    Parameters
-    ----------
-    parent
-        Only the children of this run.
-
-    Returns
-    -------
-    DataFrame
-        Columns `run_id`, `model`, `status`, `started`, `valid_rmse`, `test_rmse` (minutes),
-        `fit_seconds`, `size_mb`.
-
-    Raises
-    ------
-    TrackingError
-        If the store does not answer.
-    """
-    open_store(experiment)
-    import mlflow
-
-    wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
-    with store_errors("The runs cannot be read"):
-        found = mlflow.search_runs(
-            experiment_names=[experiment],
-            filter_string=wanted,
-            output_format="list",
-        )
-    columns = ["run_id", "model", "status", "started", *METRICS, "size_mb"]
-    return pd.DataFrame([_row(run) for run in found], columns=columns)
-
-
-def attach(run_id: str, paths: Iterable[Path], *, folder: str = "notebook") -> None:
-    """Attach files to a run, in a folder of it, e.g. the notebook that made it.
-
-    Raises
-    ------
-    TrackingError
-        If the store does not take them.
-    """
-    store = client()
-    with store_errors("The files cannot be attached"):
-        for path in paths:
-            store.log_artifact(run_id, str(path), folder)
-
-
-def _row(run: mlflow.entities.Run) -> dict[str, object]:
-    metrics = run.data.metrics
-    return {
-        "run_id": run.info.run_id,
-        "model": run.data.tags.get("model"),
-        "status": run.info.status,
-        "started": pd.Timestamp(run.info.start_time, unit="ms"),
-        **{name: metrics.get(name) for name in METRICS},
-        "size_mb": metrics.get("model_bytes", float("nan")) / 1e6,
-    }

@@ -19,8 +19,8 @@ from taxi_duration.data.trips import Split, load_split
 from taxi_duration.errors import ModelError, SourceError, TrackingError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks.reproduction import compare, reproduce, retrain
-from taxi_duration.tracking.runs import read_record
-from taxi_duration.tracking.training import list_runs, record, record_all
+from taxi_duration.tracking.runs import list_runs, read_record
+from taxi_duration.tracking.training import record, record_all
 
 MONTHS = ("2021-01", "2021-02", "2021-03")
 PACKAGE = Path(__file__).parents[2] / "taxi_duration"

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
 from taxi_duration.registry.promotion import find_version, promote, register
+from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.runs import files_of, read_record
-from taxi_duration.tracking.store import store_uri
 from taxi_duration.tracking.training import record
 
 NAME = "carded"

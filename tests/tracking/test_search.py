@@ -17,9 +17,9 @@ from taxi_duration.data.trips import load_split
 from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.models.spaces import Range, Space
 from taxi_duration.models.tuning import search
+from taxi_duration.tracking.runs import list_runs
 from taxi_duration.tracking.search import Search, record_search
 from taxi_duration.tracking.store import EXPERIMENT
-from taxi_duration.tracking.training import list_runs
 
 TRIALS = 12  # more than are drawn blindly
 QUICK = Space(

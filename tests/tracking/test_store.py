@@ -1,4 +1,4 @@
-"""The one place where runs are kept: found, made once, and missed with a word."""
+"""The store of runs: created once, locked, its failures in one line, no run left running."""
 
 import os
 import shutil
@@ -7,44 +7,38 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from filelock import Timeout
+from mlflow import MlflowClient
 
 from taxi_duration.cli.main import main
-from taxi_duration.errors import SourceError, TrackingError
+from taxi_duration.errors import NotebookError, SourceError, TrackingError
+from taxi_duration.notebooks.runner import run
 from taxi_duration.registry.promotion import load, register
-from taxi_duration.tracking.provenance import CHECKOUT
+from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.store import (
     EXPERIMENT,
-    beside_store,
+    close_runs,
+    execution_environment,
     lock,
     open_store,
     store_errors,
-    store_uri,
     uninterrupted,
 )
 from taxi_duration.tracking.training import record
 
-
-def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    here = store_uri()
-    monkeypatch.chdir(tmp_path)
-    assert store_uri() == here == f"sqlite:///{CHECKOUT / 'store' / 'mlflow.db'}"
-
-
-def test_a_place_named_by_the_environment_is_taken(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
-    assert store_uri() == "http://127.0.0.1:5000"
+BROKEN = Path(__file__).parents[1] / "broken_notebooks"
+TRAIN = Path(__file__).parents[2] / "notebooks" / "02_train.ipynb"
 
 
 def test_an_opened_store_has_the_experiment_and_keeps_files_beside_its_database(store):
     import mlflow
 
-    assert open_store() == store == mlflow.get_tracking_uri()
+    open_store()
+    assert mlflow.get_tracking_uri() == store == store_uri()
     artifacts = mlflow.get_experiment_by_name(EXPERIMENT).artifact_location
     folder = Path(store.removeprefix("sqlite:///")).parent
     assert artifacts == (folder / "artifacts").as_uri()
@@ -58,15 +52,6 @@ def test_a_store_lies_in_the_folder_as_it_is_named(name, new_store, split, tmp_p
         assert len(load(version.address).predict(split.test.frame.head(2))) == 2
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert {path.name for path in (tmp_path / name).iterdir()} >= {"artifacts", "mlflow.db"}
-
-
-def test_an_address_stays_the_same_once_mlflow_has_it(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////a%20b/c?d/mlflow.db?timeout=3")
-    uri = store_uri()
-    assert uri == "sqlite+pysqlite:////a%2520b/c%3Fd/mlflow.db?timeout=3"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert store_uri() == uri
-    assert beside_store("x") == Path("/a%20b/c?d/x")
 
 
 def test_to_open_a_store_again_changes_nothing(store):
@@ -140,36 +125,6 @@ def test_a_file_that_is_no_database_is_told(store):
         open_store()
 
 
-ADDRESSES = {
-    "postgresql://ada@127.0.0.1/runs": "'postgresql' needs 'psycopg'. Install it: pip install",
-    "mysql://ada@127.0.0.1/runs": "'mysql' needs 'MySQLdb'. Install it: pip install mysqlclient.",
-    "mssql://ada@127.0.0.1/runs": "'mssql' needs 'pyodbc'. Install it: pip install pyodbc.",
-    "http://[::1": "'http://[::1' is no address of a store: Invalid IPv6 URL",
-    "sqlite://": "'sqlite://' is no address of a store: it names no file",
-    "sqlite:///:memory:": "'sqlite:///:memory:' is no address of a store: it names no file",
-    "carrier://pigeon": "carrier://pigeon says ",
-    "sqlite:////dev/null": "sqlite:////dev/null says ",
-    "sqlite:////proc": "sqlite:////proc says 'unable to open database file'",
-}
-
-
-@pytest.mark.parametrize("uri", ADDRESSES)
-def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert main(["history"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert ADDRESSES[uri] in line
-
-
-@pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
-def test_a_message_does_not_tell_the_password_of_a_store(uri, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert main(["history"]) == 1
-    said = capsys.readouterr().err
-    assert "ada:***@" in said
-    assert "secret" not in said
-
-
 def test_a_database_that_was_cut_off_ends_in_one_line(store, capsys):
     os.truncate(store.removeprefix("sqlite:///"), 3000)
     assert main(["history"]) == 1
@@ -229,12 +184,16 @@ def test_a_lock_lies_beside_its_store_and_any_user_may_take_it(store):
 
 
 def test_what_is_locked_waits_for_its_end(store):
-    with lock("one thing"), pytest.raises(Timeout), lock("one thing", timeout=0):
+    with (
+        lock("one thing"),
+        pytest.raises(TrackingError, match=r"Another process has held .* for 0 s"),
+        lock("one thing", timeout=0),
+    ):
         pass
 
 
 def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr("taxi_duration.tracking.store.CHECKOUT", tmp_path)
+    monkeypatch.setattr("taxi_duration.tracking.address.CHECKOUT", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     with lock("one thing"):
@@ -265,3 +224,72 @@ def test_afterwards_ctrl_c_is_heard_as_before():
     with uninterrupted():
         pass
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def statuses(store):
+    """Return the status of each run by its name."""
+    client = MlflowClient(store)
+    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    return {each.info.run_name: each.info.status for each in found}
+
+
+def wait_for(said, seconds=60):
+    end = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_kernel_that_dies_in_a_training_leaves_failed_runs(store, tmp_path):
+    with pytest.raises(NotebookError, match="DeadKernelError"):
+        run(BROKEN / "kills_its_training.ipynb", into=tmp_path / "runs")
+    assert sorted(statuses(store).values()) == ["FAILED", "FAILED"]
+
+
+def test_a_run_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_path):
+    words = ["run", TRAIN, "-p", "models=reference", "--into", tmp_path]
+    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    wait_for(lambda: statuses(store).get("reference") == "RUNNING")
+    command.send_signal(signal.SIGTERM)
+    assert command.wait(timeout=60) == 128 + signal.SIGTERM
+    assert set(statuses(store).values()) <= {"KILLED", "FAILED"}
+
+
+@pytest.fixture
+def started(store, monkeypatch):
+    """Two runs that seem to run, of different executions; and a client of their store."""
+    import mlflow
+
+    open_store()
+    runs = []
+    for execution in ("one", "other"):
+        monkeypatch.setenv(*next(iter(execution_environment(execution).items())))
+        with mlflow.start_run() as active:
+            runs.append(active.info.run_id)
+        MlflowClient(store).update_run(active.info.run_id, status="RUNNING")
+    return runs, MlflowClient(store)
+
+
+def test_only_the_runs_of_that_execution_are_closed(started):
+    (one, other), client = started
+    assert close_runs("one", status="KILLED") == [one]
+    assert [client.get_run(each).info.status for each in (one, other)] == ["KILLED", "RUNNING"]
+
+
+def test_a_run_that_has_finished_stays_as_it_is(started):
+    (one, _), client = started
+    client.set_terminated(one, "FINISHED")
+    assert close_runs("one") == []
+
+
+def test_the_users_own_context_stays(monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", '{"team": "night"}')
+    assert execution_environment("one") == {
+        "MLFLOW_RUN_CONTEXT": '{"team": "night", "execution": "one"}'
+    }
+
+
+def test_without_a_store_there_is_nothing_to_close_and_none_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert close_runs("one") == []
+    assert list(tmp_path.iterdir()) == []

@@ -22,8 +22,9 @@ from taxi_duration.models.intervals import Intervals, calibrate, coverage
 from taxi_duration.models.training import MODELS
 from taxi_duration.tracking.model import example_rides, log_model
 from taxi_duration.tracking.provenance import LIBRARIES, package_digest
+from taxi_duration.tracking.runs import attach, list_runs
 from taxi_duration.tracking.store import EXPERIMENT, open_store
-from taxi_duration.tracking.training import attach, list_runs, record, record_all
+from taxi_duration.tracking.training import record, record_all
 
 QUICK = {"n_estimators": 8, "max_depth": 4, "threads": 1, "refit": True}
 

@@ -1,0 +1,107 @@
+"""The address of the store: MLFLOW_TRACKING_URI, else a database in the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+from taxi_duration.errors import TrackingError
+from taxi_duration.tracking.provenance import CHECKOUT
+
+__all__ = [
+    "address_errors",
+    "beside_store",
+    "database_of",
+    "shown_uri",
+    "store_uri",
+    "without_password",
+]
+
+SQLITE = re.compile(
+    r"sqlite:///(?P<path>(?!:memory:|file:).+?)(?P<options>\?[^/?]*=[^/?]*)?", re.DOTALL
+)
+ENCODED = "sqlite+pysqlite:///"  # with it MLflow creates no folder of the encoded name
+NO_FILE = re.compile(r"sqlite:(//)?/?(:memory:)?")
+DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
+
+
+def store_uri() -> str:
+    """Return the address of the store, the same wherever Python was started.
+
+    A database lies in the folder as it is named: SQLAlchemy would decode a `%20` in it.
+
+    Examples
+    --------
+    >>> store_uri().partition(":")[0] in {"sqlite", "http", "https"}
+    True
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
+    found = SQLITE.fullmatch(uri)
+    if not found or not set(found["path"]) & set("%?"):
+        return uri
+    path = found["path"].replace("%", "%25").replace("?", "%3F")
+    return f"{ENCODED}{path}{found['options'] or ''}"
+
+
+def shown_uri() -> str:
+    """Return the address of the store without its password, for messages."""
+    return without_password(store_uri())
+
+
+def beside_store(name: str) -> Path:
+    """Return a path next to the database, or in the user's folder if the store is a server."""
+    database = database_of(store_uri())
+    return (database.parent if database else _home()) / name
+
+
+def _home() -> Path:
+    if (CHECKOUT / "setup.cfg").exists():
+        return CHECKOUT / "store"
+    return Path.home() / ".taxi_duration"
+
+
+def database_of(uri: str) -> Path | None:
+    """Return the file of an SQLite database; None for a server or another database."""
+    if uri.startswith(ENCODED):
+        return Path(unquote(uri.removeprefix(ENCODED).partition("?")[0])).absolute()
+    found = SQLITE.fullmatch(uri)
+    return Path(found["path"]).absolute() if found else None
+
+
+def without_password(text: str) -> str:
+    """Mask the password in each address of a text.
+
+    Examples
+    --------
+    >>> without_password("no answer from postgresql://ann:secret@db/mlflow")
+    'no answer from postgresql://ann:***@db/mlflow'
+    """
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+
+
+@contextmanager
+def address_errors(uri: str) -> Iterator[None]:
+    """Reject an address that MLflow cannot use here, and say what is missing."""
+    if NO_FILE.fullmatch(uri):
+        raise TrackingError(_no_address(uri, "it names no file"))
+    try:
+        yield
+    except ModuleNotFoundError as problem:
+        driver = DRIVERS.get(problem.name, problem.name)
+        raise TrackingError(
+            f"The store cannot be opened: {uri.partition(':')[0]!r} needs {problem.name!r}. "
+            f"Install it: pip install {driver}."
+        ) from problem
+    except ValueError as problem:
+        raise TrackingError(_no_address(uri, problem)) from problem
+
+
+def _no_address(uri: str, why: object) -> str:
+    return (
+        f"{without_password(uri)!r} is not the address of a store: {why}. Name another with "
+        "MLFLOW_TRACKING_URI, e.g. sqlite:////home/me/mlflow.db or http://127.0.0.1:5000."
+    )
