@@ -150,17 +150,17 @@ def beside(*words: str, **how: object) -> dict[str, list[float]]:
 
 def measure(asked: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], int]:
     """Return the milliseconds by way, and how many requests of the steady load failed."""
-    from taxi_duration.serving.http import environment, running
+    from taxi_duration.serving.http import VARIABLES, serve_files
 
     models = {"ours": train(asked.folder, folder)}
     models["trivial"] = make_trivial(models["ours"], folder)
     inside = beside("--inside", str(models["ours"]), "--requests", str(asked.requests),
-                    env=environment())  # fmt: skip
+                    env=os.environ | VARIABLES)  # fmt: skip
     with ExitStack() as ends:
         addresses = {}
         for name, model in models.items():
             port = free_port()
-            ends.enter_context(running(model, host="127.0.0.1", port=port))
+            ends.enter_context(serve_files(model, host="127.0.0.1", port=port))
             addresses[name] = f"http://127.0.0.1:{port}/invocations"
         over = ask_in_turn(addresses, asked.requests)
         steady = beside("--load", addresses["ours"], "--seconds", str(asked.seconds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import subprocess
 import sys
 import time
@@ -16,11 +16,17 @@ from taxi_duration.registry.loading import NAME, verified_files
 from taxi_duration.registry.versions import Version, find_version
 from taxi_duration.tracking.runs import read_record
 
-__all__ = ["PORT", "Server", "environment", "running", "serve"]
+__all__ = ["PORT", "Server", "serve", "serve_files"]
 
 PORT = 8000
 START_SECONDS = 120  # the server imports MLflow before it answers
 STOP_SECONDS = 10
+VARIABLES = {  # of the server's environment
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "UVICORN_ACCESS_LOG": "false",  # a line a request
+    "OMP_THREAD_LIMIT": "1",  # threads that share one ride take 40 ms longer on a busy machine
+}
 
 
 @dataclass(frozen=True)
@@ -66,44 +72,32 @@ def serve(
     version = find_version(model)
     with (
         verified_files(read_record(version.run_id), version.address) as folder,
-        running(folder, host=host, port=port) as process,
+        serve_files(folder, host=host, port=port) as process,
     ):
         yield Server(f"http://{host}:{port}/invocations", version, process)
 
 
 @contextmanager
-def running(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Popen]:
-    """Have MLflow's server answer for the model in a folder, until the end of the block.
+def serve_files(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Popen]:
+    """Serve the model in a folder, whatever it is, until the end of the block.
 
     Raises
     ------
     ModelError
-        If the port is taken, or the server does not come up.
+        If the port is taken, or the server does not start.
     """
+    from mlflow.pyfunc import scoring_server
+
     _check_port(host, port)
-    words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-w", "1"]
-    command = [sys.executable, "-m", "mlflow", *words, "-h", host, "-p", str(port)]
-    # a group of its own, since the command starts the server as its child
-    process = subprocess.Popen(command, env=environment(), process_group=0)  # noqa: S603
+    command, variables = scoring_server.get_cmd(str(folder), port=port, host=host, nworkers=1)
+    words = [sys.executable, "-m", *shlex.split(command)]
+    # a group of its own, since Ctrl-C would reach it before we stop it
+    process = subprocess.Popen(words, env=variables | VARIABLES, process_group=0)  # noqa: S603
     try:
-        _wait_for(process, f"http://{host}:{port}/ping")
+        _wait_until_ready(process, f"http://{host}:{port}/ping")
         yield process
     finally:
         _stop(process)
-
-
-def environment() -> dict[str, str]:
-    """Return the variables that a server runs with."""
-    beside = Path(sys.executable).parent  # where MLflow looks for its server
-    return {
-        **os.environ,
-        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "UVICORN_ACCESS_LOG": "false",  # a line a request
-        # a ride is one row: threads that share it out cost 40 ms on a machine that is busy
-        "OMP_THREAD_LIMIT": "1",
-    }
 
 
 def _check_port(host: str, port: int) -> None:
@@ -113,11 +107,11 @@ def _check_port(host: str, port: int) -> None:
         socket.create_server((host, port)).close()
     except OSError as problem:
         raise ModelError(
-            f"Port {port} of {host!r} cannot be had ({problem.strerror}). Choose another: --port."
+            f"Port {port} of {host!r} is unavailable ({problem.strerror}). Choose another: --port."
         ) from problem
 
 
-def _wait_for(process: subprocess.Popen, address: str) -> None:
+def _wait_until_ready(process: subprocess.Popen, address: str) -> None:
     import requests
 
     deadline = time.monotonic() + START_SECONDS
@@ -127,17 +121,13 @@ def _wait_for(process: subprocess.Popen, address: str) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    raise ModelError(f"No server came up at {address}. Read what it said above.")
+    raise ModelError(f"No server started at {address}. Read its messages above.")
 
 
 def _stop(process: subprocess.Popen) -> None:
-    import signal
-
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(STOP_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
