@@ -34,10 +34,10 @@ def change_a_number(cells):
 
 def change_a_bar(cells):
     """Draw the rows left out again, with two more of one reason; return the cell."""
-    at = next(at for at, cell in enumerate(cells) if "plots.left_out(" in cell.source)
+    at = next(at for at, cell in enumerate(cells) if "plots.rows_by_reason(" in cell.source)
     counts = load_trips("2021-01").left_out
     counts["over 60 minutes"] += 2
-    fresh, _ = plots.left_out(counts)._repr_mimebundle_()
+    fresh, _ = plots.rows_by_reason(counts)._repr_mimebundle_()
     cells[at].outputs[0].data["image/png"] = fresh["image/png"]
     return at
 

@@ -20,10 +20,12 @@ PUBLIC = {
     "register rollback select_best two_ways with_throughput",
     "serving": "load_scorer monitor score_month score_months serve tally",
     "notebooks": "inspect reproduce run",
-    "plots": "ageing answers compare_models drifts duration_by_distance "
-    "duration_by_hour duration_by_month durations error_by error_by_hour feature_importance "
-    "influences learning_curve left_out log_durations pareto_front predicted_and_actual quality "
-    "reasons residuals rides_by_hour scatter search_history search_slices zone_map",
+    "plots": "backtest_error compare_models contributions drift_by_month "
+    "duration_by_distance duration_by_hour duration_by_month durations error_by "
+    "error_by_hour error_by_parameter feature_importance learning_curve "
+    "log_durations mean_contributions pareto_front predicted_and_actual "
+    "prediction_intervals quality_by_month residuals rides_by_hour rows_by_reason "
+    "scatter search_history zone_map",
 }
 
 

@@ -154,7 +154,7 @@ def backtest(
     table = pd.DataFrame(rows)
     with atomic_write(into / "backtest.csv") as fresh:
         table.to_csv(fresh, index=False)
-    picture = plots.ageing(table).save(into / "backtest.png")
+    picture = plots.backtest_error(table).save(into / "backtest.png")
     days = table["half_life"].map(lambda each: "-" if pd.isna(each) else f"{each:g} days")
     means = table.assign(half_life=days).pivot_table("rmse", ["window", "half_life"], "age")
     click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")

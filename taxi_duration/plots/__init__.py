@@ -1,46 +1,47 @@
-"""Frames in, figures out: each call draws one `Picture` and leaves nothing else behind."""
+"""Frames in, figures out: each call draws one `Picture` and leaves nothing else behind.
 
-from taxi_duration.plots.answers import answers
-from taxi_duration.plots.durations import durations, left_out, log_durations
-from taxi_duration.plots.explanation import influences, reasons
-from taxi_duration.plots.monitoring import ageing, drifts, quality
-from taxi_duration.plots.places import zone_map
-from taxi_duration.plots.predictions import predicted_and_actual, residuals, scatter
-from taxi_duration.plots.rides import (
+A frame that lacks a column or has no rows raises `SchemaError`.
+"""
+
+from taxi_duration.plots.exploration import (
     duration_by_distance,
     duration_by_hour,
     duration_by_month,
+    durations,
+    log_durations,
     rides_by_hour,
+    rows_by_reason,
+    zone_map,
 )
-from taxi_duration.plots.search import search_history, search_slices
-from taxi_duration.plots.selection import pareto_front
-from taxi_duration.plots.slices import error_by, error_by_hour
-from taxi_duration.plots.training import compare_models, feature_importance, learning_curve
+from taxi_duration.plots.models import (
+    compare_models,
+    error_by_parameter,
+    feature_importance,
+    learning_curve,
+    pareto_front,
+    search_history,
+)
+from taxi_duration.plots.predictions import (
+    error_by,
+    error_by_hour,
+    predicted_and_actual,
+    prediction_intervals,
+    residuals,
+    scatter,
+)
+from taxi_duration.plots.serving import (
+    backtest_error,
+    contributions,
+    drift_by_month,
+    mean_contributions,
+    quality_by_month,
+)
 
 __all__ = [
-    "ageing",
-    "answers",
-    "compare_models",
-    "drifts",
-    "duration_by_distance",
-    "duration_by_hour",
-    "duration_by_month",
-    "durations",
-    "error_by",
-    "error_by_hour",
-    "feature_importance",
-    "influences",
-    "learning_curve",
-    "left_out",
-    "log_durations",
-    "pareto_front",
-    "predicted_and_actual",
-    "quality",
-    "reasons",
-    "residuals",
-    "rides_by_hour",
-    "scatter",
-    "search_history",
-    "search_slices",
-    "zone_map",
-]
+    "backtest_error", "compare_models", "contributions", "drift_by_month",
+    "duration_by_distance", "duration_by_hour", "duration_by_month", "durations", "error_by",
+    "error_by_hour", "error_by_parameter", "feature_importance", "learning_curve",
+    "log_durations", "mean_contributions", "pareto_front", "predicted_and_actual",
+    "prediction_intervals", "quality_by_month", "residuals", "rides_by_hour", "rows_by_reason",
+    "scatter", "search_history", "zone_map",
+]  # fmt: skip

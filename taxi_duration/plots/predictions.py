@@ -1,29 +1,56 @@
-"""Pictures of predicted against actual minutes."""
+"""Pictures of predicted minutes: beside the actual ones, with their intervals, and their errors."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from taxi_duration.plots.picture import (
+from taxi_duration.errors import SchemaError, nearest
+from taxi_duration.plots.style import (
+    BLACK,
     ERROR,
+    GREY,
+    HOUR,
+    LEGEND_ABOVE,
     Picture,
-    check,
-    complete,
-    count_bar,
-    sheet,
-    titled,
+    by_weekday_and_hour,
+    complete_rows,
+    count_rides,
+    density,
+    model_colour,
+    require_columns,
+    shades,
+    subplots,
+    theme,
+    week_heat_map,
+    week_table,
     zero_line,
 )
-from taxi_duration.plots.style import ABOVE, COUNTS, INK, MUTED, colour_of, look, shades
 
-__all__ = ["predicted_and_actual", "residuals", "scatter"]
+__all__ = [
+    "error_by", "error_by_hour", "predicted_and_actual", "prediction_intervals", "residuals",
+    "scatter",
+]  # fmt: skip
 
 MINUTES = np.arange(0, 62)
+MEASURES = {"bias": ERROR, "rmse": "RMSE (minutes)"}
+HEAT_MAPS = {
+    "bias": ("Bias by hour", "blue where too short, white at zero, red where too long"),
+    "rmse": ("RMSE by hour", "darker where larger"),
+}
+SCORES = ("rmse", "mae", "bias", "within_5", "rows")
+SLICES = {
+    "hour": HOUR,
+    "weekday": "weekday of pick-up",
+    "distance": "distance (miles)",
+    "part": "part of the city where the ride begins",
+}
 
 
-@look()
+@theme()
 def predicted_and_actual(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
     """Draw how predicted and actual durations are distributed.
 
@@ -32,23 +59,18 @@ def predicted_and_actual(predictions: pd.DataFrame, *, model: str | None = None)
     predictions : pandas.DataFrame
         Columns `duration` and `predicted` (minutes).
     model : str, optional
-        Names the model, and so its colour.
-
-    Raises
-    ------
-    SchemaError
-        If a column or every row is missing.
+        Name for the legend and the colour.
     """
-    minutes = complete(predictions, "duration", "predicted").clip(0, 60)
-    figure, (axes,) = sheet(title="Predicted and actual durations")
+    minutes = complete_rows(predictions, "duration", "predicted").clip(0, 60)
+    figure, (axes,) = subplots(title="Predicted and actual durations")
     sns.histplot(
-        minutes["duration"], bins=MINUTES, ax=axes, color=MUTED, label="actual", linewidth=0.3
+        minutes["duration"], bins=MINUTES, ax=axes, color=GREY, label="actual", linewidth=0.3
     )
     counts = np.histogram(minutes["predicted"], MINUTES)[0]
     label = f"predicted by {model}" if model else "predicted"
-    axes.stairs(counts, MINUTES, color=colour_of(model), linewidth=2.2, label=label)
-    axes.set(xlabel="duration (minutes)", ylabel="rides")
-    axes.yaxis.set_major_formatter(COUNTS)
+    axes.stairs(counts, MINUTES, color=model_colour(model), linewidth=2.2, label=label)
+    axes.set(xlabel="duration (minutes)")
+    count_rides(axes)
     axes.legend()
     alt = (
         "Distribution of durations in minutes, counted in rides: "
@@ -57,31 +79,25 @@ def predicted_and_actual(predictions: pd.DataFrame, *, model: str | None = None)
     return Picture(figure, alt)
 
 
-@look()
+@theme()
 def scatter(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
-    """Draw predicted against actual minutes, with the line where they agree.
+    """Draw predicted against actual minutes, with the line where they are equal.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         Columns `duration` and `predicted` (minutes).
     model : str, optional
-        Names the model, and so its colour.
-
-    Raises
-    ------
-    SchemaError
-        If a column or every row is missing.
+        Name for the title and the colour.
     """
-    minutes = complete(predictions, "duration", "predicted").clip(0, 60)
-    figure, (axes,) = sheet(width=6.4, height=5.2, title=titled("Predicted against actual", model))
-    cells = axes.hexbin(
-        minutes["duration"], minutes["predicted"], bins="log", mincnt=1, gridsize=(45, 26),
-        extent=(0, 60, 0, 60), cmap=shades(colour_of(model)), linewidths=0.1,
+    minutes = complete_rows(predictions, "duration", "predicted").clip(0, 60)
+    figure, (axes,) = subplots(width=6.4, height=5.2, title="Predicted against actual", model=model)
+    density(
+        axes, minutes["duration"], minutes["predicted"], cmap=shades(model_colour(model)),
+        gridsize=(45, 26), extent=(0, 60, 0, 60),
     )  # fmt: skip
-    count_bar(cells)
-    axes.plot([0, 60], [0, 60], color=INK, linestyle="--", linewidth=1.5)
-    axes.annotate("exactly right", (54, 55.5), ha="right", color=INK)
+    axes.plot([0, 60], [0, 60], color=BLACK, linestyle="--", linewidth=1.5)
+    axes.annotate("exactly right", (54, 55.5), ha="right", color=BLACK)
     axes.set(xlabel="actual duration (minutes)", ylabel="predicted duration (minutes)")
     axes.set(aspect="equal", xlim=(0, 60), ylim=(0, 60))
     alt = (
@@ -91,44 +107,162 @@ def scatter(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
     return Picture(figure, alt)
 
 
-@look()
+@theme()
+def prediction_intervals(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
+    """Draw the predicted minutes and their intervals, whether or not the rides have ended.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Columns `predicted`, `low` and `high` (minutes).
+    model : str, optional
+        Name for the title and the colour.
+    """
+    minutes = complete_rows(predictions, "predicted", "low", "high").sort_values("predicted")
+    figure, (intervals, rides) = subplots(
+        height=4.6, title="Answers", model=model, nrows=2, sharex=True, height_ratios=(2, 1)
+    )
+    ends, colour = minutes.groupby(minutes["predicted"].round()).mean(), model_colour(model)
+    band = {"alpha": 0.25, "color": colour, "linewidth": 0, "label": "interval"}
+    intervals.fill_between(ends["predicted"], ends["low"], ends["high"], **band)
+    intervals.plot([0, 60], [0, 60], color=BLACK, linestyle="--", label="prediction")
+    intervals.set(ylabel="minutes", xlim=(0, 61), ylim=(0, None))
+    intervals.legend(ncols=2, **LEGEND_ABOVE)
+    rides.hist(minutes["predicted"].clip(0, 60), bins=MINUTES, color=colour)
+    rides.set(xlabel="predicted duration (minutes)")
+    count_rides(rides)
+    alt = (
+        "Over the predicted minutes: a band from the low to the high end of the intervals around "
+        "a dashed line for the prediction, and below it the number of rides."
+    )
+    return Picture(figure, alt)
+
+
+@theme()
 def residuals(
-    predictions: pd.DataFrame, *, model: str | None = None, at_least: int = 10
+    predictions: pd.DataFrame, *, model: str | None = None, min_rides: int = 10
 ) -> Picture:
-    """Draw the errors over the predicted minutes: where they centre and how far they spread.
+    """Draw the median and the spread of the errors over the predicted minutes.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         Columns `duration` and `predicted` (minutes).
     model : str, optional
-        Names the model, and so its colour.
-    at_least : int
+        Name for the title and the colour.
+    min_rides : int
         Steps of two minutes with fewer rides are left out.
-
-    Raises
-    ------
-    SchemaError
-        If a column or every row is missing, or no step has enough rides.
     """
-    minutes = complete(predictions, "duration", "predicted")
+    minutes = complete_rows(predictions, "duration", "predicted")
     step = minutes["predicted"].clip(0, 59.9).floordiv(2) * 2 + 1
     errors = minutes.assign(step=step, error=minutes["predicted"] - minutes["duration"])
-    crowded = errors.groupby("step")["step"].transform("size") >= at_least
-    groups = check(errors[crowded], "duration", "predicted").groupby("step")["error"]
-    figure, (axes,) = sheet(title=titled("Errors", model))
+    enough = errors.groupby("step")["step"].transform("size") >= min_rides
+    groups = require_columns(errors[enough], *minutes).groupby("step")["error"]
+    figure, (axes,) = subplots(title="Errors", model=model)
+    colour = model_colour(model)
     for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.35)):
-        band = f"{high - low:.0%} of rides"
         lows, highs = groups.quantile(low), groups.quantile(high)
-        axes.fill_between(
-            lows.index, lows, highs, alpha=alpha, color=colour_of(model), linewidth=0, label=band
-        )
-    axes.plot(groups.median(), color=colour_of(model), linewidth=2.2, label="median")
+        style = {"alpha": alpha, "color": colour, "linewidth": 0}
+        axes.fill_between(lows.index, lows, highs, label=f"{high - low:.0%} of rides", **style)
+    axes.plot(groups.median(), color=colour, linewidth=2.2, label="median")
     zero_line(axes)
     axes.set(xlabel="predicted duration (minutes)", ylabel=ERROR, xlim=(0, 60))
-    axes.legend(ncols=3, **ABOVE)
+    axes.legend(ncols=3, **LEGEND_ABOVE)
     alt = (
         "Predicted minus actual minutes over predicted minutes: the median, bands for half and "
         "for nine tenths of the rides, and a line at zero; below it predictions are too short."
+    )
+    return Picture(figure, alt)
+
+
+@theme()
+def error_by_hour(
+    predictions: pd.DataFrame,
+    *,
+    measure: Literal["bias", "rmse"] = "bias",
+    model: str | None = None,
+    month: str | None = None,
+    same_scale_as: pd.DataFrame | None = None,
+    min_rides: int = 10,
+) -> Picture:
+    """Draw the error in each hour of the week.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Columns `pickup_datetime`, `duration` and `predicted` (minutes).
+    measure : {"bias", "rmse"}
+        Mean of predicted minus actual minutes, or the root of its mean square.
+    model, month : str, optional
+        Names for the title.
+    same_scale_as : pandas.DataFrame, optional
+        Other predictions, whose picture has the same colour for the same error.
+    min_rides : int
+        Hours with fewer rides are left hatched.
+    """
+    if measure not in MEASURES:
+        raise SchemaError(f"Measure {measure!r} cannot be drawn. {nearest(measure, MEASURES)}")
+    rides = complete_rows(predictions, "pickup_datetime", "duration", "predicted")
+    table = _week_errors(rides, measure, min_rides)
+    scale = rides if same_scale_as is None else complete_rows(same_scale_as, *rides)
+    limits = _colour_limits(_week_errors(scale, measure, min_rides), measure)
+    title, meaning = HEAT_MAPS[measure]
+    figure, (axes,) = subplots(title=f"{title}, {month}" if month else title, model=model)
+    cmap = "vlag" if measure == "bias" else shades(model_colour(model))
+    week_heat_map(axes, table, label=MEASURES[measure], cmap=cmap, limits=limits)
+    alt = (
+        f"Heat map of the error, {MEASURES[measure]}: hour of pick-up across, weekday down, "
+        f"{meaning}, hatched where there are too few rides."
+    )
+    return Picture(figure, alt)
+
+
+def _week_errors(rides: pd.DataFrame, measure: str, min_rides: int) -> pd.DataFrame:
+    errors = rides.assign(error=rides["predicted"] - rides["duration"])
+    enough = by_weekday_and_hour(errors)["error"].transform("size") >= min_rides
+    groups = by_weekday_and_hour(require_columns(errors[enough], *rides))["error"]
+    if measure == "rmse":
+        return week_table(groups.apply(lambda error: np.sqrt(np.mean(error**2))))
+    return week_table(groups.mean())
+
+
+def _colour_limits(table: pd.DataFrame, measure: str) -> tuple[float, float]:
+    low, high = np.nanmin(table), np.nanmax(table)
+    return (-max(-low, high), max(-low, high)) if measure == "bias" else (low, high)
+
+
+@theme()
+def error_by(scores: pd.DataFrame, *, model: str | None = None) -> Picture:
+    """Draw the error by slices of the rides: RMSE and bias above, rides below.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns `rmse` and `bias` (minutes), `rows`, and one that names the slice, for instance
+        `hour` or `distance`, in the order to draw.
+    model : str, optional
+        Name for the title and the colour.
+    """
+    by = next((str(column) for column in scores if column not in SCORES), "slice")
+    scores = complete_rows(scores, by, "rmse", "bias", "rows")
+    slices, name = scores[by].astype(str), by.replace("_", " ")
+    figure, (errors, rides) = subplots(
+        height=4.6, title=f"Error by {name}", model=model, nrows=2, sharex=True,
+        height_ratios=(3, 1),
+    )  # fmt: skip
+    style = {"color": model_colour(model), "marker": "o", "linewidth": 2.2}
+    errors.plot(slices, scores["rmse"], label="RMSE", **style)
+    style |= {"markerfacecolor": "white", "linestyle": "--"}
+    errors.plot(slices, scores["bias"], label="bias: predicted − actual", **style)
+    zero_line(errors)
+    errors.set(ylabel="error (minutes)")
+    errors.legend(ncols=2, **LEGEND_ABOVE)
+    rides.bar(slices, scores["rows"], color=GREY)
+    rides.set(xlabel=SLICES.get(by, name))
+    rides.grid(visible=False, axis="x")
+    count_rides(rides)
+    alt = (
+        f"Error in minutes by {name}: RMSE as filled dots and bias as hollow ones "
+        "with a line at zero, and below them bars for the rides in each."
     )
     return Picture(figure, alt)

@@ -71,7 +71,7 @@ def test_a_model_that_cannot_say_why_is_told(make_estimator, asked):
 
 def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, asked):
     table = explain(estimator, asked).query("ride == 500")
-    (axes,) = plots.reasons(table).figure.axes
+    (axes,) = plots.contributions(table).figure.axes
     minutes = estimator.predict(asked)["duration"][500]
     assert axes.lines[0].get_xdata()[0] == pytest.approx(minutes, abs=1e-3)
     assert axes.get_title(loc="left") == f"Why {minutes:.1f} minutes"
@@ -80,11 +80,11 @@ def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, asked):
 
 def test_the_picture_of_influences_has_a_bar_for_each(estimator, rides):
     table = influence(estimator, rides, rows=100)
-    (axes,) = plots.influences(table, model=estimator.name).figure.axes
+    (axes,) = plots.mean_contributions(table, model=estimator.name).figure.axes
     assert [bar.get_width() for bar in axes.patches] == table["minutes"].tolist()
 
 
-@pytest.mark.parametrize("draw", [plots.reasons, plots.influences])
+@pytest.mark.parametrize("draw", [plots.contributions, plots.mean_contributions])
 def test_without_rows_nothing_is_drawn(draw):
     with pytest.raises(SchemaError):
         draw(pd.DataFrame(columns=["because", "value", "minutes"]))
