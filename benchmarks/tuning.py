@@ -14,7 +14,7 @@ from time import perf_counter
 from taxi_duration.data import Split, load_split
 from taxi_duration.evaluation import score_parts
 from taxi_duration.models import Fitted, fit, search
-from taxi_duration.models.tuning import best_of, winner
+from taxi_duration.models.tuning import best_trial, final_parameters
 
 MONTHS = ("2021-01", "2021-02", "2021-03")
 TRIALS = 50
@@ -27,13 +27,13 @@ def main() -> None:
     start = perf_counter()
     trials = list(search("xgboost", split.train, split.valid, trials=TRIALS))
     searched = perf_counter()
-    parameters = winner(trials)
+    parameters = final_parameters(trials)
     tuned = fit("xgboost", split.train, split.valid, **parameters)
     finished = perf_counter()
     refitted = fit("xgboost", split.train, split.valid, refit=True, **parameters)
     untuned = fit("xgboost", split.train, split.valid)
     reference = fit("reference", split.train, split.valid)
-    best, seconds = best_of(trials), finished - start
+    best, seconds = best_trial(trials), finished - start
     share = seconds / (TRIALS * reference.seconds)
     print(f"{len(trials)} trials in {searched - start:.0f} s, the best {best.number}: {best}")
     print(f"With its finishing {seconds:.0f} s: {share:.3f} of {TRIALS} fits of the reference.\n")

@@ -16,7 +16,8 @@ from tlc import Tlc
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import Split, load_split
-from taxi_duration.models.training import MODELS, fit
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.training import fit
 from taxi_duration.months import GREEN, Month
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor

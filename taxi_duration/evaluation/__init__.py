@@ -4,13 +4,13 @@ from taxi_duration.evaluation.backtest import backtest
 from taxi_duration.evaluation.explanation import can_explain, explain, influence
 from taxi_duration.evaluation.metrics import (
     compare,
+    coverage,
     importance,
     predict,
     score,
     score_by,
     score_parts,
 )
-from taxi_duration.models.intervals import coverage
 
 __all__ = [
     "backtest",

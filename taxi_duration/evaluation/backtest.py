@@ -13,7 +13,8 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import score
-from taxi_duration.models.training import MODELS, fit, make_model
+from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.training import fit
 
 __all__ = ["backtest"]
 

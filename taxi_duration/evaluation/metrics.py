@@ -11,12 +11,15 @@ from sklearn.inspection import permutation_importance
 from taxi_duration.data.rides import N_ZONES
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, nearest
-from taxi_duration.models.training import MODELS, Fitted
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.intervals import GROUPS, duration_group
+from taxi_duration.models.training import Fitted
 from taxi_duration.models.zones import ZoneMap, zone_codes
 
 __all__ = [
     "SLICES",
     "compare",
+    "coverage",
     "importance",
     "predict",
     "score",
@@ -140,6 +143,29 @@ def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFram
     lost = shuffled["importances_mean"].clip(min=0)
     table = pd.DataFrame({"feature": inputs, "importance": lost})
     return table.sort_values("importance", ascending=False, ignore_index=True)
+
+
+def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how many rides ended within their interval.
+
+    Parameters
+    ----------
+    predictions
+        Columns `duration`, `predicted`, `low` and `high`, in minutes.
+
+    Returns
+    -------
+    DataFrame
+        A row for "all" and for each of `GROUPS` that has rides: `predicted` (the group),
+        `coverage` (a share), `width` (mean, in minutes), `rows`.
+    """
+    inside = predictions["duration"].between(predictions["low"], predictions["high"])
+    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
+    group = pd.Categorical.from_codes(duration_group(predictions["predicted"].to_numpy()), GROUPS)
+    rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
+    return pd.DataFrame(
+        {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
+    )
 
 
 def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from taxi_duration.errors import ModelError
 
-__all__ = ["GROUPS", "Intervals", "calibrate", "coverage"]
+__all__ = ["GROUPS", "Intervals", "calibrate", "duration_group"]
 
 LEVEL = 0.8  # share of rides that should end within their interval
 EDGES = (10, 25)  # predicted minutes
@@ -52,7 +52,7 @@ class Intervals:
     def ends(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the same as arrays: for one ride, a frame takes longer than its ends."""
         minutes = np.asarray(predicted, dtype=float)
-        group, scale = _group(minutes), np.maximum(minutes, SHORTEST)
+        group, scale = duration_group(minutes), np.maximum(minutes, SHORTEST)
         low = minutes + np.take(self.low, group) * scale
         return np.maximum(low, 0), minutes + np.take(self.high, group) * scale
 
@@ -113,37 +113,15 @@ def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
         raise ModelError(f"Level {level!r} is no share. Write one between 0 and 1, e.g. {LEVEL}.")
     minutes = predictions["predicted"].to_numpy(dtype=float)
     error = (predictions["duration"].to_numpy() - minutes) / np.maximum(minutes, SHORTEST)
-    group = _group(minutes)
+    group = duration_group(minutes)
     parts = [error[group == each] for each in range(len(GROUPS))]
     ends = [_ends(part if len(part) >= ENOUGH else error, level) for part in parts]
     low, high = zip(*ends, strict=True)
     return Intervals(level, low, high)
 
 
-def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return how many rides ended within their interval.
-
-    Parameters
-    ----------
-    predictions
-        Columns `duration`, `predicted`, `low` and `high`, in minutes.
-
-    Returns
-    -------
-    DataFrame
-        A row for "all" and for each of `GROUPS` that has rides: `predicted` (the group),
-        `coverage` (a share), `width` (mean, in minutes), `rows`.
-    """
-    inside = predictions["duration"].between(predictions["low"], predictions["high"])
-    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
-    group = pd.Categorical.from_codes(_group(predictions["predicted"].to_numpy()), GROUPS)
-    rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
-    return pd.DataFrame(
-        {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
-    )
-
-
-def _group(minutes: np.ndarray) -> np.ndarray:
+def duration_group(minutes: np.ndarray) -> np.ndarray:
+    """Return the number of each ride's group in `GROUPS`, by its predicted minutes."""
     return sum(minutes >= edge for edge in EDGES)
 
 

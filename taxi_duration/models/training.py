@@ -1,12 +1,12 @@
-"""Named pipelines from rides to minutes, fitted."""
+"""Named models, fitted on trips: stopped early, and refitted where that is wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
@@ -15,39 +15,30 @@ from sklearn.pipeline import Pipeline
 
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
-from taxi_duration.models.catalog import MODELS, describe, make_model
+from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.months import Month
 
 if TYPE_CHECKING:
     import xgboost
     from xgboost import XGBRegressor
 
-__all__ = [
-    "MODELS",
-    "Fitted",
-    "Prepared",
-    "boost",
-    "describe",
-    "fit",
-    "make_model",
-    "prepare",
-]
+__all__ = ["Fitted", "boost", "fit", "fit_errors", "make_matrices"]
 
 PATIENCE = 50  # rounds without a better valid month, after which boosting stops
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A pipeline that has learned, and how.
+    """A fitted pipeline, and how it was fitted.
 
     Attributes
     ----------
     pipeline
-        From rides (columns of `Trips.frame`) to minutes, in one object.
+        From rides (columns of `Trips.frame`) to minutes.
     first
         The same before it was refitted on the valid month; without a refit, `pipeline` itself.
     name
-        Its name in `MODELS`.
+        Its name in `taxi_duration.models.catalog.MODELS`.
     parameters
         The regressor's parameters that were set; `n_estimators` is the number of rounds.
     rounds
@@ -57,7 +48,7 @@ class Fitted:
     threads
         That boosting ran with.
     months
-        That it learned from.
+        That it was fitted on.
     curve
         rmse after each round, columns `train` and `valid`; one row without rounds.
     """
@@ -74,56 +65,6 @@ class Fitted:
     curve: pd.DataFrame = field(repr=False)
 
 
-class Prepared(NamedTuple):
-    """What boosting is fed: features and minutes, of rides to learn from and to stop by."""
-
-    learn: xgboost.DMatrix
-    check: xgboost.DMatrix
-
-
-def prepare(features: BaseEstimator, train: Trips, valid: Trips) -> Prepared:
-    """Fit the transformer of rides, and return what boosting is fed."""
-    import xgboost
-
-    minutes = train.frame["duration"]
-    seen = features.fit_transform(train.frame, minutes)
-    unseen = features.transform(valid.frame)
-    return Prepared(
-        xgboost.DMatrix(seen, minutes), xgboost.DMatrix(unseen, valid.frame["duration"])
-    )
-
-
-def boost(regressor: XGBRegressor, prepared: Prepared, *, patience: int = PATIENCE) -> pd.DataFrame:
-    """Fit with early stopping, then leave only the rounds up to the best.
-
-    Parameters
-    ----------
-    patience
-        Rounds without a better valid month, after which boosting stops.
-
-    Returns
-    -------
-    DataFrame
-        rmse after each round, columns `train` and `valid`.
-    """
-    import xgboost
-
-    # XGBRegressor.fit would predict the valid month after each round from a compressed matrix:
-    # 7 times slower on sparse features
-    curves = {}
-    booster = xgboost.train(
-        regressor.get_xgb_params(),
-        prepared.learn,
-        num_boost_round=regressor.n_estimators,
-        evals=[(prepared.learn, "train"), (prepared.check, "valid")],
-        early_stopping_rounds=patience,
-        evals_result=curves,
-        verbose_eval=False,
-    )
-    _adopt(regressor, booster, rounds=booster.best_iteration + 1)
-    return pd.DataFrame({part: curve["rmse"] for part, curve in curves.items()})
-
-
 def fit(
     name: str,
     train: Trips,
@@ -135,15 +76,17 @@ def fit(
 ) -> Fitted:
     """Fit a named model on the train month.
 
-    Boosting stops when the valid month has not been predicted better for 50 rounds; the number
-    of rounds that was best is then fixed.
+    Boosting stops after 50 rounds without a better rmse on the valid month; only the rounds up to
+    the best are kept.
 
     Parameters
     ----------
-    refit
+    name : str
+        One of `taxi_duration.models.catalog.MODELS`.
+    refit : bool
         Whether to fit once more on train and valid together, with that number of rounds.
     threads, **parameters
-        As `make_model` takes them.
+        As `taxi_duration.models.catalog.make_model` takes them.
 
     Raises
     ------
@@ -159,33 +102,81 @@ def fit(
     True
     """
     model = make_model(name, threads=threads, **parameters)
+    boosted = MODELS[name].boosted
     start = perf_counter()
-    learn = _fit_boosted if MODELS[name].boosted else _fit_plain
-    with _fitting(name):
-        curve = learn(model, train, valid)
+    with fit_errors(f"Model {name!r}"):
+        curve = (_fit_boosted if boosted else _fit_plain)(model, train, valid)
         fitted = perf_counter()
-        final = _fit_again(model, train + valid) if refit else model
+        final = _refit(model, train + valid) if refit else model
+    settings = model["regressor"].get_params()
     return Fitted(
         pipeline=final,
         first=model,
         name=name,
-        parameters=_parameters(model, name, parameters),
-        rounds=model["regressor"].n_estimators if MODELS[name].boosted else None,
+        parameters={key: settings[key] for key in {**MODELS[name].parameters, **parameters}},
+        rounds=settings["n_estimators"] if boosted else None,
         seconds=fitted - start,
         refit_seconds=perf_counter() - fitted,
-        threads=model["regressor"].get_params().get("n_jobs") or 1,
+        threads=settings.get("n_jobs") or 1,
         months=train.months + valid.months if refit else train.months,
         curve=curve,
     )
 
 
+def make_matrices(
+    features: BaseEstimator, train: Trips, valid: Trips
+) -> tuple[xgboost.DMatrix, xgboost.DMatrix]:
+    """Fit the transformer of rides, and return features and minutes of both months."""
+    import xgboost
+
+    minutes = train.frame["duration"]
+    seen = features.fit_transform(train.frame, minutes)
+    unseen = features.transform(valid.frame)
+    return xgboost.DMatrix(seen, minutes), xgboost.DMatrix(unseen, valid.frame["duration"])
+
+
+def boost(
+    regressor: XGBRegressor,
+    train: xgboost.DMatrix,
+    valid: xgboost.DMatrix,
+    *,
+    patience: int = PATIENCE,
+) -> pd.DataFrame:
+    """Fit with early stopping; return rmse after each round, columns `train` and `valid`.
+
+    Parameters
+    ----------
+    regressor : XGBRegressor
+        Left with the rounds up to the best.
+    patience : int
+        Rounds without a better valid month, after which boosting stops.
+    """
+    import xgboost
+
+    # XGBRegressor.fit would predict the valid month after each round from a compressed matrix:
+    # 7 times slower on sparse features
+    curves = {}
+    booster = xgboost.train(
+        regressor.get_xgb_params(),
+        train,
+        num_boost_round=regressor.n_estimators,
+        evals=[(train, "train"), (valid, "valid")],
+        early_stopping_rounds=patience,
+        evals_result=curves,
+        verbose_eval=False,
+    )
+    _keep_rounds(regressor, booster, rounds=booster.best_iteration + 1)
+    return pd.DataFrame({part: curve["rmse"] for part, curve in curves.items()})
+
+
 @contextmanager
-def _fitting(name: str) -> Iterator[None]:
+def fit_errors(what: str) -> Iterator[None]:
+    """Report an error of scikit-learn or XGBoost as a `ModelError` about `what`."""
     try:
         yield
     except ValueError as problem:
         reason = str(problem).splitlines()[0]
-        raise ModelError(f"Model {name!r} cannot be fitted: {reason}") from problem
+        raise ModelError(f"{what} cannot be fitted: {reason}") from problem
 
 
 def _fit_plain(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
@@ -198,23 +189,18 @@ def _rmse(model: Pipeline, trips: Trips) -> float:
 
 
 def _fit_boosted(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
-    return boost(model["regressor"], prepare(model["features"], train, valid))
+    return boost(model["regressor"], *make_matrices(model["features"], train, valid))
 
 
-def _adopt(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: int) -> None:
-    """Give the regressor the booster's first rounds, and forget that more were tried."""
+def _refit(model: Pipeline, trips: Trips) -> Pipeline:
+    return clone(model).fit(trips.frame, trips.frame["duration"])
+
+
+def _keep_rounds(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: int) -> None:
+    """Give the regressor the booster's first rounds, without a trace of the others."""
     short = booster[:rounds]
     short.set_attr(best_iteration=None, best_score=None)
     base_score = regressor.base_score
     regressor.load_model(short.save_raw("ubj"))
     # loading sets the train month's mean as a parameter; a refit has to find its own
     regressor.set_params(n_estimators=rounds, base_score=base_score)
-
-
-def _fit_again(model: Pipeline, trips: Trips) -> Pipeline:
-    return clone(model).fit(trips.frame, trips.frame["duration"])
-
-
-def _parameters(model: Pipeline, name: str, given: Mapping[str, object]) -> dict[str, object]:
-    chosen = {**MODELS[name].parameters, **given}
-    return {key: model["regressor"].get_params()[key] for key in chosen}

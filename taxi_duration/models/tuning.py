@@ -1,4 +1,4 @@
-"""The search for a model's parameters: trials in their order, and what they teach."""
+"""The search for a model's parameters: trials in their order, and what they show."""
 
 from __future__ import annotations
 
@@ -6,47 +6,51 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from math import log
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import joblib
+import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
-from taxi_duration.models.proposals import propose
-from taxi_duration.models.spaces import SPACES, Space, describe_space, find_space
-from taxi_duration.models.training import MODELS, Prepared, boost, make_model, prepare
+from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.spaces import Range, Space, find_space
+from taxi_duration.models.training import boost, fit_errors, make_matrices
 
 if TYPE_CHECKING:
-    from xgboost import XGBRegressor
+    import xgboost
+    from hyperopt import Trials
+    from hyperopt.pyll import Apply
 
 __all__ = [
-    "SPACES",
-    "Space",
+    "PATIENCE",
     "Trial",
-    "best_of",
+    "best_trial",
     "check_search",
-    "describe_space",
-    "influence",
+    "final_parameters",
+    "parameter_effects",
     "search",
-    "table",
-    "winner",
+    "suggest",
+    "trials_table",
 ]
 
 PATIENCE = 25  # trials without a better one, after which a search ends
-GOOD = 5  # one trial in so many is a good one
+STARTUP_TRIALS = 10  # drawn at random, before there is something to learn from
+DIGITS = 3  # significant digits of a drawn value; more make no difference to a model
+TOP = 5  # the best fifth of the trials
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A proposal, and how well it did.
+    """A set of parameters, and its error.
 
     Attributes
     ----------
     number
-        From 0, in the order of the proposals.
+        From 0, in the order of the suggestions.
     parameters
         Those that are searched.
     valid_rmse
@@ -77,32 +81,30 @@ def search(
     known: Iterable[Trial] = (),
     threads: int | None = None,
 ) -> Iterator[Trial]:
-    """Search with TPE [1]_: yield each trial as soon as it and those before it are known.
+    """Search with TPE [1]_: yield each trial as soon as it and those before it are fitted.
 
-    A trial learns from the train month and is judged by the valid one. Its random state follows
-    from the seed and its number, and it runs in one thread: the same search gives the same trials
-    on few processors and on many, at one go and in several.
+    A trial is fitted on the train month and scored on the valid month. Its random state depends on
+    the seed and its number only, and it runs in one thread: a search gives the same trials with
+    any number of processors, and when it is resumed.
 
     Parameters
     ----------
-    model
-        One of `taxi_duration.models.training.MODELS` that is boosted.
-    space
-        What may be tried: a name in `SPACES`, or a space of your own.
-    patience
+    model : str
+        A boosted one of `taxi_duration.models.catalog.MODELS`.
+    trials : int
+        How many to fit at most.
+    space : str or Space
+        What may be tried: a name in `taxi_duration.models.spaces.SPACES`, or a space of your own.
+    seed : int
+        Another one gives other trials.
+    patience : int
         Trials without a better one, after which the search ends.
-    at_once
-        Trials that are proposed together, and so do not know of each other.
-    known
-        Trials of the same search: they are yielded in their place, and not fitted again.
-    threads
-        Trials that are fitted side by side; no more than `at_once`, and that many if there are
-        the processors for it.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, space or parameter, or nothing to try.
+    at_once : int
+        Trials that are suggested together, without knowing of each other.
+    known : iterable of Trial
+        Trials of the same search, which are yielded in their place and not fitted again.
+    threads : int, optional
+        Trials that are fitted side by side, at most `at_once`; as many as processors if None.
 
     References
     ----------
@@ -116,38 +118,30 @@ def search(
     [0, 1]
     """
     space = check_search(model, trials=trials, space=space, patience=patience, at_once=at_once)
-    kept = {trial.number: trial for trial in known}
+    fitted = {trial.number: trial for trial in known}
     workers = min(at_once, threads or joblib.cpu_count())
 
-    def each() -> Iterator[Trial]:
+    def run() -> Iterator[Trial]:
         past: list[Trial] = []
         with ThreadPoolExecutor(workers) as pool:
-            fit = partial(pool.submit, _fit, *_prepare(model, space, train, valid))
+            features = make_model(model)["features"]
+            fit_trial = partial(_fit_trial, model, space, make_matrices(features, train, valid))
             while len(past) < trials and not _is_stale(past, patience):
-                numbers = range(len(past), min(len(past) + at_once, trials))
-                told = [(trial.parameters, trial.valid_rmse) for trial in past]
-                fitted = {
-                    number: fit(number, propose(space, told, number=number, seed=seed))
-                    for number in numbers
-                    if number not in kept
-                }
-                for number in numbers:
-                    past.append(fitted[number].result() if number in fitted else kept[number])
+                batch = range(len(past), min(len(past) + at_once, trials))
+                new = [number for number in batch if number not in fitted]
+                suggested = [suggest(space, past, number=number, seed=seed) for number in new]
+                results = pool.map(fit_trial, new, suggested)
+                for number in batch:
+                    past.append(fitted[number] if number in fitted else next(results))
                     yield past[-1]
 
-    return each()
+    return run()
 
 
 def check_search(
     model: str, *, trials: int, space: str | Space, patience: int, at_once: int
 ) -> Space:
-    """Return the space of a search that can be made.
-
-    Raises
-    ------
-    ModelError
-        If it cannot: see `search`.
-    """
+    """Return the space of a search, if it can be made; arguments as `search` takes them."""
     space = find_space(space)
     make_model(model)
     if not MODELS[model].boosted:
@@ -160,24 +154,24 @@ def check_search(
     return space
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
+def best_trial(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the lowest error on the valid month, the first of equal ones."""
     return min(trials, key=lambda trial: trial.valid_rmse)
 
 
-def winner(trials: Sequence[Trial], space: str | Space = "ours") -> dict[str, float]:
-    """Return the parameters to train the best trial's model with at the end.
+def final_parameters(trials: Sequence[Trial], space: str | Space = "ours") -> dict[str, float]:
+    """Return the parameters for the last training, after a search.
 
     Examples
     --------
-    >>> winner([Trial(0, {"max_depth": 9}, 5.3, 200, 2.1)])
+    >>> final_parameters([Trial(0, {"max_depth": 9}, 5.3, 200, 2.1)])
     {'learning_rate': 0.05, 'max_depth': 9, 'n_estimators': 4000}
     """
     space = find_space(space)
-    return {**space.fixed, **best_of(trials).parameters, **space.finish}
+    return {**space.fixed, **best_trial(trials).parameters, **space.finish}
 
 
-def table(trials: Iterable[Trial]) -> pd.DataFrame:
+def trials_table(trials: Iterable[Trial]) -> pd.DataFrame:
     """Return a row a trial: `number`, `valid_rmse`, `rounds`, `seconds`, then its parameters."""
     return pd.DataFrame(
         {
@@ -191,73 +185,96 @@ def table(trials: Iterable[Trial]) -> pd.DataFrame:
     )
 
 
-def influence(trials: Sequence[Trial], space: str | Space = "ours") -> pd.DataFrame:
-    """Return what the trials say of each parameter, the one that mattered most first.
+def parameter_effects(trials: Sequence[Trial], space: str | Space = "ours") -> pd.DataFrame:
+    """Return how each parameter went with the error, the strongest correlation first.
 
     Returns
     -------
     DataFrame
         `parameter`, the `best` trial's value, `from` and `to` of the best fifth of trials, and
         the rank `correlation` with the error: below 0, larger values were better.
-
-    Raises
-    ------
-    ModelError
-        If there is no space of that name.
     """
-    tried = table(trials).sort_values("valid_rmse", kind="stable")
-    good = tried[: max(1, len(tried) // GOOD)]
-    rows = [
-        {
-            "parameter": name,
-            "best": tried[name].iloc[0],
-            "from": good[name].min(),
-            "to": good[name].max(),
-            "correlation": _rank_correlation(tried[name], tried["valid_rmse"]),
-        }
-        for name in find_space(space).ranges
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.sort_values("correlation", key=abs, ascending=False, ignore_index=True)
+    names = list(find_space(space).ranges)
+    tried = trials_table(trials).sort_values("valid_rmse", kind="stable")
+    top = tried[names].head(max(1, len(tried) // TOP))
+    ranks = tried.rank()
+    correlation = ranks[names].apply(lambda each: each.corr(ranks["valid_rmse"])).fillna(0)
+    columns = {"best": top.iloc[0], "from": top.min(), "to": top.max(), "correlation": correlation}
+    frame = pd.DataFrame(columns).sort_values("correlation", key=abs, ascending=False)
+    return frame.rename_axis("parameter").reset_index()
 
 
-def _rank_correlation(values: pd.Series, errors: pd.Series) -> float:
-    if values.nunique() < 2 or errors.nunique() < 2:
-        return 0.0
-    return float(values.rank().corr(errors.rank()))
+def suggest(space: Space, past: Sequence[Trial], *, number: int, seed: int) -> dict[str, float]:
+    """Return the parameters of the next trial, given the errors of those before it.
+
+    Parameters
+    ----------
+    past : sequence of Trial
+        Those that it may know of, in their order.
+    number, seed : int
+        Of the trial and of its search: its random state depends on both.
+
+    Examples
+    --------
+    >>> suggest(find_space("notes"), [], number=0, seed=0)["max_depth"] in range(4, 101)
+    True
+    """
+    from hyperopt import tpe
+    from hyperopt.base import Domain
+
+    distributions = {name: _distribution(name, each) for name, each in space.ranges.items()}
+    random_state = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    (suggestion,) = tpe.suggest(
+        [number], Domain(None, distributions), _hyperopt_trials(past), random_state,
+        n_startup_jobs=STARTUP_TRIALS, verbose=False,
+    )  # fmt: skip
+    drawn = suggestion["misc"]["vals"]
+    return {name: _rounded(drawn[name][0], each) for name, each in space.ranges.items()}
+
+
+def _distribution(name: str, values: Range) -> Apply:
+    from hyperopt import hp
+
+    if values.drawn == "whole":
+        return hp.quniform(name, values.low, values.high, 1)
+    if values.drawn == "even":
+        return hp.uniform(name, values.low, values.high)
+    return hp.loguniform(name, log(values.low), log(values.high))
+
+
+def _hyperopt_trials(past: Sequence[Trial]) -> Trials:
+    from hyperopt.fmin import generate_trials_to_calculate
+
+    points = [{name: float(each) for name, each in trial.parameters.items()} for trial in past]
+    trials = generate_trials_to_calculate(points)
+    trials.refresh()
+    for document, trial in zip(trials.trials, past, strict=True):
+        document["result"] = {"loss": trial.valid_rmse, "status": "ok"}
+    return trials
+
+
+def _rounded(drawn: float, values: Range) -> float:
+    if values.drawn == "whole":
+        return int(drawn)
+    return float(min(max(float(f"{drawn:.{DIGITS}g}"), values.low), values.high))
 
 
 def _is_stale(past: Sequence[Trial], patience: int) -> bool:
-    return bool(past) and len(past) - 1 - best_of(past).number >= patience
+    return bool(past) and len(past) - 1 - best_trial(past).number >= patience
 
 
-def _prepare(
-    model: str, space: Space, train: Trips, valid: Trips
-) -> tuple[XGBRegressor, Prepared, int]:
-    pipeline = make_model(model, threads=1, **space.fixed)
-    return pipeline["regressor"], prepare(pipeline["features"], train, valid), space.patience
-
-
-def _fit(
-    regressor: XGBRegressor,
-    prepared: Prepared,
-    patience: int,
+def _fit_trial(
+    model: str,
+    space: Space,
+    matrices: Sequence[xgboost.DMatrix],
     number: int,
     parameters: Mapping[str, float],
 ) -> Trial:
     start = perf_counter()
-    mine = clone(regressor).set_params(**parameters)
-    try:
-        curve = boost(mine, _copy(prepared), patience=patience)
-    except ValueError as problem:
-        reason = str(problem).splitlines()[0]
-        raise ModelError(
-            f"Trial {number} with {parameters} cannot be fitted: {reason}"
-        ) from problem
+    regressor = make_model(model, threads=1, **{**space.fixed, **parameters})["regressor"]
+    # XGBoost sorts a matrix at its first use, which two threads must not do at once
+    train, valid = (matrix.slice(range(matrix.num_row())) for matrix in matrices)
+    with fit_errors(f"Trial {number} with {parameters}"):
+        curve = boost(regressor, train, valid, patience=space.patience)
     error, seconds = float(curve["valid"].min()), perf_counter() - start
-    return Trial(number, parameters, error, mine.n_estimators, seconds)
-
-
-def _copy(prepared: Prepared) -> Prepared:
-    """Copy what boosting is fed: XGBoost sorts it at first use, which two must not do at once."""
-    return Prepared(*(each.slice(range(each.num_row())) for each in prepared))
+    return Trial(number, parameters, error, regressor.n_estimators, seconds)

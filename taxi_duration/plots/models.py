@@ -112,7 +112,7 @@ def search_history(
     Parameters
     ----------
     trials : pandas.DataFrame
-        Columns `number` and `valid_rmse` (minutes), as `models.tuning.table` returns them.
+        Columns `number` and `valid_rmse` (minutes), as `models.tuning.trials_table` returns them.
     untuned : float, optional
         RMSE (minutes) of the model before the search, as a dotted line.
     model : str
@@ -145,7 +145,7 @@ def error_by_parameter(trials: pd.DataFrame, *, model: str = "xgboost") -> Pictu
     ----------
     trials : pandas.DataFrame
         Columns `number`, `valid_rmse` (minutes) and one for each parameter, as
-        `models.tuning.table` returns them.
+        `models.tuning.trials_table` returns them.
     model : str
         Name for the title and the colour.
     """

@@ -13,8 +13,7 @@ import pandas as pd
 
 from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
-from taxi_duration.evaluation.metrics import score
-from taxi_duration.models.intervals import coverage
+from taxi_duration.evaluation.metrics import coverage, score
 from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import NAME
 from taxi_duration.registry.versions import find_version
@@ -212,7 +211,7 @@ def reference_of(scorer: Scorer, record: Record, source: str | Path) -> Referenc
                 f"{file} is not the one that the model learned from: digest {digest[:12]}, not "
                 f"{str(record.inputs.get(file))[:12]}. Name the source of the training."
             )
-    answers = scorer.estimator.answer(learned.frame)
+    answers = scorer.estimator.predict_unchecked(learned.frame)
     return Reference(
         rides=learned.frame.assign(predicted=answers["duration"]),
         rmse=record.metrics["valid_rmse"],

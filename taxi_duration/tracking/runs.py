@@ -89,7 +89,7 @@ class Record:
 
     @property
     def model(self) -> str | None:
-        """The model's name in `taxi_duration.models.training.MODELS`; None for a parent run."""
+        """The model's name in `taxi_duration.models.catalog.MODELS`; None for a parent run."""
         return self.tags.get("model")
 
     @property

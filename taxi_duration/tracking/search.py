@@ -17,12 +17,12 @@ from taxi_duration.models.spaces import Space
 from taxi_duration.models.tuning import (
     PATIENCE,
     Trial,
-    best_of,
+    best_trial,
     check_search,
-    influence,
+    final_parameters,
+    parameter_effects,
     search,
-    table,
-    winner,
+    trials_table,
 )
 from taxi_duration.tracking.entries import log_inputs, tags_of
 from taxi_duration.tracking.progress import progress_bar
@@ -59,20 +59,20 @@ class Search:
     @property
     def best(self) -> Trial:
         """The trial with the lowest error on the valid month."""
-        return best_of(self.trials)
+        return best_trial(self.trials)
 
     @property
     def parameters(self) -> dict[str, float]:
-        """What to train the model with at the end (`taxi_duration.models.tuning.winner`)."""
-        return winner(self.trials, self.space)
+        """As `taxi_duration.models.tuning.final_parameters`: for the last training."""
+        return final_parameters(self.trials, self.space)
 
     def table(self) -> pd.DataFrame:
-        """Return `taxi_duration.models.tuning.table` of the trials: a row each."""
-        return table(self.trials)
+        """Return `taxi_duration.models.tuning.trials_table` of the trials: a row each."""
+        return trials_table(self.trials)
 
-    def influence(self) -> pd.DataFrame:
-        """Return `taxi_duration.models.tuning.influence`: what the trials say of each parameter."""
-        return influence(self.trials, self.space)
+    def parameter_effects(self) -> pd.DataFrame:
+        """Return `taxi_duration.models.tuning.parameter_effects`: a row a parameter."""
+        return parameter_effects(self.trials, self.space)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"{len(self.trials)} trials recorded in run {self.run_id}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from taxi_duration.data.trips import Split
-from taxi_duration.evaluation.metrics import compare, predict, score_parts, score_slices
-from taxi_duration.models.catalog import check_names
-from taxi_duration.models.intervals import Intervals, calibrate, coverage
-from taxi_duration.models.training import Fitted, fit, make_model
+from taxi_duration.evaluation.metrics import compare, coverage, predict, score_parts, score_slices
+from taxi_duration.models.catalog import check_names, make_model
+from taxi_duration.models.intervals import Intervals, calibrate
+from taxi_duration.models.training import Fitted, fit
 from taxi_duration.tracking.entries import (
     Draw,
     log_inputs,
@@ -96,7 +96,7 @@ def record_all(
     Parameters
     ----------
     names
-        Of models in `taxi_duration.models.training.MODELS`.
+        Of models in `taxi_duration.models.catalog.MODELS`.
     notebook
         That asks for it; names the parent run.
     **how

@@ -9,7 +9,7 @@ from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.backtest import backtest
 from taxi_duration.evaluation.metrics import score
-from taxi_duration.models.training import make_model
+from taxi_duration.models.catalog import make_model
 from taxi_duration.months import Month
 
 MONTHS = Month.parse_range("2021-01..2021-05")

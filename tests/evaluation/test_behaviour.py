@@ -7,9 +7,10 @@ from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import load_trips
 from taxi_duration.evaluation.metrics import predict
+from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import calibrate
-from taxi_duration.models.training import MODELS, fit
+from taxi_duration.models.training import fit
 from taxi_duration.months import GREEN, Month
 
 LEARNING = {"learning_rate": 0.2, "n_estimators": 80, "max_depth": 7, "threads": 2}

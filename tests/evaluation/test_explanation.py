@@ -7,10 +7,10 @@ import pytest
 from taxi_duration import plots
 from taxi_duration.errors import ModelError, SchemaError
 from taxi_duration.evaluation.explanation import AVERAGE, BECAUSE, explain, influence
+from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.intervals import Intervals
-from taxi_duration.models.training import MODELS
 
 SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
 

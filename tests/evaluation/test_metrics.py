@@ -16,6 +16,7 @@ from taxi_duration.evaluation.metrics import (
     METRICS,
     SLICES,
     compare,
+    coverage,
     importance,
     predict,
     score,
@@ -23,7 +24,8 @@ from taxi_duration.evaluation.metrics import (
     score_parts,
     score_slices,
 )
-from taxi_duration.models.training import MODELS
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.intervals import GROUPS
 from taxi_duration.models.zones import ZoneMap
 
 MINUTES = st.floats(0, 60)
@@ -223,6 +225,17 @@ def test_importance_is_measured_on_some_of_the_rides(fit_quickly, months, rows, 
     pd.testing.assert_frame_equal(first, second)
     assert set(Pace.asked) == {asked or len(many)}
     assert len(Pace.asked) == 2 * (1 + 3 * len(MODELS["ridge"].inputs))
+
+
+def test_coverage_has_a_row_for_all_and_for_each_group_with_its_width_and_rides():
+    rides = pd.DataFrame(
+        {"predicted": [5.0, 5.0, 30.0], "duration": [5.0, 9.0, 30.0], "low": 4.0, "high": 31.0}
+    ).assign(high=[6.0, 6.0, 31.0])
+    found = coverage(rides).set_index("predicted")
+    assert found.index.tolist() == ["all", GROUPS[0], GROUPS[2]]
+    assert found["coverage"].tolist() == pytest.approx([2 / 3, 0.5, 1.0])
+    assert found["width"].tolist() == pytest.approx([31 / 3, 2.0, 27.0])
+    assert found["rows"].tolist() == [3, 2, 1]
 
 
 def test_an_unknown_slice_is_refused():

@@ -10,7 +10,8 @@ from mapie.regression import SplitConformalRegressor
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from taxi_duration.errors import ModelError
-from taxi_duration.models.intervals import GROUPS, Intervals, calibrate, coverage
+from taxi_duration.evaluation.metrics import coverage
+from taxi_duration.models.intervals import Intervals, calibrate
 
 MINUTES = st.floats(-5, 120)
 
@@ -132,17 +133,6 @@ def test_the_prediction_lies_within_its_interval_and_no_ride_ends_before_it_begi
     assert (found["low"] >= 0).all()
     assert (found["low"] <= np.maximum(minutes, 0)).all()
     assert (found["high"] >= minutes).all()
-
-
-def test_the_coverage_is_told_for_all_and_for_each_group_with_its_width_and_rides():
-    rides = pd.DataFrame(
-        {"predicted": [5.0, 5.0, 30.0], "duration": [5.0, 9.0, 30.0], "low": 4.0, "high": 31.0}
-    ).assign(high=[6.0, 6.0, 31.0])
-    found = coverage(rides).set_index("predicted")
-    assert found.index.tolist() == ["all", GROUPS[0], GROUPS[2]]
-    assert found["coverage"].tolist() == pytest.approx([2 / 3, 0.5, 1.0])
-    assert found["width"].tolist() == pytest.approx([31 / 3, 2.0, 27.0])
-    assert found["rows"].tolist() == [3, 2, 1]
 
 
 def test_what_was_saved_is_loaded(tmp_path):

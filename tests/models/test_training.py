@@ -10,7 +10,8 @@ from sklearn.metrics import root_mean_squared_error
 
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import score_parts
-from taxi_duration.models.training import MODELS, fit, make_model
+from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.training import fit
 
 NAMES = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
 AFTER = ["dropoff_datetime", "duration"]

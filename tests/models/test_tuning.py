@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_duration.errors import ModelError
-from taxi_duration.models.proposals import propose
 from taxi_duration.models.spaces import SPACES, Range, Space, describe_space, find_space
 from taxi_duration.models.training import fit
-from taxi_duration.models.tuning import Trial, best_of, influence, search, table, winner
+from taxi_duration.models.tuning import (
+    Trial,
+    best_trial,
+    final_parameters,
+    parameter_effects,
+    search,
+    suggest,
+    trials_table,
+)
 
 QUICK = Space(
     "quick",
@@ -22,7 +29,7 @@ QUICK = Space(
     fixed={"learning_rate": 0.5, "n_estimators": 5},
     finish={"learning_rate": 0.1},
 )
-TRIALS = 14  # more than are drawn blindly
+TRIALS = 14  # more than the random start-up trials
 
 
 def same(trials):
@@ -74,33 +81,32 @@ def test_a_trial_is_what_a_training_with_its_parameters_gives(months, trials):
     assert (trial.rounds, trial.valid_rmse) == (alone.rounds, alone.curve["valid"].min())
 
 
-def test_proposals_come_closer_to_the_best_than_blind_ones():
+def test_suggestions_come_closer_to_the_best_than_random_start_up_trials():
     space = Space("one", {"max_depth": Range(1, 100, "whole")})
     past = []
     for number in range(40):
-        depth = propose(space, past, number=number, seed=0)["max_depth"]
-        past.append(({"max_depth": depth}, abs(depth - 80)))
-    blind, taught = past[:10], past[10:]
-    assert median(error for _, error in taught) < median(error for _, error in blind)
+        suggested = suggest(space, past, number=number, seed=0)
+        past.append(Trial(number, suggested, abs(suggested["max_depth"] - 80), 1, 1.0))
+    random, learned = past[:10], past[10:]
+    assert median(each.valid_rmse for each in learned) < median(each.valid_rmse for each in random)
 
 
-def test_trials_that_are_proposed_together_do_not_know_of_each_other(months, trials):
-    told = [(trial.parameters, trial.valid_rmse) for trial in trials[:12]]
-    second = propose(QUICK, told, number=13, seed=1)
+def test_trials_that_are_suggested_together_do_not_know_of_each_other(months, trials):
+    second = suggest(QUICK, trials[:12], number=13, seed=1)
     assert second == trials[13].parameters
 
 
 @given(name=st.sampled_from(list(SPACES)), number=st.integers(0, 99), seed=st.integers(0, 2**31))
-def test_a_proposal_lies_in_its_space(name, number, seed):
+def test_a_suggestion_lies_in_its_space(name, number, seed):
     space = find_space(name)
-    proposal = propose(space, [], number=number, seed=seed)
-    assert list(proposal) == list(space.ranges)
-    assert all(low <= proposal[each] <= high for each, (low, high, _) in space.ranges.items())
+    suggested = suggest(space, [], number=number, seed=seed)
+    assert list(suggested) == list(space.ranges)
+    assert all(low <= suggested[each] <= high for each, (low, high, _) in space.ranges.items())
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-def test_a_proposal_is_whole_where_it_has_to_be(space):
-    kinds = {name: type(value) for name, value in propose(space, [], number=3, seed=0).items()}
+def test_a_suggestion_is_whole_where_it_has_to_be(space):
+    kinds = {name: type(value) for name, value in suggest(space, [], number=3, seed=0).items()}
     whole = {name for name, each in space.ranges.items() if each.drawn == "whole"}
     assert {name for name, kind in kinds.items() if kind is int} == whole
     assert set(kinds.values()) == {int, float}
@@ -150,18 +156,22 @@ def test_a_trial_that_cannot_be_fitted_is_named(months):
         next(search("xgboost", *months, space=wrong))
 
 
-def test_the_winner_is_trained_with_its_own_the_common_and_the_last_parameters(trials):
-    best = best_of(trials)
-    assert winner(trials, QUICK) == {"n_estimators": 5, **best.parameters, "learning_rate": 0.1}
+def test_the_last_training_takes_the_best_trials_the_fixed_and_the_finishing_parameters(trials):
+    best = best_trial(trials)
+    assert final_parameters(trials, QUICK) == {
+        "n_estimators": 5,
+        **best.parameters,
+        "learning_rate": 0.1,
+    }
 
 
 def test_the_first_of_equal_trials_is_the_best():
     trials = [Trial(number, {}, error, 1, 1.0) for number, error in enumerate([6.0, 5.0, 5.0])]
-    assert best_of(trials).number == 1
+    assert best_trial(trials).number == 1
 
 
 def test_a_table_has_a_row_a_trial(trials):
-    frame = table(trials)
+    frame = trials_table(trials)
     assert frame.columns.tolist() == [
         "number", "valid_rmse", "rounds", "seconds", "max_depth", "reg_alpha",
     ]  # fmt: skip
@@ -170,13 +180,13 @@ def test_a_table_has_a_row_a_trial(trials):
 
 def test_what_mattered_most_comes_first():
     trials = [Trial(n, {"max_depth": n, "reg_alpha": n % 2}, 9.0 - n, 1, 1.0) for n in range(10)]
-    learned = influence(trials, QUICK)
+    learned = parameter_effects(trials, QUICK)
     assert learned["parameter"].tolist() == ["max_depth", "reg_alpha"]
     assert learned.loc[0, ["best", "from", "to", "correlation"]].tolist() == [9, 8, 9, -1]
 
 
 def test_one_trial_teaches_nothing(trials):
-    assert influence(trials[:1], QUICK)["correlation"].tolist() == [0, 0]
+    assert parameter_effects(trials[:1], QUICK)["correlation"].tolist() == [0, 0]
 
 
 def test_a_space_is_described_a_row_a_parameter():

@@ -17,9 +17,9 @@ from parquet_ways import TIMES, cast
 
 from taxi_duration.data.files import read_parquet, write_parquet
 from taxi_duration.errors import SchemaError, SourceError
+from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
-from taxi_duration.models.training import MODELS
 from taxi_duration.months import GREEN, Month
 from taxi_duration.serving import batch as scoring
 from taxi_duration.serving.batch import Scorer, score_month

@@ -143,7 +143,7 @@ def test_neither_search_nor_trial_counts_as_a_model(recorded):
 def test_a_search_gives_table_influence_and_the_parameters_to_finish_with(recorded):
     found, _, _ = recorded
     assert found.table()["valid_rmse"].min() == found.best.valid_rmse
-    assert set(found.influence()["parameter"]) == set(QUICK.ranges)
+    assert set(found.parameter_effects()["parameter"]) == set(QUICK.ranges)
     assert found.parameters == {"n_estimators": 5, **found.best.parameters, "learning_rate": 0.1}
 
 

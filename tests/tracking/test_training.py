@@ -17,9 +17,9 @@ from mlflow.exceptions import MlflowException
 import taxi_duration
 from taxi_duration.data.seal import model_digest
 from taxi_duration.errors import ModelError, SourceError, TrackingError
-from taxi_duration.evaluation.metrics import predict, score_parts
-from taxi_duration.models.intervals import Intervals, calibrate, coverage
-from taxi_duration.models.training import MODELS
+from taxi_duration.evaluation.metrics import coverage, predict, score_parts
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.tracking.model import example_rides, log_model
 from taxi_duration.tracking.provenance import LIBRARIES, package_digest
 from taxi_duration.tracking.runs import attach, list_runs
