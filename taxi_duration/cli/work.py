@@ -49,11 +49,10 @@ def score(months: str, into: Path | None, **how: object) -> None:
       taxi-duration score 2021-03
       taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
     """  # noqa: D301
-    from tqdm import tqdm
-
+    from taxi_duration.progress import progress_bar
     from taxi_duration.serving.batch import score_months
 
-    with tqdm(unit=" rides", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+    with progress_bar(unit=" rides", unit_scale=True) as bar:
 
         def progress(month: Month, rows: int) -> None:
             bar.set_description(str(month), refresh=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from types import ModuleType
 from taxi_duration.data.files import atomic_write, check_writable, read_schema, sha256, write_errors
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
+from taxi_duration.progress import progress_bar
 
 __all__ = ["TLC_URL", "RepublishedWarning", "cache_folder", "check_recorded", "fetch_month"]
 
@@ -122,14 +122,12 @@ def _download(url: str, staging: Path, month: Month, *, progress: bool | None) -
 def _downloader(month: Month, *, progress: bool | None) -> Callable[..., None]:
     import pooch
     import requests
-    from tqdm import tqdm
 
     def download(url: str, output_file: str, shelf: pooch.Pooch) -> None:
-        seconds = 0.1 if sys.stderr.isatty() else 10
         name = url.rpartition("/")[2]
-        # True, because pooch asks whether there is a bar before it knows how long
-        with tqdm(True, desc=name, unit="B", unit_scale=True, mininterval=seconds, leave=False,
-                  disable=None if progress is None else not progress) as bar:  # fmt: skip
+        # pooch takes a bar only if it is true, before it knows the total
+        options = {"iterable": True, "unit": "B", "unit_scale": True}
+        with progress_bar(name, shown=progress, **options) as bar:
             try:
                 pooch.HTTPDownloader(progressbar=bar, timeout=30)(url, output_file, shelf)
             except requests.HTTPError as problem:

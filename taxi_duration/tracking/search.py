@@ -24,8 +24,8 @@ from taxi_duration.models.tuning import (
     search,
     trials_table,
 )
+from taxi_duration.progress import progress_bar
 from taxi_duration.tracking.entries import log_inputs, tags_of
-from taxi_duration.tracking.progress import progress_bar
 from taxi_duration.tracking.provenance import environment, package_digest
 from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_errors, uninterrupted
 from taxi_duration.tracking.trial_runs import log_trial, recall_trials
@@ -207,13 +207,14 @@ def _log_new(
     found: Iterable[Trial], known: Container[int], run_id: str, *, total: int
 ) -> Iterator[Trial]:
     best = math.inf
-    with progress_bar("trials", total) as step:
+    with progress_bar("trials", total=total) as bar:
         for trial in found:
             if trial.number not in known:
                 with uninterrupted():
                     log_trial(trial, run_id)
             best = min(best, trial.valid_rmse)
-            step(f"best {best:.3f} minutes")
+            bar.set_postfix_str(f"best {best:.3f} minutes", refresh=False)
+            bar.update()
             yield trial
 
 

@@ -11,10 +11,10 @@ import pytest
 from nbclient import NotebookClient
 
 CODE = """
-from taxi_duration.tracking.progress import progress_bar
-with progress_bar("trials", 2) as step:
-    step("best 5.31 minutes")
-    step("best 5.30 minutes")
+from taxi_duration.progress import progress_bar
+with progress_bar("trials", total=2) as bar:
+    bar.update()
+    bar.update()
 """
 
 
@@ -29,7 +29,7 @@ def read_all(terminal):
     return said.decode()
 
 
-def test_on_a_terminal_there_is_a_bar_with_what_is_best():
+def test_on_a_terminal_there_is_a_bar():
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     process = subprocess.Popen([sys.executable, "-c", CODE], stderr=theirs, stdout=theirs)
@@ -47,10 +47,10 @@ def test_in_a_file_there_is_nothing():
 
 
 class Watching(NotebookClient):
-    """What runs a notebook, and takes note of all that it is told."""
+    """A client that keeps the types of the kernel's messages."""
 
     def process_message(self, message, *where):
-        self.told = [*getattr(self, "told", []), message["msg_type"]]
+        self.types = [*getattr(self, "types", []), message["msg_type"]]
         return super().process_message(message, *where)
 
 
@@ -62,5 +62,5 @@ def test_in_a_notebook_a_bar_is_seen_in_jupyterlab_only_and_never_kept(monkeypat
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE)])
     client = Watching(notebook, kernel_name="python3")
     client.execute()
-    assert ("stream" in client.told) is live
+    assert ("stream" in client.types) is live
     assert notebook.cells[0].outputs == []
