@@ -297,7 +297,7 @@ def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame, pairs: int = 300
     low, high = _corners(places.loc[ends.melt()["value"]])
     east, north = high - low
     width = np.clip(2 + MAP_HEIGHT * east / north, 5, 10)
-    figure, (axes,) = subplots(width=width, height=MAP_HEIGHT, title="The map that the trips drew")
+    figure, (axes,) = subplots(width=width, height=MAP_HEIGHT, title="Zone map, learned from trips")
     _draw_flow(axes, places, flow=_busiest_pairs(ends, pairs))
     pickups = ends["PULocationID"].value_counts().reindex(places.index, fill_value=0)
     sizes = 8 + 300 * pickups / max(pickups.max(), 1)

@@ -12,6 +12,7 @@ from taxi_duration.plots.style import (
     BLACK,
     GREY,
     LEGEND_ABOVE,
+    RMSE,
     Picture,
     complete_rows,
     first_on_top,
@@ -28,7 +29,6 @@ __all__ = [
     "pareto_front", "search_history",
 ]  # fmt: skip
 
-RMSE = "RMSE (minutes)"
 OUTCOMES = ("number", "valid_rmse", "rounds", "seconds")  # every other column is a parameter
 PANELS = 4  # in a row
 LOG_RATIO = 15  # largest over smallest value from which a parameter has a logarithmic axis
@@ -67,7 +67,7 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
 
 
 def _draw_single_error(errors: pd.Series, model: str) -> Picture:
-    figure, (axes,) = subplots(height=2, title="Error, learned without rounds", model=model)
+    figure, (axes,) = subplots(height=2, title="Error without boosting rounds", model=model)
     months = errors.rename({"train": "train month", "valid": "valid month"})
     value_bars(axes, months, colour=[GREY, model_colour(model)], fmt="%.2f")
     axes.set(xlabel=RMSE, ylabel="month")
@@ -92,7 +92,8 @@ def feature_importance(
     """
     table = complete_rows(importance, "feature", "importance").set_index("feature")["importance"]
     shares = (100 * table / table.sum()).sort_values(ascending=False, kind="stable")[:top]
-    figure, (axes,) = subplots(height=1.1 + 0.3 * len(shares), title=f"What {model} rests on")
+    height = 1.1 + 0.3 * len(shares)
+    figure, (axes,) = subplots(height=height, title="Feature importance", model=model)
     value_bars(axes, shares, colour=model_colour(model), fmt="%.1f", size=9)
     axes.margins(x=0.1, y=0.02)
     axes.set(xlabel="share of the importance (%)", ylabel="feature")

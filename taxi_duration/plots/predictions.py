@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 
 from taxi_duration.errors import SchemaError, nearest
 from taxi_duration.plots.style import (
@@ -15,6 +16,7 @@ from taxi_duration.plots.style import (
     GREY,
     HOUR,
     LEGEND_ABOVE,
+    RMSE,
     Picture,
     by_weekday_and_hour,
     complete_rows,
@@ -27,7 +29,6 @@ from taxi_duration.plots.style import (
     theme,
     week_heat_map,
     week_table,
-    zero_line,
 )
 
 __all__ = [
@@ -36,10 +37,10 @@ __all__ = [
 ]  # fmt: skip
 
 MINUTES = np.arange(0, 62)
-MEASURES = {"bias": ERROR, "rmse": "RMSE (minutes)"}
-HEAT_MAPS = {
-    "bias": ("Bias by hour", "blue where too short, white at zero, red where too long"),
-    "rmse": ("RMSE by hour", "darker where larger"),
+STACKED = {"height": 4.6, "nrows": 2, "sharex": True}
+MEASURES = {
+    "bias": ("Bias by hour", ERROR, "blue where too short, white at zero, red where too long"),
+    "rmse": ("RMSE by hour", RMSE, "darker where larger"),
 }
 SCORES = ("rmse", "mae", "bias", "within_5", "rows")
 SLICES = {
@@ -120,7 +121,7 @@ def prediction_intervals(predictions: pd.DataFrame, *, model: str | None = None)
     """
     minutes = complete_rows(predictions, "predicted", "low", "high").sort_values("predicted")
     figure, (intervals, rides) = subplots(
-        height=4.6, title="Answers", model=model, nrows=2, sharex=True, height_ratios=(2, 1)
+        title="Prediction intervals", model=model, height_ratios=(2, 1), **STACKED
     )
     ends, colour = minutes.groupby(minutes["predicted"].round()).mean(), model_colour(model)
     band = {"alpha": 0.25, "color": colour, "linewidth": 0, "label": "interval"}
@@ -165,7 +166,7 @@ def residuals(
         style = {"alpha": alpha, "color": colour, "linewidth": 0}
         axes.fill_between(lows.index, lows, highs, label=f"{high - low:.0%} of rides", **style)
     axes.plot(groups.median(), color=colour, linewidth=2.2, label="median")
-    zero_line(axes)
+    _mark_zero(axes)
     axes.set(xlabel="predicted duration (minutes)", ylabel=ERROR, xlim=(0, 60))
     axes.legend(ncols=3, **LEGEND_ABOVE)
     alt = (
@@ -175,16 +176,17 @@ def residuals(
     return Picture(figure, alt)
 
 
+def _mark_zero(axes: Axes) -> None:
+    """Draw a line where there is no error."""
+    axes.axhline(0, color=BLACK, linewidth=1.2, zorder=1)
+
+
 @theme()
 def error_by_hour(
-    predictions: pd.DataFrame,
-    *,
-    measure: Literal["bias", "rmse"] = "bias",
-    model: str | None = None,
-    month: str | None = None,
-    same_scale_as: pd.DataFrame | None = None,
-    min_rides: int = 10,
-) -> Picture:
+    predictions: pd.DataFrame, *, measure: Literal["bias", "rmse"] = "bias",
+    model: str | None = None, month: str | None = None,
+    same_scale_as: pd.DataFrame | None = None, min_rides: int = 10,
+) -> Picture:  # fmt: skip
     """Draw the error in each hour of the week.
 
     Parameters
@@ -206,12 +208,12 @@ def error_by_hour(
     table = _week_errors(rides, measure, min_rides)
     scale = rides if same_scale_as is None else complete_rows(same_scale_as, *rides)
     limits = _colour_limits(_week_errors(scale, measure, min_rides), measure)
-    title, meaning = HEAT_MAPS[measure]
+    title, label, meaning = MEASURES[measure]
     figure, (axes,) = subplots(title=f"{title}, {month}" if month else title, model=model)
     cmap = "vlag" if measure == "bias" else shades(model_colour(model))
-    week_heat_map(axes, table, label=MEASURES[measure], cmap=cmap, limits=limits)
+    week_heat_map(axes, table, label=label, cmap=cmap, limits=limits)
     alt = (
-        f"Heat map of the error, {MEASURES[measure]}: hour of pick-up across, weekday down, "
+        f"Heat map of the error, {label}: hour of pick-up across, weekday down, "
         f"{meaning}, hatched where there are too few rides."
     )
     return Picture(figure, alt)
@@ -247,14 +249,13 @@ def error_by(scores: pd.DataFrame, *, model: str | None = None) -> Picture:
     scores = complete_rows(scores, by, "rmse", "bias", "rows")
     slices, name = scores[by].astype(str), by.replace("_", " ")
     figure, (errors, rides) = subplots(
-        height=4.6, title=f"Error by {name}", model=model, nrows=2, sharex=True,
-        height_ratios=(3, 1),
-    )  # fmt: skip
+        title=f"Error by {name}", model=model, height_ratios=(3, 1), **STACKED
+    )
     style = {"color": model_colour(model), "marker": "o", "linewidth": 2.2}
     errors.plot(slices, scores["rmse"], label="RMSE", **style)
     style |= {"markerfacecolor": "white", "linestyle": "--"}
     errors.plot(slices, scores["bias"], label="bias: predicted − actual", **style)
-    zero_line(errors)
+    _mark_zero(errors)
     errors.set(ylabel="error (minutes)")
     errors.legend(ncols=2, **LEGEND_ABOVE)
     rides.bar(slices, scores["rows"], color=GREY)

@@ -12,6 +12,7 @@ from taxi_duration.plots.style import (
     BLACK,
     GREY,
     ORANGE,
+    RMSE,
     Picture,
     complete_rows,
     first_on_top,
@@ -31,7 +32,7 @@ __all__ = [
 RED, BLUE = "#c0392b", "#2980b9"
 LOOK_AT, ACT_ON = 0.1, 0.25  # population stability index
 MEASURES = {
-    "rmse": "RMSE (minutes)",
+    "rmse": RMSE,
     "bias": "predicted − actual\n(minutes)",
     "coverage": "rides within\ntheir interval",
     "rejected": "rows rejected",
@@ -60,11 +61,11 @@ def contributions(explanation: pd.DataFrame) -> Picture:
         axes.annotate(text, (max(begin, begin + step), name), (6, -4), **label)
     first_on_top(axes)
     right = 1.2 * max((start + np.maximum(steps, 0)).max(), end)
-    axes.set(xlabel="predicted duration (minutes)", ylabel="known of the ride", xlim=(0, right))
+    axes.set(xlabel="predicted duration (minutes)", ylabel="feature", xlim=(0, right))
     alt = (
         "Waterfall of one ride's prediction in minutes: a bar for the average ride, then one for "
-        "each thing known of the ride, red where it makes the ride longer and blue where shorter, "
-        "ending at a dashed line for the prediction."
+        "each feature, red where it adds minutes and blue where it takes some off, ending at a "
+        "dashed line for the prediction."
     )
     return Picture(figure, alt)
 
@@ -84,11 +85,11 @@ def mean_contributions(influence: pd.DataFrame, *, model: str | None = None) -> 
     figure, (axes,) = subplots(height=1.2 + 0.36 * len(table), title="What moves the predictions")
     ordered = table.sort_values(ascending=False)
     value_bars(axes, ordered, colour=model_colour(model), fmt="%.1f")
-    axes.set(xlabel="mean move of a prediction, up or down (minutes)", ylabel="known of the ride")
+    axes.set(xlabel="mean contribution, up or down (minutes)", ylabel="feature")
     axes.margins(x=0.1)
     alt = (
-        "Horizontal bars, one for each thing known of a ride and the longest on top: how many "
-        "minutes it moves a prediction on the average."
+        "Horizontal bars, one for each feature and the longest on top: how many minutes it adds to "
+        "a prediction or takes off on average."
     )
     return Picture(figure, alt)
 
@@ -112,9 +113,7 @@ def quality_by_month(
     """
     months = require_columns(table, "month", *MEASURES, "verdict")
     expected = {"rmse": rmse, "bias": 0, "coverage": level, "rejected": 0}
-    figure, panels = subplots(
-        height=5.6, title="How the model does", nrows=len(MEASURES), sharex=True
-    )
+    figure, panels = subplots(title="Quality by month", height=5.6, nrows=4, sharex=True)
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         _draw_months(axes, months, measure, colour=model_colour(model))
         if expected[measure] is not None:
@@ -128,14 +127,14 @@ def quality_by_month(
     panels[-1].set_xlabel("month")
     alt = (
         "Error, bias, share of rides within their interval and share of rejected rows by month, "
-        "one panel below the other; dashed where training would have them, hollow dots in months "
-        "out of bounds."
+        "one panel below the other, dashed at the expected value; hollow dots in months out of "
+        "bounds."
     )
     return Picture(figure, alt)
 
 
 def _draw_months(axes: Axes, months: pd.DataFrame, measure: str, *, colour: str) -> None:
-    dots = {"marker": "o", "markersize": 7}
+    dots = {"marker": "o", "markersize": 7, "clip_on": False}
     axes.plot(months["month"], months[measure], color=colour, **dots)
     out = months[months["verdict"].ne("")]
     hollow = {"color": "white", "markeredgecolor": ORANGE, "markeredgewidth": 2}
@@ -194,11 +193,11 @@ def backtest_error(table: pd.DataFrame) -> Picture:
         ages = tests.groupby("age", sort=False)["rmse"].mean()
         by_month.plot(next_month["tested"], next_month["rmse"], color=colour, marker="o", label=way)
         by_age.plot(ages, color=colour, marker="o")
-    by_month.set(xlabel="month tested", ylabel="RMSE (minutes)")
+    by_month.set(xlabel="month tested", ylabel=RMSE)
     by_month.tick_params(axis="x", rotation=45)
-    by_age.set(xlabel="months since training", ylabel="mean RMSE (minutes)", title="As it ages")
+    by_age.set(xlabel="months since training", ylabel=f"mean {RMSE}", title="By model age")
     by_age.set_xticks(sorted(rows["age"].unique()))
-    figure.legend(loc="outside lower center", ncols=3, title="learned from")
+    figure.legend(loc="outside lower center", ncols=3, title="trained on")
     alt = (
         "RMSE in minutes of a back-test, a line for each way to train: on the left by tested "
         "month, on the right by months since training."

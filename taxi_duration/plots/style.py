@@ -25,10 +25,10 @@ from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import SchemaError, SourceError, nearest
 
 __all__ = [
-    "BLACK", "ERROR", "GREY", "HOUR", "LEGEND_ABOVE", "NAVY", "ORANGE", "Picture",
+    "BLACK", "ERROR", "GREY", "HOUR", "LEGEND_ABOVE", "NAVY", "ORANGE", "RMSE", "Picture",
     "by_weekday_and_hour", "complete_rows", "count_rides", "density", "first_on_top",
     "heat_map", "model_colour", "require_columns", "shades", "subplots", "theme", "value_bars",
-    "week_heat_map", "week_table", "zero_line",
+    "week_heat_map", "week_table",
 ]  # fmt: skip
 
 NAVY = "#33475B"  # recorded rides: no model has this colour
@@ -41,33 +41,22 @@ MODELS = {
 }  # fmt: skip
 OTHER_MODELS = ("#5B3A8E", "#8C6D31", "#17BECF", "#3A3A3A", "#8FA31E")
 
-ERROR = "predicted − actual (minutes)"
+ERROR, RMSE = "predicted − actual (minutes)", "RMSE (minutes)"
 HOUR = "hour of pick-up (o'clock)"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 THOUSANDS = StrMethodFormatter("{x:,.0f}")  # 12,000
 LEGEND_ABOVE = {
     "loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.1, "columnspacing": 1.2,
 }  # fmt: skip
-WIDTH = 8.0  # inches; 800 pixels on a page
 THEME = {
-    "axes.edgecolor": "#8A939C",
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlesize": 12,
-    "axes.labelsize": 11,
-    "figure.dpi": 150,
+    "axes.edgecolor": "#8A939C", "axes.spines.right": False, "axes.spines.top": False,
+    "axes.grid": True, "grid.color": "#E6E9EC",
+    "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlesize": 12,
+    "axes.labelsize": 11, "xtick.labelsize": 10, "ytick.labelsize": 10,
+    "legend.fontsize": 10, "legend.frameon": False,
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
-    "grid.color": "#E6E9EC",
-    "legend.fontsize": 10,
-    "legend.frameon": False,
-    "savefig.dpi": "figure",
-    "svg.hashsalt": "taxi_duration",
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-}
+    "figure.dpi": 150, "savefig.dpi": "figure", "svg.hashsalt": "taxi_duration",
+}  # fmt: skip
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 
 
@@ -175,22 +164,17 @@ def shades(colour: str = "#5E86A8") -> LinearSegmentedColormap:
 
 
 def subplots(
-    *, title: str, model: str | None = None, width: float = WIDTH, height: float = 3.6,
+    *, title: str, model: str | None = None, width: float = 8, height: float = 3.6,
     **layout: object,
 ) -> tuple[Figure, list[Axes]]:  # fmt: skip
     """Return an empty figure and its axes, the first with a title that may name a model.
 
-    `layout` is that of `Figure.subplots`; sizes are in inches.
+    Sizes are in inches, of which 8 are the width of a page; `layout` is that of `Figure.subplots`.
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = list(figure.subplots(squeeze=False, **layout).flat)
     axes[0].set_title(f"{title}: {model}" if model else title)
     return figure, axes
-
-
-def zero_line(axes: Axes) -> None:
-    """Mark where there is no error."""
-    axes.axhline(0, color=BLACK, linewidth=1.2, zorder=1)
 
 
 def count_rides(axes: Axes, label: str = "rides") -> None:
