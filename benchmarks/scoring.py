@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 
 import pandas as pd
 
@@ -56,12 +57,11 @@ def train(source: str | None, into: Path) -> None:
 def score(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that scoring takes."""
     from taxi_duration.serving import score_month
-    from taxi_duration.serving.batch import Scorer
 
-    scorer = Scorer("taxi-duration", 1, "0" * 64, estimator)
+    model = SimpleNamespace(name="taxi-duration", version="1", sha256="0" * 64, estimator=estimator)
     with tempfile.TemporaryDirectory(dir=folder) as into:
         start = perf_counter()
-        score_month(scorer, MONTH, service=YELLOW, source=folder, into=Path(into))
+        score_month(model, MONTH, service=YELLOW, source=folder, into=Path(into))
         return perf_counter() - start
 
 

@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -32,6 +33,13 @@ QUICK = {
     "quote": {"n_estimators": 8, "max_depth": 4, "threads": 1},
 }
 JANUARY = GREEN.file(Month(2021, 1))
+LOOKUPS = (
+    "get_model_version",
+    "get_model_version_by_alias",
+    "get_run",
+    "search_model_versions",
+    "search_registered_models",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -152,6 +160,25 @@ def store(new_store, tmp_path):
     """The address of a store that is the test's own."""
     with new_store(tmp_path) as uri:
         yield uri
+
+
+@pytest.fixture
+def lookups(monkeypatch):
+    """How often a model or a run is looked up in MLflow, by the method of its client."""
+    from mlflow import MlflowClient
+
+    counts = Counter()
+
+    def count(name, method):
+        def counted(client, *words, **how):
+            counts[name] += 1
+            return method(client, *words, **how)
+
+        monkeypatch.setattr(MlflowClient, name, counted)
+
+    for name in LOOKUPS:
+        count(name, getattr(MlflowClient, name))
+    return counts
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from taxi_duration.cli.display import NEXT, model_table
-from taxi_duration.registry.loading import Loaded, load
+from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.tracking.runs import list_runs
 
 __all__ = ["epilogue"]
@@ -53,12 +53,12 @@ def _models(trained: Mapping[str, str]) -> str:
     return model_table(runs.sort_values("valid_rmse")) if len(runs) else ""
 
 
-def _answer(champion: Loaded) -> str:
+def _answer(champion: RegisteredModel) -> str:
     ride = pd.DataFrame([{name: RIDE[name] for name in champion.estimator.inputs}])
-    answer = champion.predict(ride).iloc[0].round(1)
+    answer, level = champion.predict(ride).iloc[0].round(1), champion.estimator.intervals.level
     return (
         f"Champion: version {champion.version} of {champion.name}, {champion.estimator.name}. "
         "Monday at 8:00 from zone 74 to 75, 2.5 miles:\n"
-        f"{answer['duration']} minutes, {champion.intervals.level:.0%} sure of {answer['low']} "
+        f"{answer['duration']} minutes, {level:.0%} sure of {answer['low']} "
         f"to {answer['high']}"
     )

@@ -58,10 +58,10 @@ def promote(
       taxi-duration promote 3 --gate 2024-03 --source tlc --why "learned from 2024"
     """  # noqa: D301
     from taxi_duration.data.trips import load_trips
-    from taxi_duration.registry.promotion import find_version
+    from taxi_duration.registry.promotion import find_model
     from taxi_duration.registry.promotion import promote as ask_gate
 
-    found = find_version(version, name=name)
+    found = find_model(version, name=name)
     rides = load_trips(gate, service=service, source=source)
     verdict = ask_gate(found, rides, why=why, name=found.name, dry_run=dry_run)
     if not verdict.accepted:

@@ -42,7 +42,7 @@ def history(model: str | None) -> None:
       taxi-duration history
     """  # noqa: D301
     from taxi_duration.cli.display import format_history
-    from taxi_duration.registry.promotion import NAME
+    from taxi_duration.registry.loading import NAME
     from taxi_duration.registry.promotion import history as versions
 
     click.echo(format_history(versions(name=model or NAME)))

@@ -81,7 +81,7 @@ def serve(model: str, host: str, port: int) -> None:
     from taxi_duration.serving.http import serve as start
 
     with start(model, host=host, port=port) as server:
-        name = f"{server.version.name}/{server.version.version}"
+        name = f"{server.model.name}/{server.model.version}"
         click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
         sys.exit(server.wait())
 

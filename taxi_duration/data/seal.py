@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from taxi_duration.errors import ModelError
-
-__all__ = ["check_digest", "model_digest"]
+__all__ = ["model_digest"]
 
 ADDED = {"registered_model_meta"}  # MLflow writes it into a folder that it loads from
 
@@ -30,19 +28,3 @@ def model_digest(folder: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{content}  {name}\n".encode())
     return digest.hexdigest()
-
-
-def check_digest(folder: Path, expected: str, *, name: str) -> None:
-    """Refuse a model whose files are not those that were recorded.
-
-    Raises
-    ------
-    ModelError
-        If the digest is another.
-    """
-    found = model_digest(folder)
-    if found != expected:
-        raise ModelError(
-            f"The files of model {name} are not those that were recorded: digest {found[:12]}, "
-            f"not {expected[:12]}. Nothing of it was loaded; register a model that is whole."
-        )

@@ -16,8 +16,7 @@ from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.evaluation.metrics import predict, score_parts
 from taxi_duration.models.catalog import make_model
 from taxi_duration.models.training import fit
-from taxi_duration.registry.loading import check_files, load_run
-from taxi_duration.registry.versions import RUN, find_version
+from taxi_duration.registry.loading import RUN_ID, find_model, load_run, verified_files
 from taxi_duration.tracking.entries import by_part, predictions_digest
 from taxi_duration.tracking.provenance import environment, package_digest
 from taxi_duration.tracking.runs import Record, list_runs, read_record
@@ -92,7 +91,7 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     Parameters
     ----------
     model
-        A run's id, or a version as `taxi_duration.registry.promotion.find_version` takes it.
+        A run's id, or a version as `taxi_duration.registry.loading.find_model` takes it.
     source
         Where the months are now, if not where they came from.
 
@@ -114,7 +113,7 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     >>> print(reproduce(run.run_id).required)
     the same to the last bit, on the same computer, libraries and threads
     """
-    record = read_record(model if RUN.fullmatch(model) else find_version(model).run_id)
+    record = read_record(model if RUN_ID.fullmatch(model) else find_model(model).run_id)
     _check(record)
     where = source or _source(record)
     if data := _data(record.inputs, _inputs(record, where)):
@@ -171,7 +170,8 @@ def _check(record: Record) -> None:
             f"Run {record.run_id!r} has no model of its own. Name one that has: "
             f"{names or 'taxi-duration history lists them'}."
         )
-    check_files(record, f"models:/{record.model_id}")
+    with verified_files(record):
+        pass
 
 
 def _source(record: Record) -> str:

@@ -40,7 +40,7 @@ def check_run(record: Record) -> None:
 def _check_signature(record: Record) -> None:
     from mlflow.models import Model
 
-    with verified_files(record, f"models:/{record.model_id}") as folder:
+    with verified_files(record) as folder:
         if Model.load(str(folder)).signature is None:
             raise ModelError(
                 f"The model of run {record.run_id!r} does not say what it takes and gives. "

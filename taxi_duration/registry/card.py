@@ -15,7 +15,7 @@ from taxi_duration.errors import TrackingError
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
 from taxi_duration.registry.journal import entries
-from taxi_duration.registry.loading import check_files
+from taxi_duration.registry.loading import RegisteredModel, find_model, set_tag
 from taxi_duration.registry.markdown import (
     cell,
     lines_of,
@@ -26,8 +26,7 @@ from taxi_duration.registry.markdown import (
     to_html,
     whole,
 )
-from taxi_duration.registry.versions import Version, find_version, tag_version
-from taxi_duration.tracking.runs import Record, attach, download, files_of, read_record
+from taxi_duration.tracking.runs import Record, attach, download, files_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -45,7 +44,7 @@ ENOUGH = 50  # rides; of fewer no slice is called the hardest
 class Card:
     """A card in Markdown, and the same as a page that loads nothing from anywhere."""
 
-    version: Version
+    version: RegisteredModel
     markdown: str = field(repr=False)
     html: str = field(repr=False)
 
@@ -59,13 +58,13 @@ class Card:
         return paths
 
 
-def make_card(model: str | Version) -> Card:
+def make_card(model: str | RegisteredModel) -> Card:
     """Write the card of a registered model, from its record alone.
 
     Parameters
     ----------
     model
-        As `taxi_duration.registry.promotion.find_version` takes it.
+        As `find_model` takes it.
 
     Raises
     ------
@@ -74,10 +73,9 @@ def make_card(model: str | Version) -> Card:
     TrackingError
         If its run lacks what a card tells, or the store does not answer.
     """
-    version = find_version(model)
-    record = read_record(version.run_id)
-    check_files(record, version.address)
-    markdown = _template("card.md.j2").render(_facts(version, record)).strip() + "\n"
+    version = find_model(model) if isinstance(model, str) else model
+    version.check_files()
+    markdown = _template("card.md.j2").render(_facts(version, version.record)).strip() + "\n"
     title = f"{version.name}, version {version.version}"
     html = _template("card.html.j2").render(title=title, body=to_html(markdown))
     return Card(version, markdown, html)
@@ -94,7 +92,7 @@ def attach_card(card: Card) -> None:
     with TemporaryDirectory() as folder:
         page = card.save(Path(folder))[1]
         attach(card.version.run_id, Path(folder).iterdir(), folder="card")
-        tag_version(card.version, "card", f"runs:/{card.version.run_id}/card/{page.name}")
+        set_tag(card.version, "card", f"runs:/{card.version.run_id}/card/{page.name}")
 
 
 def _template(name: str) -> jinja2.Template:
@@ -110,7 +108,7 @@ def _template(name: str) -> jinja2.Template:
     return place.get_template(name)
 
 
-def _facts(version: Version, record: Record) -> dict[str, object]:
+def _facts(version: RegisteredModel, record: Record) -> dict[str, object]:
     verdict = version.verdict
     rows, slices = _tables(version.run_id)
     test = record.parameters["test"].split(", ")
@@ -151,7 +149,7 @@ def _tables(run_id: str) -> list[pd.DataFrame]:
         return [pd.read_csv(rows, index_col=0), pd.read_csv(slices)]
 
 
-def _identity(version: Version, record: Record) -> dict[str, object]:
+def _identity(version: RegisteredModel, record: Record) -> dict[str, object]:
     return {
         "model": record.model,
         "registered": f"{version.created:{WHEN}}",
@@ -215,7 +213,7 @@ def _coverage(metrics: Mapping[str, float]) -> str:
     return table(["predicted", "coverage", "width"], lines)
 
 
-def _costs(version: Version, record: Record) -> dict[str, str]:
+def _costs(version: RegisteredModel, record: Record) -> dict[str, str]:
     metrics, verdict = record.metrics, version.verdict
     speed = {"rides a second, at the gate": whole(verdict.rows_per_second)} if verdict else {}
     return {
@@ -225,7 +223,7 @@ def _costs(version: Version, record: Record) -> dict[str, str]:
     } | speed
 
 
-def _promotions(version: Version) -> str:
+def _promotions(version: RegisteredModel) -> str:
     lines = [
         [f"{entry.when:{WHEN}}", entry.kind, entry.before or "none", entry.who, entry.why]
         for entry in entries(version.name)

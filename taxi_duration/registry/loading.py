@@ -1,36 +1,50 @@
-"""A registered model, loaded without running anything that lies beside it."""
+"""A registered model: found once, and loaded from verified files without running their code."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.seal import check_digest
+from taxi_duration.data.seal import model_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.models.intervals import Intervals
+from taxi_duration.registry.verdict import Verdict
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, read_record
 from taxi_duration.tracking.store import client, store_errors
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from sklearn.pipeline import Pipeline
 
-__all__ = ["NAME", "Loaded", "check_files", "load", "load_run", "locate", "verified_files"]
+__all__ = [
+    "DIGEST",
+    "NAME",
+    "RUN_ID",
+    "VERDICT",
+    "RegisteredModel",
+    "find_model",
+    "load",
+    "load_run",
+    "set_tag",
+    "verified_files",
+]
 
 NAME = "taxi-duration"
+DIGEST, VERDICT = "sha256", "verdict"  # tags of a version
 ADDRESS = re.compile(
     r"(models:/)?(?P<name>[^/@:]+)(/(?P<version>\d+)|@(?P<alias>[\w-]+))", re.ASCII
 )
+RUN_ID = re.compile(r"[0-9a-f]{32}")
 UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 # What `taxi_duration.tracking.model` writes. Any other key could have MLflow run other code.
 LOADER = {
@@ -48,38 +62,53 @@ HARMLESS = {"cloudpickle_version", "env", "python_version", "streamable"}
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A model whose files are those that were recorded.
+class RegisteredModel:
+    """A version of a registered model, as the registry had it when it was found.
+
+    Its `record` and its `estimator` are read when they are first used, and once.
 
     Attributes
     ----------
-    estimator
-        What answers.
     name, version
-        In the registry; a run's own model has no version.
-    record
-        What the run of its training says.
+        In the registry.
+    run_id
+        Of the training.
+    sha256
+        Digest of its files.
+    aliases
+        "champion", "challenger", both or none.
+    verdict
+        Of the promotion gate on these files; None if it has not run.
+    created
+        UTC.
     """
 
-    estimator: Estimator = field(repr=False)
     name: str
-    version: str | None
-    record: Record
+    version: str
+    run_id: str
+    sha256: str
+    aliases: tuple[str, ...]
+    verdict: Verdict | None = field(repr=False)
+    created: pd.Timestamp
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
 
     @property
-    def run_id(self) -> str:
-        """Of the training."""
-        return self.record.run_id
+    def address(self) -> str:
+        """Its address for MLflow, `models:/NAME/VERSION`."""
+        return f"models:/{self.name}/{self.version}"
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """From rides to minutes, as scikit-learn has it."""
-        return self.estimator.pipeline
+    @cached_property
+    def record(self) -> Record:
+        """What the run of its training recorded."""
+        return read_record(self.run_id)
 
-    @property
-    def intervals(self) -> Intervals:
-        """How sure it is."""
-        return self.estimator.intervals
+    @cached_property
+    def estimator(self) -> Estimator:
+        """What predicts, loaded from verified files."""
+        with self.files() as folder:
+            return Estimator.load(folder / "artifacts")
 
     def predict(self, rides: pd.DataFrame) -> pd.DataFrame:
         """Return `duration`, `low` and `high` (minutes) for rides, a row each.
@@ -91,92 +120,112 @@ class Loaded:
         """
         return self.estimator.predict(rides)
 
+    def files(self) -> AbstractContextManager[Path]:
+        """Copy its verified files to a temporary folder; see `verified_files`."""
+        if self.sha256 != self.record.parameters.get("model_sha256"):
+            raise ModelError(
+                f"Version {self.name}/{self.version} carries another digest than its run "
+                f"{self.run_id!r} recorded. Nothing of it was loaded; register the run again."
+            )
+        return verified_files(self.record, self.address)
 
-def load(model: str = f"models:/{NAME}@champion") -> Loaded:
-    """Load a registered model, after each of its files was compared with what was recorded.
-
-    Nothing is unpickled, and no code is run that lies beside the model: it needs this library.
-    Where the library is not installed, `mlflow.pyfunc.load_model` takes the same address.
-
-    Parameters
-    ----------
-    model
-        As `locate` takes it.
-
-    Raises
-    ------
-    ModelError
-        If there is no such version, or a byte of its files has changed.
-    TrackingError
-        If the store does not answer.
-    """
-    found = locate(model)
-    record = read_record(found.run_id)
-    name = f"{found.name}/{found.version}"
-    if found.tags.get("sha256") != record.parameters.get("model_sha256"):
-        raise ModelError(
-            f"Version {name} carries another digest than its run {found.run_id!r} recorded. "
-            "Nothing of it was loaded; register the run again."
-        )
-    address = f"models:/{found.name}/{found.version}"
-    return _load(record, address, name=found.name, version=str(found.version))
+    def check_files(self) -> None:
+        """Raise `ModelError` if its files are not those that were recorded."""
+        with self.files():
+            pass
 
 
-def load_run(run_id: str) -> Loaded:
-    """Load the model of a run, registered or not; raises as `load`."""
-    record = read_record(run_id)
-    return _load(record, f"models:/{record.model_id}", name=f"run {run_id}", version=None)
-
-
-def locate(model: str, *, name: str = NAME) -> ModelVersion:
-    """Find a version; an alias is resolved once, here.
+def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
+    """Find a registered model; an alias is resolved once, here, and no file is read.
 
     Parameters
     ----------
-    model
-        "3", "champion", "taxi-duration@champion" or "models:/taxi-duration/3".
-    name
-        Where the text names none.
+    model : str
+        "3", "champion", "taxi-duration@champion", "models:/taxi-duration/3", or a run's id.
+    name : str
+        Of the registered model, where `model` names none.
 
     Raises
     ------
     ModelError
         If there is no such version.
     TrackingError
-        If the store does not answer.
+        If the store is unavailable.
     """
     store = client()
     from mlflow.exceptions import MlflowException
 
-    found = ADDRESS.fullmatch(model)
-    version = found["version"] if found else model if model.isdecimal() else None
-    alias = found["alias"] if found else model
-    name = found["name"] if found else name
     with store_errors(f"Model {model!r} cannot be found"):
         try:
-            if version is None:
-                version = store.get_model_version_by_alias(name, alias).version
-            return store.get_model_version(name, str(version))
+            return _registered_model(_look_up(store, model, name))
         except MlflowException as problem:
-            if problem.error_code in UNKNOWN:
-                raise ModelError(
-                    f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one "
-                    "in the notebook 04_select, register one (taxi-duration register RUN), or look "
-                    "at them: taxi-duration history."
-                ) from problem
-            raise
+            if problem.error_code not in UNKNOWN:
+                raise
+            raise ModelError(
+                f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one in the "
+                "notebook 04_select, register one (taxi-duration register RUN), or list them: "
+                "taxi-duration history."
+            ) from problem
 
 
-@contextmanager
-def verified_files(record: Record, address: str) -> Iterator[Path]:
-    """Copy a model's files to a folder of ours for a while, if they are those of the run.
+def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:
+    """Load a registered model, after each of its files was compared with what was recorded.
+
+    Nothing is unpickled, and no code beside the model runs: loading needs this library. Where it
+    is not installed, `mlflow.pyfunc.load_model` takes the same address.
+
+    Parameters
+    ----------
+    model : str
+        As `find_model` takes it.
 
     Raises
     ------
     ModelError
-        If a byte has changed since the run, or MLflow would load them in another way than ours.
+        If there is no such version, or a byte of its files has changed.
+    TrackingError
+        If the store is unavailable.
     """
-    uri = client().tracking_uri
+    found = find_model(model)
+    _ = found.estimator
+    return found
+
+
+def load_run(run_id: str) -> Estimator:
+    """Load the model of a run, registered or not; raises as `load`."""
+    with verified_files(read_record(run_id)) as folder:
+        return Estimator.load(folder / "artifacts")
+
+
+def set_tag(model: RegisteredModel, key: str, value: str) -> None:
+    """Set a tag of a version; it replaces the former one of that key.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be written.
+    """
+    with store_errors(f"The {key} of {model} cannot be written"):
+        client().set_model_version_tag(model.name, model.version, key, value)
+
+
+@contextmanager
+def verified_files(record: Record, address: str | None = None) -> Iterator[Path]:
+    """Copy a model's files to a temporary folder, if they are those that its run recorded.
+
+    Parameters
+    ----------
+    record : Record
+        Of the run.
+    address : str, optional
+        Of the model, e.g. "models:/taxi-duration/3"; else the run's own.
+
+    Raises
+    ------
+    ModelError
+        If a byte has changed since the run, or the files would have MLflow run other code.
+    """
+    uri, address = client().tracking_uri, address or f"models:/{record.model_id}"
     import mlflow
 
     expected = record.parameters.get("model_sha256")
@@ -188,25 +237,52 @@ def verified_files(record: Record, address: str) -> Iterator[Path]:
                 artifact_uri=address, dst_path=folder, tracking_uri=uri
             )
         for compiled in list(Path(folder).rglob("__pycache__")):
-            shutil.rmtree(compiled)  # no seal covers what Python itself leaves beside code
-        check_digest(Path(folder), expected, name=repr(address))
+            shutil.rmtree(compiled)  # the digest leaves out what Python itself writes beside code
+        _check_digest(Path(folder), expected, address)
         _check_loader(Path(folder), address)
         yield Path(folder)
 
 
-def check_files(record: Record, address: str) -> None:
-    """Refuse a model whose files are not those of its run; raises as `verified_files`."""
-    with verified_files(record, address):
-        pass
+def _look_up(store: MlflowClient, model: str, name: str) -> ModelVersion:
+    found = ADDRESS.fullmatch(model)
+    if found:
+        name, version, alias = found["name"], found["version"], found["alias"]
+    elif RUN_ID.fullmatch(model):
+        versions = store.search_model_versions(f"name = '{name}' and run_id = '{model}'")
+        version, alias = next((each.version for each in versions), None), model
+    else:
+        version, alias = model if model.isdecimal() else None, model
+    if version is None:
+        return store.get_model_version_by_alias(name, alias)
+    return store.get_model_version(name, str(version))  # a search result has no aliases
 
 
-def _load(record: Record, address: str, *, name: str, version: str | None) -> Loaded:
-    with verified_files(record, address) as folder:
-        return Loaded(Estimator.load(folder / "artifacts"), name, version, record)
+def _registered_model(found: ModelVersion) -> RegisteredModel:
+    digest = found.tags.get(DIGEST, "")
+    verdict = Verdict.from_json(found.tags[VERDICT]) if VERDICT in found.tags else None
+    return RegisteredModel(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id,
+        sha256=digest,
+        aliases=tuple(sorted(found.aliases)),
+        verdict=verdict if verdict and verdict.sha256 == digest else None,
+        created=pd.Timestamp(found.creation_timestamp, unit="ms"),
+    )
+
+
+def _check_digest(folder: Path, expected: str, address: str) -> None:
+    found = model_digest(folder)
+    if found != expected:
+        raise ModelError(
+            f"The files of model {address!r} are not those that were recorded: digest "
+            f"{found[:12]}, not {expected[:12]}. Nothing of it was loaded; register a model that "
+            "is whole."
+        )
 
 
 def _check_loader(folder: Path, address: str) -> None:
-    """Refuse an MLmodel by which MLflow would run other code than the model's own."""
+    """Reject an MLmodel by which MLflow would run other code than the model's own."""
     from mlflow.models import Model
 
     flavors = Model.load(str(folder)).flavors

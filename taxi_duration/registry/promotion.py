@@ -14,24 +14,26 @@ from taxi_duration.registry import journal
 from taxi_duration.registry.admission import check_run
 from taxi_duration.registry.gate import NAIVE, Candidate, judge, naive
 from taxi_duration.registry.journal import CHAMPION, Entry, alone
-from taxi_duration.registry.loading import NAME, Loaded, check_files, load
+from taxi_duration.registry.loading import (
+    DIGEST,
+    NAME,
+    VERDICT,
+    RegisteredModel,
+    find_model,
+    set_tag,
+)
 from taxi_duration.registry.selection import throughput
 from taxi_duration.registry.verdict import Limits, Verdict
-from taxi_duration.registry.versions import DIGEST, VERDICT, Version, find_version, numbers
-from taxi_duration.tracking.runs import Record, read_record
+from taxi_duration.tracking.runs import read_record
 from taxi_duration.tracking.store import client, store_errors
 
 __all__ = [
     "NAME",
     "Entry",
     "Limits",
-    "Loaded",
     "Verdict",
-    "Version",
     "champion_on",
-    "find_version",
     "history",
-    "load",
     "promote",
     "register",
     "rollback",
@@ -42,7 +44,7 @@ NO_ADDRESS = "@'\""  # signs by which an address or a filter of MLflow would bre
 LEARNED = ("train", "valid")  # months that a model learned from, stopped or was calibrated by
 
 
-def register(run_id: str, *, name: str = NAME) -> Version:
+def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     """Register the model of a run as challenger; the same run always has the same version.
 
     Raises
@@ -72,11 +74,11 @@ def register(run_id: str, *, name: str = NAME) -> Version:
         version = str(found[0].version)
         if version != journal.champion_of(name):
             store.set_registered_model_alias(name, CHALLENGER, version)
-    return find_version(version, name=name)
+    return find_model(version, name=name)
 
 
 def promote(
-    version: str | Version,
+    version: str | RegisteredModel,
     gate: Trips,
     *,
     why: str,
@@ -93,7 +95,7 @@ def promote(
     Parameters
     ----------
     version
-        As `find_version` takes it.
+        As `find_model` takes it.
     gate
         The newest month, which has chosen nothing so far; each use is recorded.
     why
@@ -109,21 +111,21 @@ def promote(
     TrackingError
         If the store does not answer.
     """
-    asked = find_version(version, name=name)
+    asked = find_model(version, name=name) if isinstance(version, str) else version
     with alone(asked.name):
-        challenger, before = find_version(asked), journal.champion_of(asked.name)
+        challenger, before = find_model(asked.address), journal.champion_of(asked.name)
         if challenger.version == before and challenger.verdict:
-            _check_files(challenger)
+            challenger.check_files()
             return challenger.verdict
         new = before is None or challenger.version == before
-        champion = None if new else find_version(before, name=asked.name)
+        champion = None if new else find_model(before, name=asked.name)
         verdict = _judge(gate, challenger, champion, limits=limits)
         if not dry_run:
             _settle(challenger, verdict, why=why)
     return verdict
 
 
-def rollback(*, why: str, name: str = NAME) -> Version:
+def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
     """Make the former champion champion again; what was promoted last is left out.
 
     Raises
@@ -134,13 +136,13 @@ def rollback(*, why: str, name: str = NAME) -> Version:
         If the store does not answer.
     """
     with alone(name):
-        former = find_version(journal.previous(name), name=name)
-        _check_files(former)
+        former = find_model(journal.previous(name), name=name)
+        former.check_files()
         _move(name, former.version, "rollback", why=why)
-    return find_version(former)
+    return find_model(former.address)
 
 
-def champion_on(day: str | date, *, name: str = NAME) -> Version | None:
+def champion_on(day: str | date, *, name: str = NAME) -> RegisteredModel | None:
     """Return which version was champion when that day (UTC) ended, if any.
 
     Raises
@@ -151,7 +153,7 @@ def champion_on(day: str | date, *, name: str = NAME) -> Version | None:
         If the store does not answer.
     """
     version = journal.on_day(name, day)
-    return find_version(version, name=name) if version else None
+    return find_model(version, name=name) if version else None
 
 
 def history(*, name: str = NAME) -> pd.DataFrame:
@@ -173,56 +175,56 @@ def history(*, name: str = NAME) -> pd.DataFrame:
         If the store does not answer.
     """
     changes = journal.entries(name)
-    versions = [find_version(str(number), name=name) for number in numbers(name)]
+    with store_errors("The registry cannot be read"):
+        found = client().search_model_versions(f"name = '{name}'")
+    numbers = sorted(int(each.version) for each in found)
+    versions = [find_model(str(number), name=name) for number in numbers]
     return pd.DataFrame([_line(version, changes) for version in versions])
 
 
 def _judge(
-    gate: Trips, challenger: Version, champion: Version | None, *, limits: Limits | None
+    gate: Trips,
+    challenger: RegisteredModel,
+    champion: RegisteredModel | None,
+    *,
+    limits: Limits | None,
 ) -> Verdict:
     old = _stand(champion, gate) if champion else Candidate(NAIVE, naive(gate))
     return judge(gate, _stand(challenger, gate), old, limits=limits)
 
 
-def _check_files(version: Version) -> None:
-    check_files(read_record(version.run_id), version.address)
-
-
-def _stand(version: Version, gate: Trips) -> Candidate:
-    """Load a version, and have it predict the gate's rides, of which it may know nothing."""
-    loaded = load(version.address)
-    record = loaded.record
-    _check_gate(gate, version, record)
+def _stand(model: RegisteredModel, gate: Trips) -> Candidate:
+    """Have a version predict the gate's rides, which it may not have seen."""
+    _check_gate(gate, model)
+    pipeline = model.estimator.pipeline
     return Candidate(
-        name=str(version),
-        minutes=loaded.pipeline.predict(gate.frame).astype(float),
-        size_mb=record.metrics["model_bytes"] / 1e6,
-        rows_per_second=throughput(loaded.pipeline, gate.frame),
-        sha256=version.sha256,
+        name=str(model),
+        minutes=pipeline.predict(gate.frame).astype(float),
+        size_mb=model.record.metrics["model_bytes"] / 1e6,
+        rows_per_second=throughput(pipeline, gate.frame),
+        sha256=model.sha256,
     )
 
 
-def _check_gate(gate: Trips, version: Version, record: Record) -> None:
+def _check_gate(gate: Trips, model: RegisteredModel) -> None:
+    record = model.record
     texts = ", ".join(record.parameters[part] for part in LEARNED).split(", ")
     last = max(map(Month.parse, texts))
     if not min(gate.months) > last:
         raise ModelError(
-            f"The gate's month {min(gate.months)} does not come after {last}, which {version} has "
+            f"The gate's month {min(gate.months)} does not come after {last}, which {model} has "
             "seen. Take a newer month, or another name."
         )
     if gate.service.name != record.tags.get("service"):
         raise ModelError(
-            f"The gate has rides of {gate.service.name} taxis, {version} has learned from "
+            f"The gate has rides of {gate.service.name} taxis, {model} has learned from "
             f"{record.tags.get('service')} ones. Take its service, or another name."
         )
 
 
-def _settle(challenger: Version, verdict: Verdict, *, why: str) -> None:
+def _settle(challenger: RegisteredModel, verdict: Verdict, *, why: str) -> None:
     """Write the verdict on the version, and make it champion if it is accepted."""
-    with store_errors(f"The verdict on {challenger} cannot be written"):
-        client().set_model_version_tag(
-            challenger.name, challenger.version, VERDICT, verdict.to_json()
-        )
+    set_tag(challenger, VERDICT, verdict.to_json())
     if verdict.accepted:
         _move(challenger.name, challenger.version, "promote", why=why, verdict=verdict)
 
@@ -234,8 +236,8 @@ def _move(name: str, version: str, kind: str, *, why: str, verdict: Verdict | No
         client().set_registered_model_alias(name, CHAMPION, version)
 
 
-def _line(version: Version, changes: Sequence[Entry]) -> dict[str, object]:
-    record = read_record(version.run_id)
+def _line(version: RegisteredModel, changes: Sequence[Entry]) -> dict[str, object]:
+    record = version.record
     parameters, metrics = record.parameters, record.metrics
     return {
         "version": version.version,

@@ -188,7 +188,7 @@ def two_ways(run_id: str, rides: pd.DataFrame) -> pd.DataFrame:
         If the run has no model, or its files are not those that it recorded.
     """
     loaded = load_run(run_id)
-    inputs = list(loaded.estimator.inputs)
+    inputs = list(loaded.inputs)
     ride = rides[inputs].head(1)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.bin"

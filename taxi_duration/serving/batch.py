@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +17,7 @@ from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, reje
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Service
-from taxi_duration.registry.loading import NAME, load
-from taxi_duration.registry.versions import Version, find_version
+from taxi_duration.registry.loading import NAME, RegisteredModel, load
 from taxi_duration.serving.results import (
     PREDICTIONS,
     REJECTED,
@@ -34,9 +32,7 @@ from taxi_duration.tracking.provenance import environment
 
 __all__ = [
     "Scored",
-    "Scorer",
     "folder_of",
-    "load_scorer",
     "score_month",
     "score_months",
 ]
@@ -64,37 +60,6 @@ class Answered(NamedTuple):
     repaired: int
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A registered model that answers, and which one it is.
-
-    Attributes
-    ----------
-    name, version, sha256
-        Of the registered model, and the digest of its files.
-    """
-
-    name: str
-    version: int
-    sha256: str
-    estimator: Estimator = field(repr=False)
-
-
-def load_scorer(model: str | Version) -> Scorer:
-    """Load a registered model to answer with; its files are checked first.
-
-    Raises
-    ------
-    ModelError
-        If there is no such version, or its files are not those that were recorded.
-    TrackingError
-        If the store does not answer.
-    """
-    version = find_version(model)
-    estimator = load(version.address).estimator
-    return Scorer(version.name, int(version.version), version.sha256, estimator)
-
-
 def folder_of(predictions: str | Path | None) -> Path:
     """Return where predictions are kept: as given, else beside the recorded runs."""
     return Path(predictions) if predictions else beside_store("predictions")
@@ -103,7 +68,7 @@ def folder_of(predictions: str | Path | None) -> Path:
 def score_months(
     months: str,
     *,
-    model: str | Scorer = f"models:/{NAME}@champion",
+    model: str | RegisteredModel = f"models:/{NAME}@champion",
     service: str | Service = "green",
     source: str | Path = "sample",
     into: str | Path | None = None,
@@ -115,7 +80,7 @@ def score_months(
     Parameters
     ----------
     model
-        As `taxi_duration.registry.versions.find_version` takes it, or loaded; an alias is resolved
+        As `taxi_duration.registry.loading.find_model` takes it, or loaded; an alias is resolved
         once.
     into
         Where predictions are kept; None: beside the recorded runs.
@@ -130,10 +95,10 @@ def score_months(
         As `score_month`.
     """
     kind, wanted, folder = Service.parse(service), Month.parse_range(months), folder_of(into)
-    scorer = model if isinstance(model, Scorer) else load_scorer(model)
+    found = load(model) if isinstance(model, str) else model
     return [
         score_month(
-            scorer, month, service=kind, source=source, into=folder, force=force,
+            found, month, service=kind, source=source, into=folder, force=force,
             progress=partial(progress, month) if progress else None,
         )
         for month in wanted
@@ -141,7 +106,7 @@ def score_months(
 
 
 def score_month(
-    scorer: Scorer,
+    model: RegisteredModel,
     month: Month,
     *,
     service: Service,
@@ -178,7 +143,7 @@ def score_month(
 
     folder = place(into, month, service)
     raw = open_month(month, service=service, source=source)
-    basis = _basis(scorer, raw)
+    basis = _basis(model, raw)
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
@@ -188,20 +153,21 @@ def score_month(
             sweep(folder)
             with atomic_write(folder) as fresh:
                 blocks = ahead(_blocks(raw))
+                answer = partial(answer_block, model.estimator, version=int(model.version))
                 manifest = _write(
-                    ahead(answer_block(scorer.estimator, each, scorer.version) for each in blocks),
+                    ahead(map(answer, blocks)),
                     fresh, basis, progress,
                 )  # fmt: skip
     return Scored(folder, manifest, fresh=True)
 
 
-def _basis(scorer: Scorer, raw: RawMonth) -> dict[str, object]:
+def _basis(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
     """Return what decides the predictions: equal basis, equal predictions."""
     return {
         "service": raw.service.name,
         "month": str(raw.month),
         "input": {raw.file: raw.sha256},
-        "model": {"name": scorer.name, "version": scorer.version, "sha256": scorer.sha256},
+        "model": {"name": model.name, "version": int(model.version), "sha256": model.sha256},
     }
 
 

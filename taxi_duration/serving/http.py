@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxi_duration.errors import ModelError
-from taxi_duration.registry.loading import NAME, verified_files
-from taxi_duration.registry.versions import Version, find_version
-from taxi_duration.tracking.runs import read_record
+from taxi_duration.registry.loading import NAME, RegisteredModel, find_model
 
 __all__ = ["PORT", "Server", "serve", "serve_files"]
 
@@ -40,7 +38,7 @@ class Server:
     """
 
     address: str
-    version: Version
+    model: RegisteredModel
     process: subprocess.Popen = field(repr=False)
 
     def wait(self) -> int:
@@ -57,7 +55,7 @@ def serve(
     Parameters
     ----------
     model
-        As `taxi_duration.registry.versions.find_version` takes it; an alias is resolved once.
+        As `taxi_duration.registry.loading.find_model` takes it; an alias is resolved once.
     host
         Loopback unless told otherwise: the server asks nobody who they are.
 
@@ -69,12 +67,12 @@ def serve(
     TrackingError
         If the store does not answer.
     """
-    version = find_version(model)
+    found = find_model(model)
     with (
-        verified_files(read_record(version.run_id), version.address) as folder,
+        found.files() as folder,
         serve_files(folder, host=host, port=port) as process,
     ):
-        yield Server(f"http://{host}:{port}/invocations", version, process)
+        yield Server(f"http://{host}:{port}/invocations", found, process)
 
 
 @contextmanager

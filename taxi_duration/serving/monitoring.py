@@ -15,12 +15,11 @@ from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
 from taxi_duration.months import Month, Service
-from taxi_duration.registry.loading import NAME
-from taxi_duration.registry.versions import find_version
-from taxi_duration.serving.batch import Scorer, folder_of, load_scorer
+from taxi_duration.registry.loading import NAME, RegisteredModel, load
+from taxi_duration.serving.batch import folder_of
 from taxi_duration.serving.drift import drift
 from taxi_duration.serving.results import Scored
-from taxi_duration.tracking.runs import Record, read_record
+from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
 __all__ = [
@@ -182,17 +181,15 @@ def monitor(
         If the store does not answer.
     """
     kind, wanted = Service.parse(service), Month.parse_range(months)
-    version = find_version(model)  # once: an alias may move at any time
-    scorer = load_scorer(version)
-    record = read_record(version.run_id)
+    found = load(model)  # once: an alias may move at any time
     folder = folder_of(predictions)
-    seen = [_scored_month(scorer, month, kind, folder) for month in wanted]
-    report = evaluate_months(seen, reference_of(scorer, record, source), limits=limits)
-    _record(report, scorer, months, limits or Limits())
+    seen = [_scored_month(found, month, kind, folder) for month in wanted]
+    report = evaluate_months(seen, reference_of(found, source), limits=limits)
+    _record(report, found, months, limits or Limits())
     return report
 
 
-def reference_of(scorer: Scorer, record: Record, source: str | Path) -> Reference:
+def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
     """Return what a model was like when it was trained.
 
     Raises
@@ -202,6 +199,7 @@ def reference_of(scorer: Scorer, record: Record, source: str | Path) -> Referenc
     SourceError, SchemaError
         If they cannot be read.
     """
+    record, estimator = model.record, model.estimator
     months = learned_months(record)
     service = record.tags["service"]
     learned = reduce(add, (load_trips(month, service=service, source=source) for month in months))
@@ -211,13 +209,13 @@ def reference_of(scorer: Scorer, record: Record, source: str | Path) -> Referenc
                 f"{file} is not the one that the model learned from: digest {digest[:12]}, not "
                 f"{str(record.inputs.get(file))[:12]}. Name the source of the training."
             )
-    answers = scorer.estimator.predict_unchecked(learned.frame)
+    answers = estimator.predict_unchecked(learned.frame)
     return Reference(
         rides=learned.frame.assign(predicted=answers["duration"]),
         rmse=record.metrics["valid_rmse"],
-        level=scorer.estimator.intervals.level,
+        level=estimator.intervals.level,
         last=months[-1],
-        model=scorer.estimator.name,
+        model=estimator.name,
     )
 
 
@@ -227,28 +225,30 @@ def learned_months(record: Record) -> list[str]:
     return [record.parameters[part] for part in (("train", "valid") if refitted else ("train",))]
 
 
-def _scored_month(scorer: Scorer, month: Month, service: Service, folder: Path) -> ScoredMonth:
+def _scored_month(
+    model: RegisteredModel, month: Month, service: Service, folder: Path
+) -> ScoredMonth:
     scored = Scored.find(folder, month, service)
-    if scored is None or scored.manifest.model["sha256"] != scorer.sha256:
+    if scored is None or scored.manifest.model["sha256"] != model.sha256:
         raise ModelError(
-            f"Version {scorer.version} of {scorer.name!r} has not scored {service.name} {month} "
+            f"Version {model.version} of {model.name!r} has not scored {service.name} {month} "
             f"in {str(folder)!r}. Run the notebook 05_score first, or taxi-duration score {month} "
             f"--service {service.name} --into {folder}."
         )
     return ScoredMonth(str(month), scored.predictions(), sum(scored.manifest.rejected.values()))
 
 
-def _record(report: Report, scorer: Scorer, months: str, limits: Limits) -> None:
+def _record(report: Report, model: RegisteredModel, months: str, limits: Limits) -> None:
     open_store(EXPERIMENT)
     import mlflow
 
-    name = f"{scorer.name}/{scorer.version} {months}"
+    name = f"{model.name}/{model.version} {months}"
     tags = {"alarm": str(report.alarm), "verdict": report.verdict}
     with (
         store_errors("What was seen cannot be recorded"),
         mlflow.start_run(run_name=name, tags=tags),
     ):
-        mlflow.log_params({"model": scorer.name, "version": scorer.version, "months": months})
+        mlflow.log_params({"model": model.name, "version": model.version, "months": months})
         mlflow.log_params({f"limit_{key}": value for key, value in vars(limits).items()})
         for step, row in enumerate(report.table.to_dict("records")):
             figures = {key: each for key, each in row.items() if key not in ("month", "verdict")}

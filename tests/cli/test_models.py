@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.registry.promotion import find_version
+from taxi_duration.registry.loading import find_model
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_a_version_is_promoted_with_the_reason_in_words(say, runs):
     code, said = say("promote", "challenger", *GATE)
     assert code == 0
     assert said.startswith("version 1 of taxi-duration is champion: its rmse of ")
-    assert find_version("champion").version == "1"
+    assert find_model("champion").version == "1"
 
 
 def test_a_dry_run_says_what_would_happen(say, runs):
     say("register", runs["poor"])
     code, said = say("promote", "1", *GATE, "--dry-run")
     assert (code, said.partition(":")[0]) == (0, "version 1 of taxi-duration would become champion")
-    assert find_version("1").aliases == ("challenger",)
+    assert find_model("1").aliases == ("challenger",)
 
 
 def test_a_refusal_ends_with_the_reasons_and_exit_code_1(say, runs):

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.registry.promotion import find_version
+from taxi_duration.registry.loading import find_model
 
 
 @pytest.fixture
 def champion(reader, monkeypatch):
     """The run of the champion that README's reader has made."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", reader.store)
-    return find_version("champion").run_id
+    return find_model("champion").run_id
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_champion_of_a_run_of_all_notebooks_is_reproduced(say, champion):
 
 
 def test_the_gate_of_the_champion_was_the_newest_month(champion):
-    assert find_version("champion").verdict.months == ("2021-04",)
+    assert find_model("champion").verdict.months == ("2021-04",)
 
 
 def test_other_data_end_in_exit_code_1_and_one_line_for_each_file(say, champion, tmp_path):

@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
-from taxi_duration.registry.promotion import find_version, promote, register
+from taxi_duration.registry.loading import find_model
+from taxi_duration.registry.promotion import promote, register
 from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.runs import files_of, read_record
 from taxi_duration.tracking.training import record
@@ -28,7 +29,7 @@ def versions(new_store, split, tmp_path_factory):
         first, second = (register(run.run_id, name=NAME) for run in (ridge, trees))
         assert promote(first, split.test, why="the first", name=NAME).accepted
         assert promote(second, split.test, why=WHY, name=NAME).accepted
-        yield [find_version(each.address) for each in (first, second)]
+        yield [find_model(each.address) for each in (first, second)]
 
 
 @pytest.fixture(scope="module")

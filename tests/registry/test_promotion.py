@@ -16,16 +16,15 @@ from shelf import serving
 from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.journal import entries
-from taxi_duration.registry.loading import NAME
+from taxi_duration.registry.loading import NAME, find_model, load
 from taxi_duration.registry.promotion import (
     champion_on,
-    find_version,
     history,
-    load,
     promote,
     register,
     rollback,
 )
+from taxi_duration.tracking.runs import read_record
 from taxi_duration.tracking.training import record
 
 WHY = "because"
@@ -82,7 +81,7 @@ def promoted(runs, name, gate):
 
 
 def champion(name):
-    return find_version("champion", name=name).version
+    return find_model("champion", name=name).version
 
 
 def test_a_run_becomes_a_version_that_is_challenger(runs, name):
@@ -134,7 +133,7 @@ def test_the_verdict_is_written_on_the_version_whether_promoted_or_not(promoted,
     for each in ("weak", "good"):
         version = register(runs[each], name=name)
         verdict = promote(version, gate, why=WHY)
-        assert find_version(version).verdict == verdict
+        assert find_model(version.address).verdict == verdict
         assert (verdict.sha256, verdict.inputs) == (version.sha256, gate.sha256)
 
 
@@ -143,13 +142,26 @@ def test_a_verdict_on_other_files_is_no_verdict(promoted, name):
 
     promoted("good")
     MlflowClient().set_model_version_tag(name, "1", "sha256", "0" * 64)
-    assert find_version("1", name=name).verdict is None
+    assert find_model("1", name=name).verdict is None
+
+
+def test_a_promotion_looks_each_model_up_once_and_reads_its_run_once(
+    promoted, runs, name, gate, lookups
+):
+    promoted("poor")
+    challenger = register(runs["good"], name=name)
+    lookups.clear()
+    read_record(runs["good"])
+    of_one_read = lookups["get_run"]
+    lookups.clear()
+    promote(challenger, gate, why=WHY)
+    assert (lookups["get_model_version"], lookups["get_run"]) == (2, 2 * of_one_read)
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(runs, name, gate):
     version = register(runs["good"], name=name)
     assert promote(version, gate, why=WHY, dry_run=True).accepted
-    assert find_version(version) == version
+    assert find_model(version.address) == version
     assert entries(name) == []
 
 
@@ -305,7 +317,7 @@ def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(
     promoted("poor")
     rivals = [register(runs[each], name=name).version for each in ("good", "another seed")]
     assert promote_apart(name, *rivals) == [0, 0]
-    verdicts = [find_version(version, name=name).verdict.accepted for version in rivals]
+    verdicts = [find_model(version, name=name).verdict.accepted for version in rivals]
     (winner,) = (version for version, won in zip(rivals, verdicts, strict=True) if won)
     assert champion(name) == winner
     assert [entry.version for entry in entries(name)] == ["1", winner]
@@ -327,14 +339,14 @@ def test_a_gate_of_other_taxis_is_refused(runs, name):
 def test_a_version_is_found_by_all_its_names(promoted, runs, name):
     version = promoted("poor")
     names = ["1", "champion", f"{name}@champion", f"models:/{name}/1", runs["poor"]]
-    assert [find_version(each, name=name) for each in names] == [find_version(version)] * 5
+    assert [find_model(each, name=name) for each in names] == [find_model(version.address)] * 5
 
 
 @pytest.mark.parametrize("which", ["7", "nobody", "models:/none/1", "none@champion", "0" * 32])
 def test_a_version_that_is_not_there_is_said(runs, name, which):
     register(runs["poor"], name=name)
     with pytest.raises(ModelError, match="There is no model"):
-        find_version(which, name=name)
+        find_model(which, name=name)
 
 
 def test_a_name_without_versions_is_said(runs):

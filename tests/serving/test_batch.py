@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
 from taxi_duration.serving import batch as scoring
-from taxi_duration.serving.batch import Scorer, score_month
+from taxi_duration.serving.batch import score_month
 from taxi_duration.serving.results import Manifest, tally
 
 JANUARY = Month(2021, 1)
@@ -31,10 +31,10 @@ COLUMNS = list(GREEN.columns)
 
 
 @pytest.fixture(scope="module")
-def scorer(fit_quickly):
+def model(fit_quickly):
     inputs = MODELS["xgboost"].inputs
     estimator = Estimator("xgboost", inputs, fit_quickly("xgboost").pipeline, SURE)
-    return Scorer("taxi-duration", 3, "5eal", estimator)
+    return SimpleNamespace(name="taxi-duration", version="3", sha256="5eal", estimator=estimator)
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,12 @@ def dirty(raw, tmp_path_factory):
 
 
 @pytest.fixture
-def score(scorer, dirty, tmp_path):
+def score(model, dirty, tmp_path):
     """Score January of the dirty folder, or of another source."""
 
-    def score(scorer=scorer, source=dirty, **how):
+    def score(model=model, source=dirty, **how):
         return score_month(
-            scorer, JANUARY, service=GREEN, source=source, into=tmp_path / "predictions", **how
+            model, JANUARY, service=GREEN, source=source, into=tmp_path / "predictions", **how
         )
 
     return score
@@ -79,10 +79,10 @@ def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
     assert sorted(rides) == list(range(len(raw)))
 
 
-def test_an_answer_is_that_of_the_model_for_the_ride(score, scorer):
+def test_an_answer_is_that_of_the_model_for_the_ride(score, model):
     found = score().predictions()
     asked = found[["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]]
-    expected = scorer.estimator.predict(asked)
+    expected = model.estimator.predict(asked)
     assert found["predicted"].tolist() == expected["duration"].tolist()
     pd.testing.assert_frame_equal(found[["low", "high"]], expected[["low", "high"]])
     assert set(found["model_version"]) == {3}
@@ -113,12 +113,12 @@ def test_the_same_model_and_input_are_not_answered_twice(score):
 
 
 @pytest.mark.parametrize("change", ["force", "model", "input", "damage"])
-def test_it_is_answered_again(score, scorer, dirty, tmp_path, change):
+def test_it_is_answered_again(score, model, dirty, tmp_path, change):
     first, how = score(), {}
     if change == "force":
         how = {"force": True}
     elif change == "model":
-        how = {"scorer": replace(scorer, version=4)}
+        how = {"model": SimpleNamespace(**vars(model) | {"version": "4"})}
     elif change == "input":
         how = {"source": "sample"}
     else:
@@ -164,10 +164,10 @@ def test_progress_is_told_in_rows(score, raw, monkeypatch):
     assert told == [250, 500, 600]
 
 
-def test_a_model_without_distance_refuses_no_ride_for_it(score, scorer, fit_quickly):
+def test_a_model_without_distance_refuses_no_ride_for_it(score, model, fit_quickly):
     pipeline = fit_quickly("quote").pipeline
     quote = Estimator("quote", MODELS["quote"].inputs, pipeline, SURE)
-    found = score(scorer=replace(scorer, estimator=quote)).manifest
+    found = score(model=SimpleNamespace(**vars(model) | {"estimator": quote})).manifest
     assert not any(reason.startswith("trip_distance") for reason in found.rejected)
     assert found.repaired == 0
 
@@ -188,14 +188,14 @@ ROWS = st.lists(
 
 @settings(max_examples=15)
 @given(ROWS)
-def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(scorer, tmp_path_factory, rows):
+def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(model, tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")
     frame = pd.DataFrame(rows, columns=COLUMNS)
     times = dict.fromkeys(COLUMNS[:2], "datetime64[us]")
     write_parquet(
         frame.astype(times | dict.fromkeys(COLUMNS[2:], float)), folder / GREEN.file(JANUARY)
     )
-    made = score_month(scorer, JANUARY, service=GREEN, source=folder, into=folder / "out")
+    made = score_month(model, JANUARY, service=GREEN, source=folder, into=folder / "out")
     assert made.manifest.scored + sum(made.manifest.rejected.values()) == len(rows)
     assert len(made.predictions()) + len(made.rejected()) == len(rows)
     assert made.predictions()["predicted"].notna().all()
@@ -204,29 +204,32 @@ def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(scorer, tmp_pa
 SCORE = """
 import os, signal, sys
 from pathlib import Path
+from types import SimpleNamespace
 from taxi_duration.serving import batch as scoring
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import GREEN, Month
 
 folder, model, into, last = map(Path, sys.argv[1:])
 scoring.BLOCK = 50
-scorer = scoring.Scorer("taxi-duration", 3, "5eal", Estimator.load(model))
+model = SimpleNamespace(
+    name="taxi-duration", version="3", sha256="5eal", estimator=Estimator.load(model)
+)
 
 def stop(rows):
     if rows >= int(str(last)):
         os.kill(os.getpid(), signal.SIGKILL)
 
 made = scoring.score_month(
-    scorer, Month(2021, 1), service=GREEN, source=folder, into=into, progress=stop
+    model, Month(2021, 1), service=GREEN, source=folder, into=into, progress=stop
 )
 print(made.fresh)
 """
 
 
 @pytest.fixture
-def start(scorer, dirty, tmp_path):
+def start(model, dirty, tmp_path):
     """Start another process that scores, and kills itself after so many rows."""
-    scorer.estimator.save(tmp_path)
+    model.estimator.save(tmp_path)
 
     def start(*, last=10**9):
         words = [dirty, tmp_path, tmp_path / "predictions", last]

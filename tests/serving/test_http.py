@@ -20,9 +20,9 @@ from taxi_duration.data.files import write_parquet
 from taxi_duration.data.rides import read_rides, rejections
 from taxi_duration.errors import ModelError
 from taxi_duration.months import GREEN, Month
-from taxi_duration.registry.loading import load, locate
+from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
-from taxi_duration.serving.batch import load_scorer, score_month
+from taxi_duration.serving.batch import score_month
 from taxi_duration.serving.http import serve
 from taxi_duration.tracking.training import record
 
@@ -114,7 +114,7 @@ def expected(kind, thousand):
     """What the pipeline itself predicts: the minutes, and the reasons of rejected rows."""
     rides = read_rides(thousand)
     reasons = rejections(rides, distance=kind == "xgboost")
-    minutes = load(f"models:/{MODELS[kind]}/1").pipeline.predict(rides[reasons.isna()])
+    minutes = load(f"models:/{MODELS[kind]}/1").estimator.pipeline.predict(rides[reasons.isna()])
     return pd.Series(minutes, rides.index[reasons.isna()]), reasons.dropna().astype(object)
 
 
@@ -123,7 +123,7 @@ def pyfunc(registered, kind):
     """The model as MLflow itself loads it."""
     import mlflow
 
-    return mlflow.pyfunc.load_model(locate(f"models:/{MODELS[kind]}/1").source)
+    return mlflow.pyfunc.load_model(f"models:/{MODELS[kind]}/1")
 
 
 def test_mlflow_predicts_a_thousand_rides_as_the_pipeline_does(pyfunc, thousand, expected):
@@ -145,8 +145,8 @@ def test_a_batch_predicts_a_thousand_rides_as_the_pipeline_does(
     spelled = {ours: theirs for theirs, ours in GREEN.columns.items()}
     march = Month(2021, 3)
     write_parquet(rows.rename(columns=spelled), tmp_path / GREEN.file(march))
-    scorer = load_scorer(f"models:/{MODELS[kind]}/1")
-    made = score_month(scorer, march, service=GREEN, source=tmp_path, into=tmp_path / "out")
+    model = load(f"models:/{MODELS[kind]}/1")
+    made = score_month(model, march, service=GREEN, source=tmp_path, into=tmp_path / "out")
     found = made.predictions().set_index("ride")["predicted"]
     np.testing.assert_allclose(found, minutes, atol=1e-6)
     assert found.index.tolist() == minutes.index.tolist()
@@ -303,7 +303,7 @@ def intervals(registered):
     """The registered model's file of intervals; afterwards it is as it was."""
     from mlflow import MlflowClient
 
-    model = MlflowClient(registered).get_logged_model(locate("1").source.removeprefix("models:/"))
+    model = MlflowClient(registered).get_logged_model(find_model("1").record.model_id)
     file = Path(model.artifact_location.removeprefix("file://")) / "artifacts" / "intervals.json"
     before = file.read_bytes()
     yield file

@@ -15,9 +15,9 @@ from taxi_duration.evaluation.metrics import predict, score
 from taxi_duration.models.intervals import calibrate
 from taxi_duration.models.training import fit
 from taxi_duration.months import GREEN, Month
-from taxi_duration.registry.loading import NAME
+from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register
-from taxi_duration.serving.batch import load_scorer, score_months
+from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.drift import DRIFT_COLUMNS, drift
 from taxi_duration.serving.monitoring import (
     EXPERIMENT,
@@ -388,15 +388,12 @@ def test_a_month_without_predictions_is_an_error(trained):
         monitor("2021-03..2021-04")
 
 
-def test_an_alias_is_resolved_once(trained, monkeypatch):
-    asked = []
-    find = MlflowClient.get_model_version_by_alias
-    monkeypatch.setattr(
-        MlflowClient, "get_model_version_by_alias",
-        lambda client, name, alias: asked.append(alias) or find(client, name, alias),
-    )  # fmt: skip
+def test_the_model_is_looked_up_once_and_its_run_read_once(trained, lookups):
+    read_record(trained.run_id)
+    of_one_read = lookups["get_run"]
+    lookups.clear()
     monitor(TWO)
-    assert asked == ["champion"]
+    assert lookups == {"get_model_version_by_alias": 1, "get_run": of_one_read}
 
 
 def test_a_month_that_another_version_has_scored_is_an_error(trained, months):
@@ -426,8 +423,9 @@ def test_a_refitted_model_has_learned_from_the_valid_month_too(trained):
 def test_the_reference_is_every_ride_that_the_model_has_learned_from(
     trained, months, refit, parts, last
 ):
-    record = replace(trained, parameters=trained.parameters | {"refit": refit})
-    then = reference_of(load_scorer(f"models:/{NAME}@champion"), record, "sample")
+    model = load()
+    vars(model)["record"] = replace(trained, parameters=trained.parameters | {"refit": refit})
+    then = reference_of(model, "sample")
     rides = pd.concat([getattr(months, part).frame for part in parts], ignore_index=True)
     pd.testing.assert_frame_equal(then.rides.drop(columns="predicted"), rides)
     assert then.last == last

@@ -17,7 +17,8 @@ from mlflow import MlflowClient
 from taxi_duration.cli.main import main
 from taxi_duration.errors import NotebookError, SourceError, TrackingError
 from taxi_duration.notebooks.runner import run
-from taxi_duration.registry.promotion import load, register
+from taxi_duration.registry.loading import load
+from taxi_duration.registry.promotion import register
 from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.store import (
     EXPERIMENT,
