@@ -101,7 +101,6 @@ BACKTEST = pd.DataFrame(
     {
         "tested": ["2021-03", "2021-04", "2021-04"],
         "window": [1, 1, 2],
-        "half_life": [None, None, 14.0],
         "age": [1, 2, 1],
         "rmse": [5.0, 5.5, 4.8],
     }

@@ -122,21 +122,18 @@ def monitor(months: str, into: Path, **how: object) -> None:
 @source
 @click.option("--windows", default="1,2,3", show_default=True, metavar="N,N", callback=_numbers,
               help="How many months to train on.")  # fmt: skip
-@click.option("--half-life", type=float, metavar="DAYS",
-              help="Also with rides that count half after so many days.")  # fmt: skip
 @click.option("--ahead", type=click.IntRange(min=1), default=3, show_default=True,
               help="How many months to test each model on.")  # fmt: skip
 @click.option("--into", type=click.Path(path_type=Path), default="runs/backtest",
               show_default=True, metavar="DIR", help="Where table and figure go.")  # fmt: skip
 def backtest(
-    months: str, name: str, service: str, source: str, windows: list[int], half_life: float | None,
-    ahead: int, into: Path,
+    months: str, name: str, service: str, source: str, windows: list[int], ahead: int, into: Path
 ) -> None:  # fmt: skip
     """Train on a window of months, test on the next, roll on.
 
     \b
     Example:
-      taxi-duration backtest 2021-01..2021-12 --source tlc --windows 1,3 --half-life 14
+      taxi-duration backtest 2021-01..2021-12 --source tlc --windows 1,3
     """  # noqa: D301
     import pandas as pd
 
@@ -147,15 +144,11 @@ def backtest(
 
     check_writable(into)  # before anything takes long
     trips = [load_trips(each, service=service, source=source) for each in Month.parse_range(months)]
-    half_lives = [None] if half_life is None else [None, half_life]
-    rows = test(trips, model=name, windows=windows,
-                half_lives=half_lives, ahead=ahead)  # fmt: skip
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(test(trips, model=name, windows=windows, ahead=ahead))
     with atomic_write(into / "backtest.csv") as fresh:
         table.to_csv(fresh, index=False)
     picture = plots.backtest_error(table).save(into / "backtest.png")
-    days = table["half_life"].map(lambda each: "-" if pd.isna(each) else f"{each:g} days")
-    means = table.assign(half_life=days).pivot_table("rmse", ["window", "half_life"], "age")
+    means = table.pivot_table("rmse", "window", "age")
     click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
 
 

@@ -1,14 +1,11 @@
-"""Train on past months, test on the next, roll on: how a model ages, and what to train on."""
+"""A model fitted on past months and tested on the next: how it ages, and how much to train on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import pairwise, product
+from itertools import pairwise
 from operator import add
-
-import numpy as np
-import pandas as pd
 
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
@@ -20,7 +17,6 @@ __all__ = ["backtest"]
 
 WINDOWS = (1, 2, 3)  # months
 FIRST = 2  # months that choose the number of rounds, before anything is tested
-SHORTEST = 0.1  # days; with less the older rides of a month count nothing at all
 
 
 def backtest(
@@ -28,64 +24,53 @@ def backtest(
     *,
     model: str = "xgboost",
     windows: Sequence[int] = WINDOWS,
-    half_lives: Sequence[float | None] = (None,),
     ahead: int = 1,
     threads: int | None = None,
 ) -> Iterator[dict[str, object]]:
-    """Test a model on each month from the third on, trained on the months before it.
+    """Test a model on each month from the third on, fitted on the months before it.
 
-    The number of boosting rounds is chosen once, by the first two months, and never by a month
-    that is tested.
+    The first two months choose the number of boosting rounds, once; no tested month does.
 
     Parameters
     ----------
-    months
-        Rides of one month each, in their order.
-    windows
-        How many months to train on, the last before the test; windows that reach back before the
-        first month are left out.
-    half_lives
-        Days after which a ride counts half; None for all rides alike.
-    ahead
-        How many months are tested with the same model, to see it age.
+    months : sequence of Trips
+        One month each, in their order.
+    model : str
+        One of `taxi_duration.models.catalog.MODELS`.
+    windows : sequence of int
+        How many months to train on, the last before the test. A window that reaches back before
+        the first month is left out.
+    ahead : int
+        How many months to test each fit on, to see it age.
+    threads : int, optional
+        For boosting; as many as processors if None.
 
     Yields
     ------
     dict
-        `tested` (month), `window` (months), `half_life` (days or None), `age` (months since the
-        last that it learned from), and `rmse`, `mae`, `bias`, `within_5`, `rows`.
-
-    Raises
-    ------
-    ModelError
-        If there are fewer than three months, or they are not in their order, no window fits into
-        them, a half-life is too short, or there is no such model.
+        `tested` (month), `window` (months), `age` (months since the last that it was fitted on),
+        and `rmse`, `mae`, `bias`, `within_5`, `rows`.
     """
     make_model(model)
-    _check(months)
-    _check_how(windows, half_lives, longest=len(months) - 1)
+    _check(months, windows)
     rounds = _rounds(model, months, threads)
-    for end in range(FIRST - 1, len(months) - 1):
-        for window, half_life in product(windows, half_lives):
-            if window > end + 1:
+    for end in range(FIRST, len(months)):
+        for window in windows:
+            if window > end:
                 continue
-            learned = reduce(add, months[end + 1 - window : end + 1])
-            pipeline = make_model(model, threads=threads, **rounds)
-            pipeline.fit(
-                learned.frame, learned.frame["duration"], **_weights(model, learned, half_life)
-            )
-            for age, trips in enumerate(months[end + 1 : end + 1 + ahead], start=1):
+            train = reduce(add, months[end - window : end]).frame
+            pipeline = make_model(model, threads=threads, **rounds).fit(train, train["duration"])
+            for age, trips in enumerate(months[end : end + ahead], start=1):
                 predicted = pipeline.predict(trips.frame).astype(float)
                 yield {
                     "tested": str(trips.months[0]),
                     "window": window,
-                    "half_life": half_life,
                     "age": age,
                     **score(trips.frame.assign(predicted=predicted)),
                 }
 
 
-def _check(months: Sequence[Trips]) -> None:
+def _check(months: Sequence[Trips], windows: Sequence[int]) -> None:
     starts = [trips.months[0] for trips in months]
     if len(starts) <= FIRST:
         raise ModelError(
@@ -93,32 +78,15 @@ def _check(months: Sequence[Trips]) -> None:
             "Give three or more."
         )
     if any(later != earlier.next() for earlier, later in pairwise(starts)):
-        said = ", ".join(map(str, starts))
-        raise ModelError(f"Months {said} do not follow one another. Give them without gaps.")
-
-
-def _check_how(windows: Sequence[int], half_lives: Sequence[float | None], *, longest: int) -> None:
+        listed = ", ".join(map(str, starts))
+        raise ModelError(f"Months {listed} do not follow one another. Give them without gaps.")
+    longest = len(months) - 1
     if not 1 <= min(windows) <= longest:
-        raise ModelError(
-            f"Windows {', '.join(map(str, windows))} do not fit: choose from 1 to {longest} months."
-        )
-    for half_life in half_lives:
-        if half_life is not None and not half_life >= SHORTEST:
-            raise ModelError(f"A half-life of {half_life} days is no {SHORTEST} days. Give more.")
+        listed = ", ".join(map(str, windows))
+        raise ModelError(f"Windows {listed} do not fit: choose from 1 to {longest} months.")
 
 
 def _rounds(model: str, months: Sequence[Trips], threads: int | None) -> dict[str, int]:
     if not MODELS[model].boosted:
         return {}
     return {"n_estimators": fit(model, *months[:FIRST], threads=threads).rounds}
-
-
-def _weights(model: str, trips: Trips, half_life: float | None) -> dict[str, np.ndarray]:
-    """Return how much each ride counts, as the pipeline's regressor takes it."""
-    if half_life is None:
-        return {}
-    if not MODELS[model].boosted:
-        raise ModelError(f"Model {model!r} takes no weights. Leave the half-life out.")
-    end = pd.Timestamp(trips.months[-1].next().start)
-    days = (end - trips.frame["pickup_datetime"]) / pd.Timedelta(days=1)
-    return {"regressor__sample_weight": np.power(0.5, days.clip(lower=0) / half_life).to_numpy()}

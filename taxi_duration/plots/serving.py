@@ -174,37 +174,33 @@ def drift_by_month(drift: pd.DataFrame) -> Picture:
 
 @theme()
 def backtest_error(table: pd.DataFrame) -> Picture:
-    """Draw a back-test: the error in each tested month, a line for each way to train.
+    """Draw a back-test: the error in each tested month, a line for each window of months.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        `tested`, `window` (months), `half_life` (days, or missing), `age` (months) and `rmse`,
-        as `evaluation.backtest` yields them.
+        `tested`, `window` (months), `age` (months) and `rmse`, as `evaluation.backtest` yields
+        them.
     """
-    rows = require_columns(table, "tested", "window", "half_life", "age", "rmse")
-    rows = rows.assign(way=[_way(row.window, row.half_life) for row in rows.itertuples()])
+    rows = require_columns(table, "tested", "window", "age", "rmse")
     figure, (by_month, by_age) = subplots(
         height=3.8, title="Error in the next month", ncols=2, sharey=True, width_ratios=[3, 2]
     )
     colours = sns.color_palette("colorblind")
-    for (way, tests), colour in zip(rows.groupby("way", sort=False), colours, strict=False):
+    for (window, tests), colour in zip(rows.groupby("window", sort=False), colours, strict=False):
+        style = {"color": colour, "marker": "o"}
+        months = "1 month" if window == 1 else f"{window} months"
         next_month = tests[tests["age"] == 1].sort_values("tested")
         ages = tests.groupby("age", sort=False)["rmse"].mean()
-        by_month.plot(next_month["tested"], next_month["rmse"], color=colour, marker="o", label=way)
-        by_age.plot(ages, color=colour, marker="o")
+        by_month.plot(next_month["tested"], next_month["rmse"], label=months, **style)
+        by_age.plot(ages, **style)
     by_month.set(xlabel="month tested", ylabel=RMSE)
     by_month.tick_params(axis="x", rotation=45)
     by_age.set(xlabel="months since training", ylabel=f"mean {RMSE}", title="By model age")
     by_age.set_xticks(sorted(rows["age"].unique()))
     figure.legend(loc="outside lower center", ncols=3, title="trained on")
     alt = (
-        "RMSE in minutes of a back-test, a line for each way to train: on the left by tested "
+        "RMSE in minutes of a back-test, a line for each window of months: on the left by tested "
         "month, on the right by months since training."
     )
     return Picture(figure, alt)
-
-
-def _way(window: int, half_life: float | None) -> str:
-    months = "1 month" if window == 1 else f"{window} months"
-    return months if pd.isna(half_life) else f"{months}, half-life {half_life:g} days"

@@ -49,7 +49,7 @@ COMMANDS = [
     ["monitor", "W"],
     ["backtest", "W", "--model", "median", "--into", "folder"],
     ["backtest", "2021-01", "--model", "median", "--windows", "W"],
-    ["backtest", "2021-01", "--model", "W", "--half-life", "W", "--ahead", "W"],
+    ["backtest", "2021-01", "--model", "W", "--ahead", "W"],
     ["backtest", "2021-01", "--model", "median", "--into", "W"],
 ]
 

@@ -36,9 +36,9 @@ def test_the_months_of_drift_are_in_order_whatever_their_order_in_the_frame():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2021-02", "2021-03"]
 
 
-def test_a_back_test_has_a_line_for_each_way_to_train():
+def test_a_back_test_has_a_line_for_each_window():
     left, right = draw("backtest_error").figure.axes
-    assert [line.get_label() for line in left.lines] == ["1 month", "2 months, half-life 14 days"]
+    assert [line.get_label() for line in left.lines] == ["1 month", "2 months"]
     assert right.lines[0].get_ydata().tolist() == [5.0, 5.5]
 
 
