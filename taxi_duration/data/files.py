@@ -1,4 +1,4 @@
-"""Parquet files: read in blocks of rows by one of two engines, and written whole."""
+"""Files: parquet read in blocks of rows, anything written whole or not at all, digests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCK",
+    "ENGINES",
     "Engine",
     "atomic_write",
     "check_writable",
@@ -29,13 +30,14 @@ __all__ = [
     "read_parquet",
     "read_schema",
     "sha256",
+    "tree_digest",
     "write_errors",
     "write_parquet",
 ]
 
 Engine: TypeAlias = Literal["pyarrow", "fastparquet"]
-ENGINES = ("pyarrow", "fastparquet")
-# others it decodes to wrong values, without a word (2026.9)
+ENGINES = get_args(Engine)
+# fastparquet 2026.9 decodes other encodings to wrong values without an error
 FASTPARQUET_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 BLOCK = 2**17  # rows; a column of as many fits in a processor's cache
 
@@ -43,35 +45,40 @@ BLOCK = 2**17  # rows; a column of as many fits in a processor's cache
 def read_blocks(
     path: Path, columns: Sequence[str], *, engine: Engine = "pyarrow", rows: int = BLOCK
 ) -> Iterator[dict[str, np.ndarray | pd.DatetimeIndex]]:
-    """Read a file in blocks of rows, whatever its row groups.
+    """Read a parquet file in blocks of rows, whatever its row groups.
 
     Page checksums are verified where the file has them. Memory does not grow with the file.
 
     Parameters
     ----------
-    columns
+    columns : sequence of str
         Names of top-level columns that the file has.
-    engine
-        "pyarrow" reads whatever parquet knows; "fastparquet" refuses what it would misread, after
-        pyarrow has looked for damage.
-    rows
+    engine : str
+        "pyarrow" reads all of parquet; "fastparquet" rejects what it would misread, after pyarrow
+        has looked for damage.
+    rows : int
         Rows of each block but the last.
 
     Yields
     ------
     dict
         Arrays by the name of their column: times as `datetime64` in the file's unit, or as an
-        index in UTC if it gives them a zone; numbers as numpy's; missing values as NaN or NaT.
+        index in UTC if they have a time zone; numbers as numpy's; missing values as NaN or NaT.
 
     Raises
     ------
     SourceError
-        If the file is unreadable, damaged, not parquet, or nothing for this engine.
+        If the file is unreadable, damaged or not parquet, or the engine would misread it.
     """
-    batches = _engine(engine)
-    with _opened(path) as file, _readable(path, engine):
+    if engine not in ENGINES:
+        raise SourceError(f"Engine {engine!r} is unknown. {nearest(engine, ENGINES)}")
+    with _opened(path) as file, _read_errors(path, engine):
+        if engine == "fastparquet":
+            batches = _fastparquet_batches(file, path, list(columns), rows)
+        else:
+            batches = file.iter_batches(batch_size=rows, columns=list(columns))
         done = 0
-        for batch in batches(file, path, list(columns), rows):
+        for batch in batches:
             done += batch.num_rows
             values = (_values(column) for column in batch.columns)
             yield dict(zip(batch.schema.names, values, strict=True))
@@ -81,7 +88,7 @@ def read_blocks(
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return all rows and columns of a file that fits in memory; raises as `read_blocks`."""
-    with _opened(path) as file, _readable(path, "pyarrow"):
+    with _opened(path) as file, _read_errors(path):
         return file.read().to_pandas()
 
 
@@ -91,9 +98,45 @@ def read_schema(path: Path) -> pa.Schema:
         return file.schema_arrow
 
 
+def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a frame as a file with page checksums; return its path. Raises as `write_errors`."""
+    with atomic_write(path) as fresh, parquet_writer(fresh) as write:
+        write(frame)
+    return path
+
+
+@contextmanager
+def parquet_writer(path: Path, **options: object) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield a function that adds a frame to a file with page checksums, as a row group.
+
+    Parameters
+    ----------
+    options
+        Further arguments of `pyarrow.parquet.ParquetWriter`, e.g. `compression="none"`.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    writer = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        writer = writer or ParquetWriter(
+            path.absolute(), table.schema, write_page_checksum=True, **options
+        )
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer:
+            writer.close()
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path to write a file or folder to; it replaces `path` when the block has ended.
+    """Yield a path to write a file or folder to; it replaces `path` when the block has ended.
 
     After an error nothing of it is left, and `path` is as it was. Raises as `write_errors`.
     """
@@ -105,6 +148,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
             if path.is_dir():  # only an empty folder can be replaced
                 path.rename(Path(staging) / f"{path.name}.old")
             fresh.replace(path)
+
+
+def check_writable(folder: Path, **advice: str) -> None:
+    """Make a folder, and check that a file can be written in it; for use before anything slow.
+
+    Takes and raises what `write_errors` does.
+    """
+    with write_errors(folder, **advice):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 @contextmanager
@@ -122,54 +175,8 @@ def write_errors(path: Path, *, advice: str = "choose another folder") -> Iterat
         raise
     except OSError as problem:
         raise SourceError(
-            f"Cannot write {str(path)!r}: {_why(problem)}. Make room or {advice}."
+            f"Cannot write {str(path)!r}: {_system_reason(problem)}. Make room or {advice}."
         ) from problem
-
-
-def check_writable(folder: Path, **advice: str) -> None:
-    """Make a folder, and check that a file can be written in it; for use before anything slow.
-
-    Takes and raises what `write_errors` does.
-    """
-    with write_errors(folder, **advice):
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-
-
-def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a frame as a file with page checksums; return its path. Raises as `atomic_write`."""
-    with atomic_write(path) as fresh, parquet_writer(fresh) as write:
-        write(frame)
-    return path
-
-
-@contextmanager
-def parquet_writer(path: Path, **how: object) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Give a function that adds a frame to a file with page checksums, as a row group.
-
-    Parameters
-    ----------
-    how
-        Further arguments of `pyarrow.parquet.ParquetWriter`, e.g. `compression="none"`.
-    """
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetWriter
-
-    writer = None
-
-    def write(frame: pd.DataFrame) -> None:
-        nonlocal writer
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        writer = writer or ParquetWriter(
-            path.absolute(), table.schema, write_page_checksum=True, **how
-        )
-        writer.write_table(table)
-
-    try:
-        yield write
-    finally:
-        if writer:
-            writer.close()
 
 
 def sha256(path: Path) -> str:
@@ -178,29 +185,52 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def tree_digest(folder: Path, *patterns: str) -> str:
+    """Return one digest for the names and bytes of all files below a folder.
+
+    Left out is what Python and MLflow write into a folder that they load from.
+
+    Parameters
+    ----------
+    patterns : str
+        Names of the files that count, e.g. `"*.py"`; all if none is given.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "MLmodel").write_text("flavors: {}")
+    ...     tree_digest(Path(folder))[:8]
+    'ffb851df'
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in patterns or ["*"] for path in folder.rglob(pattern)):
+        name = path.relative_to(folder)
+        is_left_out = "__pycache__" in name.parts or name == Path("registered_model_meta")
+        if path.is_file() and not is_left_out:
+            digest.update(f"{sha256(path)}  {name.as_posix()}\n".encode())
+    return digest.hexdigest()
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[ParquetFile]:
     from pyarrow.parquet import ParquetFile
 
-    _check_ends(path)
-    with _readable(path, "pyarrow"):
+    with _read_errors(path):
+        _check_ends(path)
         # absolute, since Arrow takes "a:/b" for an address
         file = ParquetFile(
             path.absolute(), page_checksum_verification=True, coerce_int96_timestamp_unit="us"
         )
-        file.schema_arrow  # noqa: B018  names that are no text are found here
+        file.schema_arrow  # noqa: B018  finds names that are not text
     with file:
         yield file
 
 
 def _check_ends(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            file.seek(max(file.seek(0, os.SEEK_END) - 4, 0))
-            end = file.read(4)
-    except OSError as problem:
-        raise SourceError(_unreadable(path, problem)) from problem
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(max(file.seek(0, os.SEEK_END) - 4, 0))
+        end = file.read(4)
     if start != b"PAR1":
         raise SourceError(f"{path} is not a parquet file: it starts with {start!r}. Replace it.")
     if end != b"PAR1":
@@ -208,21 +238,16 @@ def _check_ends(path: Path) -> None:
 
 
 @contextmanager
-def _readable(path: Path, engine: Engine) -> Iterator[None]:
-    """Say in one line why a file cannot be read; "damaged" only where its bytes show it.
-
-    Raises
-    ------
-    SourceError
-        In place of the engine's own error.
-    """
+def _read_errors(path: Path, engine: Engine = "pyarrow") -> Iterator[None]:
+    """Say in one line why a file cannot be read; "damaged" only where its bytes show it."""
     try:
         yield
     except TaxiDurationError:
         raise
     except OSError as problem:  # Arrow's error for bytes that contradict each other, too
-        damaged = f"{path} is damaged ({_reason(problem)}). Delete it and fetch it again."
-        raise SourceError(_unreadable(path, problem) if problem.errno else damaged) from problem
+        reason = f"cannot be read ({_system_reason(problem)}). Check its permissions and its disk."
+        damage = f"is damaged ({_reason(problem)}). Delete it and fetch it again."
+        raise SourceError(f"{path} {reason if problem.errno else damage}") from problem
     except Exception as problem:  # a footer of wrong bytes fails in many ways
         other = "Write it again" if engine == "pyarrow" else "Take engine 'pyarrow'"
         raise SourceError(
@@ -231,35 +256,13 @@ def _readable(path: Path, engine: Engine) -> Iterator[None]:
         ) from problem
 
 
-def _unreadable(path: Path, problem: OSError) -> str:
-    return f"{path} cannot be read ({_why(problem)}). Look at who may read it, and at its disk."
-
-
-def _why(problem: OSError) -> str:
+def _system_reason(problem: OSError) -> str:
     return os.strerror(problem.errno) if problem.errno else str(problem)
 
 
 def _reason(problem: Exception) -> str:
-    said = str(problem).strip().splitlines()
-    return f"{type(problem).__name__}: {said[0] if said else 'no reason given'}"
-
-
-Batches: TypeAlias = "Callable[[ParquetFile, Path, list[str], int], Iterator[pa.RecordBatch]]"
-
-
-def _engine(name: Engine) -> Batches:
-    if name not in ENGINES:
-        raise SourceError(f"Engine {name!r} is unknown. {nearest(name, ENGINES)}")
-    return _fastparquet_batches if name == "fastparquet" else _arrow_batches
-
-
-def _arrow_batches(
-    file: ParquetFile,
-    path: Path,  # noqa: ARG001
-    columns: list[str],
-    rows: int,
-) -> Iterator[pa.RecordBatch]:
-    return file.iter_batches(batch_size=rows, columns=columns)
+    lines = str(problem).strip().splitlines()
+    return f"{type(problem).__name__}: {lines[0] if lines else 'no reason given'}"
 
 
 def _fastparquet_batches(
@@ -272,13 +275,12 @@ def _fastparquet_batches(
         raise SourceError(f"{path} cannot be read by engine 'fastparquet': {misread}. "
                           "Take engine 'pyarrow'.")  # fmt: skip
     for _ in file.iter_batches(columns=columns):
-        pass  # a damaged page, found here, has fastparquet turn in circles or ends the process
-    with path.open("rb") as opened:  # fastparquet leaves those open that it opens itself
+        pass  # finds a damaged page, on which fastparquet hangs or ends the process
+    with path.open("rb") as opened:  # fastparquet does not close what it opens itself
         for group in fastparquet.ParquetFile(opened).iter_row_groups(columns=columns):
             for start in range(0, len(group), rows):
-                yield pa.RecordBatch.from_pandas(
-                    group.iloc[start : start + rows], preserve_index=False
-                )
+                block = group.iloc[start : start + rows]
+                yield pa.RecordBatch.from_pandas(block, preserve_index=False)
 
 
 def _misread(file: ParquetFile, columns: list[str]) -> Iterator[str]:
@@ -286,12 +288,12 @@ def _misread(file: ParquetFile, columns: list[str]) -> Iterator[str]:
     import pyarrow as pa
 
     groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-    for spot in range(len(file.schema.names)):
-        if (name := file.schema.column(spot).path) in columns:
+    for position in range(len(file.schema.names)):
+        if (name := file.schema.column(position).path) in columns:
             kind = file.schema_arrow.field(name).type
-            found = {each for group in groups for each in group.column(spot).encodings}
-            if strange := sorted(found - FASTPARQUET_ENCODINGS):
-                yield f"column {name!r} has encoding {', '.join(strange)}"
+            encodings = {each for group in groups for each in group.column(position).encodings}
+            if others := sorted(encodings - FASTPARQUET_ENCODINGS):
+                yield f"column {name!r} has encoding {', '.join(others)}"
             if pa.types.is_decimal(kind) or getattr(kind, "tz", None):
                 yield f"column {name!r} has type {kind}"
 
@@ -307,5 +309,5 @@ def _values(column: pa.Array) -> np.ndarray | pd.DatetimeIndex:
     if pa.types.is_null(column.type):
         column = column.cast(pa.float64())
     values = column.to_numpy(zero_copy_only=False)
-    zoned = pa.types.is_timestamp(column.type) and column.type.tz
-    return pd.DatetimeIndex(values).tz_localize("UTC") if zoned else values
+    has_zone = pa.types.is_timestamp(column.type) and column.type.tz
+    return pd.DatetimeIndex(values).tz_localize("UTC") if has_zone else values

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,13 +16,16 @@ import pandas as pd
 from taxi_duration.data.download import cache_folder, check_recorded, fetch_month
 from taxi_duration.data.files import BLOCK, Engine, read_blocks, read_schema, sha256
 from taxi_duration.data.sample import make_month
-from taxi_duration.data.schema import check
 from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import GREEN, Month, Service
 
-__all__ = ["SAMPLE_ROWS", "Block", "RawMonth", "open_month"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["SAMPLE_ROWS", "Block", "RawMonth", "ahead", "open_month"]
 
 Block: TypeAlias = Mapping[str, np.ndarray | pd.DatetimeIndex]
+Item = TypeVar("Item")
 
 SAMPLE_ROWS = 6_000  # small, so that notebooks on the sample stay quick
 
@@ -33,9 +36,9 @@ class RawMonth:
 
     Attributes
     ----------
-    path
+    path : Path or None
         The file; None for a sample month.
-    source
+    source : str
         "sample", "tlc" or the folder, as an absolute path.
     """
 
@@ -52,13 +55,7 @@ class RawMonth:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the file's bytes; of the values, for a sample month.
-
-        Raises
-        ------
-        SourceError
-            If it is not the digest that was recorded when the month was downloaded.
-        """
+        """Digest of the file's bytes, checked against the recorded one; of a sample, its values."""
         if self.path is None:
             return _digest(self._sample)
         digest = sha256(self.path)
@@ -66,7 +63,7 @@ class RawMonth:
         return digest
 
     def blocks(self, *, rows: int = BLOCK, engine: Engine = "pyarrow") -> Iterator[Block]:
-        """Blocks of rows under our names of the columns; memory does not grow with the month.
+        """Yield blocks of rows under our names of the columns; memory does not grow with the month.
 
         Parameters
         ----------
@@ -78,22 +75,20 @@ class RawMonth:
         SourceError
             If the file is not parquet, is damaged, or is not the one that was downloaded.
         SchemaError
-            If it has no rows, or lacks a column, or one has another type.
+            If it has no rows, lacks a column, or a column has another type.
         """
         if self.path is None:
             yield self._renamed({name: each.to_numpy() for name, each in self._sample.items()})
             return
-        check(read_schema(self.path), self.service, self.file)
-        empty = True
-        with ThreadPoolExecutor(1) as aside:  # a large file's digest takes a third of its reading
-            digest = aside.submit(lambda: self.sha256)
-            for block in read_blocks(
-                self.path, list(self.service.columns), engine=engine, rows=rows
-            ):
-                empty = False
+        _check_schema(read_schema(self.path), self.service, self.file)
+        columns, is_empty = list(self.service.columns), True
+        with ThreadPoolExecutor(1) as thread:  # the digest takes a third as long as reading
+            digest = thread.submit(lambda: self.sha256)
+            for block in read_blocks(self.path, columns, engine=engine, rows=rows):
+                is_empty = False
                 yield self._renamed(block)
             digest.result()
-        if empty:
+        if is_empty:
             raise SchemaError(f"{self.file} has no rows. Choose another month or another file.")
 
     def _renamed(self, block: Block) -> Block:
@@ -108,11 +103,15 @@ class RawMonth:
 def open_month(
     month: str | Month, *, service: str | Service = GREEN, source: str | Path = "sample"
 ) -> RawMonth:
-    """Find the raw rows of one month; nothing of them is read yet.
+    """Find the raw rows of one month; none of them is read yet.
 
     Parameters
     ----------
-    source
+    month : str
+        As `YYYY-MM`.
+    service : str
+        "green" or "yellow".
+    source : str or Path
         "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
 
     Raises
@@ -129,17 +128,30 @@ def open_month(
     'sample/green_tripdata_2021-01.parquet'
     >>> list(next(raw.blocks()))[:3]
     ['pickup_datetime', 'dropoff_datetime', 'PULocationID']
-    >>> open_month("2021-01", source="nowhere")
-    Traceback (most recent call last):
-    ...
-    taxi_duration.errors.SourceError: There is no folder 'nowhere'. Name one that holds TLC's \
-files, or "tlc" to download them, or "sample".
     """
-    when, kind = Month.parse(month), Service.parse(service)
+    month, service = Month.parse(month), Service.parse(service)
     if source == "sample":
-        return RawMonth(when, kind)
-    where = "tlc" if source == "tlc" else str(Path(source).resolve())
-    return RawMonth(when, kind, _locate(when, kind, source), where)
+        return RawMonth(month, service)
+    path = _locate(month, service, source)
+    return RawMonth(month, service, path, "tlc" if source == "tlc" else str(Path(source).resolve()))
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items in order, while a thread makes the next one.
+
+    Worth it where both sides release Python's lock: reading, predicting, writing.
+
+    Examples
+    --------
+    >>> list(ahead(number**2 for number in range(3)))
+    [0, 1, 4]
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, source, end)
+            yield item
 
 
 def _locate(month: Month, service: Service, source: str | Path) -> Path:
@@ -154,9 +166,9 @@ def _locate(month: Month, service: Service, source: str | Path) -> Path:
         )
     path = folder / service.file(month)
     if not path.is_file():
-        there = sorted(found.name for found in folder.glob(f"{service.name}_tripdata_*.parquet"))
+        others = sorted(other.name for other in folder.glob(f"{service.name}_tripdata_*.parquet"))
         raise SourceError(
-            f"{str(folder)!r} has no {path.name}; it has {', '.join(there) or 'no such month'}. "
+            f"{str(folder)!r} has no {path.name}; it has {', '.join(others) or 'no such month'}. "
             f"Download it: taxi-duration fetch {month} --service {service.name} --cache {folder}"
         )
     return path
@@ -168,3 +180,38 @@ def _digest(frame: pd.DataFrame) -> str:
         digest.update(str(name).encode())
         digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
     return digest.hexdigest()
+
+
+def _check_schema(schema: pa.Schema, service: Service, file: str) -> None:
+    """Check the needed columns and their types, which differ within limits from year to year."""
+    problems = [_problem(schema, name, service) for name in service.columns]
+    if any(problems):
+        raise SchemaError(
+            f"{file} does not hold {service.name} taxi trips: "
+            f"{'; '.join(filter(None, problems))}. Choose another file or service."
+        )
+
+
+def _problem(schema: pa.Schema, name: str, service: Service) -> str | None:
+    types = [field.type for field in schema if field.name == name]
+    if not types:
+        return f"column {name!r} is missing"
+    if len(types) > 1:
+        return f"column {name!r} is there {len(types)} times"
+    wanted = "datetimes" if name in (service.pickup, service.dropoff) else "numbers"
+    if not _holds(types[0], wanted):
+        return f"column {name!r} has type {types[0]}, not {wanted}"
+    return None
+
+
+def _holds(kind: pa.DataType, wanted: str) -> bool:
+    """Whether values of an Arrow type are datetimes, or numbers; all may be missing."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_null(kind):
+        return True
+    if wanted == "datetimes":
+        return pa.types.is_timestamp(kind)
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

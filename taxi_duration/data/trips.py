@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.ahead import ahead
 from taxi_duration.data.files import Engine
 from taxi_duration.data.rides import (
     FARTHEST,
@@ -22,7 +21,7 @@ from taxi_duration.data.rides import (
     is_invalid_zone,
     read_minutes,
 )
-from taxi_duration.data.source import Block, open_month
+from taxi_duration.data.source import Block, ahead, open_month
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.seal import model_digest
+from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.verdict import Verdict
@@ -272,7 +272,7 @@ def _registered_model(found: ModelVersion) -> RegisteredModel:
 
 
 def _check_digest(folder: Path, expected: str, address: str) -> None:
-    found = model_digest(folder)
+    found = tree_digest(folder)
     if found != expected:
         raise ModelError(
             f"The files of model {address!r} are not those that were recorded: digest "

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.ahead import ahead
 from taxi_duration.data.files import atomic_write, parquet_writer, sha256, write_errors
 from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, rejections, repaired
-from taxi_duration.data.source import RawMonth, open_month
+from taxi_duration.data.source import RawMonth, ahead, open_month
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import NAME, RegisteredModel, load

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.seal import model_digest
+from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
@@ -28,7 +28,7 @@ NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost
 
 
 def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
-    """Log the model to the active run, load it again, compare what both predict, and seal it.
+    """Log the model to the active run, load it again, and compare what both predict.
 
     Models-from-code around a skops file is the one form that MLflow loads where pickles are
     forbidden; it carries the library, so it predicts where `taxi_duration` is not installed. The
@@ -72,7 +72,7 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
         _check(copy, estimator, example)
-        mlflow.log_param("model_sha256", model_digest(copy))
+        mlflow.log_param("model_sha256", tree_digest(copy))
     return size
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import platform
 import re
@@ -13,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from taxi_duration.data.files import tree_digest
 
 __all__ = [
     "CHECKOUT",
@@ -100,11 +101,7 @@ def _is_executed(notebook: Path) -> bool:
 
 def package_digest() -> str:
     """Return one digest for this library's own files: the same digest, the same code."""
-    digest = hashlib.sha256()
-    for path in sorted(path for kind in ("*.py", "*.csv") for path in PACKAGE.rglob(kind)):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{content}  {path.relative_to(PACKAGE).as_posix()}\n".encode())
-    return digest.hexdigest()
+    return tree_digest(PACKAGE, "*.py", "*.csv")
 
 
 def environment() -> dict[str, str]:

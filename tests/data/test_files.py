@@ -16,6 +16,7 @@ from taxi_duration.data.files import (
     read_parquet,
     read_schema,
     sha256,
+    tree_digest,
     write_parquet,
 )
 from taxi_duration.errors import SourceError
@@ -170,7 +171,7 @@ def test_a_file_with_a_damaged_middle_is_refused(january):
 
 def test_a_file_on_a_disk_that_fails_is_not_called_damaged(folder, read):
     (folder / "failing.parquet").symlink_to("/proc/self/mem")
-    with pytest.raises(SourceError, match=r"failing\.parquet cannot be read \(.+\)\. Look at"):
+    with pytest.raises(SourceError, match=r"failing\.parquet cannot be read \(.+\)\. Check its"):
         read(folder / "failing.parquet")
 
 
@@ -197,3 +198,47 @@ def test_fastparquet_refuses_by_name_what_it_would_misread(raw, folder, column, 
         f"{folder / 'new.parquet'} cannot be read by engine 'fastparquet': {said}. "
         "Take engine 'pyarrow'."
     )
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with two files, one of them deeper."""
+    for name in ("MLmodel", "artifacts/pipeline.skops"):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"bytes")
+    return tmp_path / "tree"
+
+
+CHANGES = {
+    "a byte": lambda tree: (tree / "artifacts" / "pipeline.skops").write_bytes(b"bytez"),
+    "a name": lambda tree: (tree / "MLmodel").rename(tree / "MLModel"),
+    "a new file": lambda tree: (tree / "code.py").touch(),
+    "a missing file": lambda tree: (tree / "MLmodel").unlink(),
+    "bytes moved": lambda tree: [
+        (tree / name).write_bytes(content)
+        for name, content in {"MLmodel": b"", "artifacts/pipeline.skops": b"bytesbytes"}.items()
+    ],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changes_in_a_folder_changes_its_digest(tree, change):
+    before = tree_digest(tree)
+    change(tree)
+    assert tree_digest(tree) != before
+
+
+def test_what_mlflow_and_python_write_beside_a_model_does_not_change_its_digest(tree):
+    before = tree_digest(tree)
+    (tree / "registered_model_meta").write_text("name: m")
+    (tree / "__pycache__").mkdir()
+    (tree / "__pycache__" / "code.pyc").touch()
+    assert tree_digest(tree) == before
+
+
+def test_a_digest_of_some_files_ignores_the_others(tree):
+    before = tree_digest(tree, "*.skops")
+    (tree / "MLmodel").unlink()
+    assert tree_digest(tree, "*.skops") == before
+    assert tree_digest(tree, "*.py") != before

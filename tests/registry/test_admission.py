@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from taxi_duration.data.seal import model_digest
+from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.admission import check_run
 from taxi_duration.registry.promotion import register
@@ -88,7 +88,7 @@ def test_a_model_without_signature_is_refused(good, files, patch):
     read = yaml.safe_load((files / "MLmodel").read_text())
     del read["signature"]
     (files / "MLmodel").write_text(yaml.safe_dump(read))
-    parameters = good.parameters | {"model_sha256": model_digest(files)}
+    parameters = good.parameters | {"model_sha256": tree_digest(files)}
     with pytest.raises(ModelError, match="does not say what it takes and gives"):
         check_run(replace(good, parameters=parameters, tags=good.tags | {"tree": "clean"}))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from taxi_duration.data.seal import model_digest
+from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.notebooks.reproduction import reproduce
 from taxi_duration.registry.card import make_card
@@ -161,7 +161,7 @@ def test_an_mlmodel_that_names_other_code_is_refused_even_with_a_digest_that_fit
 ):
     (files / "code" / "evil.py").write_text("raise SystemExit('was run')")
     rewrite(files, change)
-    forged = model_digest(files)
+    forged = tree_digest(files)
     forge(own_store[0], version, forged)
     try:
         with pytest.raises(ModelError, match="MLflow would run other code"):

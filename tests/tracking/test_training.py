@@ -15,7 +15,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 import taxi_duration
-from taxi_duration.data.seal import model_digest
+from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError, SourceError, TrackingError
 from taxi_duration.evaluation.metrics import coverage, predict, score_parts
 from taxi_duration.models.catalog import MODELS
@@ -240,7 +240,7 @@ def test_the_metrics_say_how_many_test_rides_ended_within_their_interval(stored,
 
 
 def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
-    assert stored.data.params["model_sha256"] == model_digest(model_folder)
+    assert stored.data.params["model_sha256"] == tree_digest(model_folder)
 
 
 def test_a_parameter_holds_the_digest_of_the_code(stored):
