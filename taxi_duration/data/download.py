@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from taxi_duration.data.files import atomic_write, check_writable, read_schema, sha256, write_errors
+from taxi_duration.data.files import atomic_write, read_schema, sha256, write_errors
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
 from taxi_duration.progress import progress_bar
@@ -19,8 +19,7 @@ __all__ = ["TLC_URL", "RepublishedWarning", "cache_folder", "check_recorded", "f
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"
 RETRIES = 3
-ADVICE = "choose another folder: --cache, or TAXI_DURATION_CACHE"
-LOCK_SECONDS = 60  # to record a digest takes none
+LOCK_SECONDS = 60  # recording a digest takes none
 
 
 class RepublishedWarning(UserWarning):
@@ -36,47 +35,40 @@ def fetch_month(
     again: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Download a month from TLC, unless it is there already; return its path.
+    """Download a month from TLC unless it is in the cache; return its path.
 
     Parameters
     ----------
-    cache
-        Folder to keep it in; else `TAXI_DURATION_CACHE`, else the user's cache folder.
-        Its SHA256SUMS remembers what was downloaded first.
-    base_url
+    cache : str or Path
+        Folder to keep it in; else `TAXI_DURATION_CACHE`, else the user's cache folder. SHA256SUMS
+        in it records the digest of the first download.
+    base_url : str
         Address of the folder of files; else `TAXI_DURATION_TLC_URL`, else TLC's own.
-    again
-        Ask TLC even for a month that is there, to learn whether it was published again. If so,
+    again : bool
+        Download also a month that is in the cache, to see whether it was published again. If so,
         `RepublishedWarning` is issued and the old copy kept.
-    progress
-        Whether to show a bar, or now and then a line; only on a terminal if None.
+    progress : bool
+        Whether to show a progress bar; by default only on a terminal.
 
     Raises
     ------
     SourceError
-        If the month is not published, the server fails three times more, the download is
-        not what was recorded, or the folder cannot be written.
+        If the month is not published, the server fails four times, the file has another digest
+        than recorded, or the folder cannot be written.
     """
     folder = cache_folder(cache)
     path = folder / service.file(month)
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
-    check_writable(folder, advice=ADVICE)
-    with write_errors(folder, advice=ADVICE):
-        recorded = _read_sums(folder).get(path.name)
-        if path.exists() and not again:
-            return _unchanged(path, recorded)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
-            url = f"{base_url.rstrip('/')}/{path.name}"
-            fresh = _download(url, Path(staging), month, progress=progress)
-            return _keep(fresh, path, recorded)
-
-
-def _pooch() -> ModuleType:
-    """Import pooch, which in a notebook asks for widgets that nobody needs."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        import pooch
-    return pooch
+    advice = "choose another folder: --cache, or TAXI_DURATION_CACHE"
+    with write_errors(folder, advice=advice):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
+            if path.exists() and not again:
+                digest = sha256(path)
+                check_recorded(path, digest)
+                _record(path, digest)
+                return path
+            return _keep(_download(base_url, path.name, Path(staging), progress=progress), path)
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
@@ -86,12 +78,12 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 
 
 def check_recorded(path: Path, digest: str) -> None:
-    """Refuse a month that is not the one of which SHA256SUMS beside it holds the digest.
+    """Reject a month with another digest than SHA256SUMS beside it records; without one, accept.
 
     Raises
     ------
     SourceError
-        If another digest is recorded, or the record cannot be read. A month without one may pass.
+        If another digest is recorded, or the record cannot be read.
     """
     recorded = _read_sums(path.parent).get(path.name, digest)
     if recorded != digest:
@@ -101,45 +93,28 @@ def check_recorded(path: Path, digest: str) -> None:
         )
 
 
-def _download(url: str, staging: Path, month: Month, *, progress: bool | None) -> Path:
+def _pooch() -> ModuleType:
+    """Import pooch, without its warning in a notebook that widgets are missing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import pooch
+    return pooch
+
+
+def _download(base_url: str, name: str, folder: Path, *, progress: bool | None) -> Path:
     import requests
 
-    pooch, name = _pooch(), url.rpartition("/")[2]
+    pooch, url = _pooch(), f"{base_url.rstrip('/')}/{name}"
     pooch.get_logger().setLevel("WARNING")
-    shelf = pooch.create(staging, base_url="", registry={name: None}, urls={name: url},
+    files = pooch.create(folder, "", registry={name: None}, urls={name: url},
                          retry_if_failed=RETRIES)  # fmt: skip
     try:
-        fresh = Path(shelf.fetch(name, downloader=_downloader(month, progress=progress)))
+        fresh = Path(files.fetch(name, downloader=partial(_get, progress=progress)))
     except requests.RequestException as problem:
         raise SourceError(
             f"{url} could not be downloaded, tried {RETRIES + 1} times: {problem}. "
             "Check the network, or name a mirror with TAXI_DURATION_TLC_URL."
         ) from problem
-    _check_parquet(fresh, url)
-    return fresh
-
-
-def _downloader(month: Month, *, progress: bool | None) -> Callable[..., None]:
-    import pooch
-    import requests
-
-    def download(url: str, output_file: str, shelf: pooch.Pooch) -> None:
-        name = url.rpartition("/")[2]
-        # pooch takes a bar only if it is true, before it knows the total
-        options = {"iterable": True, "unit": "B", "unit_scale": True}
-        with progress_bar(name, shown=progress, **options) as bar:
-            try:
-                pooch.HTTPDownloader(progressbar=bar, timeout=30)(url, output_file, shelf)
-            except requests.HTTPError as problem:
-                problem.response.close()
-                if problem.response.status_code in (403, 404):
-                    raise SourceError(_unpublished(name, month)) from problem
-                raise
-
-    return download
-
-
-def _check_parquet(fresh: Path, url: str) -> None:
     try:
         read_schema(fresh)
     except SourceError as problem:
@@ -147,38 +122,53 @@ def _check_parquet(fresh: Path, url: str) -> None:
             f"What {url} sent is not a month of trips. Try again later, or name a mirror with "
             "TAXI_DURATION_TLC_URL."
         ) from problem
+    return fresh
 
 
-def _keep(fresh: Path, path: Path, recorded: str | None) -> Path:
-    found = sha256(fresh)
-    if recorded in (None, found):
-        _write_sum(path, found)
-        fresh.replace(path)
-        return path
-    said = (
+def _get(url: str, path: str, files: object, *, progress: bool | None) -> None:
+    """Download a file, as pooch asks for it; an unpublished month is not tried again."""
+    import pooch
+    import requests
+
+    name = url.rpartition("/")[2]
+    # pooch sets the total, but ignores a bar that has none
+    with progress_bar(name, total=1, shown=progress, unit="B", unit_scale=True) as bar:
+        try:
+            pooch.HTTPDownloader(progressbar=bar, timeout=30)(url, path, files)
+        except requests.HTTPError as problem:
+            problem.response.close()
+            if problem.response.status_code in (403, 404):
+                raise SourceError(
+                    f"TLC has not published {name}. It is about two months late: choose an "
+                    "earlier month, or try again later."
+                ) from problem
+            raise
+
+
+def _keep(fresh: Path, path: Path) -> Path:
+    """Move a download in, unless another digest is recorded."""
+    digest = sha256(fresh)
+    recorded = _read_sums(path.parent).get(path.name, digest)
+    if recorded == digest:
+        _record(path, digest)
+        return fresh.replace(path)
+    changed = (
         f"TLC has published {path.name} again: sha256 {recorded[:12]}... was recorded, "
-        f"{found[:12]}... is there now."
+        f"{digest[:12]}... is there now."
     )
     if not path.exists():
-        raise SourceError(f"{said} To take it, delete its line in {path.parent / SUMS}.")
+        raise SourceError(f"{changed} To take it, delete its line in {path.parent / SUMS}.")
     warnings.warn(
-        f"{said} The old copy is kept; to take the new one, delete {path} and its line in {SUMS}.",
+        f"{changed} The old copy is kept; to take the new one, delete {path} and its line in "
+        f"{SUMS}.",
         RepublishedWarning,
         stacklevel=3,
     )
     return path
 
 
-def _unchanged(path: Path, recorded: str | None) -> Path:
-    found = sha256(path)
-    check_recorded(path, found)
-    if recorded is None:
-        _write_sum(path, found)
-    return path
-
-
 def _read_sums(folder: Path) -> dict[str, str]:
-    """Return the recorded digests by the names of their files, as sha256sum writes them."""
+    """Return the recorded digests by file name, from the format of sha256sum."""
     sums = folder / SUMS
     try:
         lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
@@ -191,20 +181,15 @@ def _read_sums(folder: Path) -> dict[str, str]:
     return {name.strip().removeprefix("*"): digest for digest, _, name in split}
 
 
-def _write_sum(path: Path, digest: str) -> None:
-    """Record a digest; under a lock, since another process may record one at the same time."""
+def _record(path: Path, digest: str) -> None:
+    """Record a file's digest, if none is; under a lock, for other processes record theirs."""
     from filelock import FileLock
 
     sums = path.parent / SUMS
     with FileLock(path.parent / f".{SUMS}.lock", timeout=LOCK_SECONDS):
-        known = _read_sums(path.parent) | {path.name: digest}
-        text = "".join(f"{recorded}  {name}\n" for name, recorded in sorted(known.items()))
-        with atomic_write(sums) as fresh:
-            fresh.write_text(text, encoding="utf-8")
-
-
-def _unpublished(name: str, month: Month) -> str:
-    return (
-        f"TLC has not published {name}. It is about two months late: choose an earlier month "
-        f"than {month}, or try again later."
-    )
+        recorded = _read_sums(path.parent)
+        if path.name not in recorded:
+            lines = sorted((recorded | {path.name: digest}).items())
+            with atomic_write(sums) as fresh:
+                text = "".join(f"{digest}  {name}\n" for name, digest in lines)
+                fresh.write_text(text, encoding="utf-8")

@@ -150,12 +150,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
             fresh.replace(path)
 
 
-def check_writable(folder: Path, **advice: str) -> None:
-    """Make a folder, and check that a file can be written in it; for use before anything slow.
-
-    Takes and raises what `write_errors` does.
-    """
-    with write_errors(folder, **advice):
+def check_writable(folder: Path) -> None:
+    """Make a folder, and check that a file can be written in it; raises as `write_errors`."""
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
 
