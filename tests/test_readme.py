@@ -65,4 +65,5 @@ def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_ride_that_it_answers(
     (run,) = [done for command, done in reader.ended.items() if "-p models=" in command]
     assert re.search(r"^Best on the valid month: xgboost, by 03_tune$", run.out, re.MULTILINE)
     assert re.search(r"^Champion: version 1 of taxi-duration, xgboost\. ", run.out, re.MULTILINE)
-    assert re.search(r"^[\d.]+ minutes, 80% sure of [\d.]+ to [\d.]+$", run.out, re.MULTILINE)
+    ride = r"^[\d.]+ minutes, 80 % prediction interval [\d.]+ to [\d.]+$"
+    assert re.search(ride, run.out, re.MULTILINE)

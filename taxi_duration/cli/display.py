@@ -1,152 +1,169 @@
-"""What a user sees while notebooks run, and when they have run."""
+"""What a user sees of notebooks that run, of the models they leave, and of a model's history."""
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
+from tqdm import tqdm
 
+from taxi_duration.registry.loading import RegisteredModel, load
+from taxi_duration.tracking.runs import list_runs
+
+if TYPE_CHECKING:
     from taxi_duration.registry.promotion import Entry
 
-__all__ = ["NEXT", "Display", "format_history", "model_table", "watch"]
+__all__ = ["CellProgress", "format_history", "model_table", "show_progress", "summary"]
 
+BAR = "{desc}  {bar:30}  {n} of {total} cells, {elapsed}"
+LINE = "{desc}: {n} of {total} cells, {elapsed}"
+COLUMNS = {
+    "valid_rmse": ("valid RMSE", "{:.2f} min"),
+    "test_rmse": ("test RMSE", "{:.2f} min"),
+    "fit_seconds": ("fit", "{:.1f} s"),
+    "size_mb": ("size", "{:.1f} MB"),
+}
+RIDE = {
+    "pickup_datetime": "2021-03-01 08:00",
+    "PULocationID": 74,
+    "DOLocationID": 75,
+    "trip_distance": 2.5,
+}
 NEXT = """Go on with
   make ui               every run with its figures, in the browser
   make lab              the notebooks, to read and to change
   taxi-duration --help  other months, other taxis, one notebook alone"""
 
 
+class CellProgress:
+    """How many cells of a notebook are done: a bar on a terminal, lines elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.live = stream, stream.isatty()
+        self.bar = tqdm(disable=True)
+
+    def start(self, notebook: str, cell: int, cells: int) -> None:
+        """Note that a cell starts, counted from 0, which starts a new bar."""
+        if cell == 0:
+            where, look = (self.stream, BAR) if self.live else (io.StringIO(), LINE)
+            self.bar = tqdm(desc=notebook, total=cells, file=where, leave=False, bar_format=look)
+        self.bar.update(cell - self.bar.n)
+
+    def refresh(self) -> None:
+        """Show how far the notebook is, if one runs."""
+        if self.live:
+            self.bar.refresh()
+        elif not self.bar.disable:
+            print(self.bar, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self.bar.close()
+
+
 @contextmanager
-def watch(stream: TextIO | None = None, *, every: float = 30) -> Iterator[Display]:
-    """Show where the notebooks are: a bar on a terminal, elsewhere a line `every` so many seconds.
+def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterator[CellProgress]:
+    """Show which cell runs, on a terminal all the time, elsewhere `every` so many seconds.
 
     Examples
     --------
-    >>> with watch() as display:
-    ...     display.enter("02_train", 0, 40)
+    >>> with show_progress() as progress:
+    ...     progress.start("02_train", 0, 40)
     """
-    stream = stream or sys.stderr
-    display = _Bar(stream) if stream.isatty() else Display(stream)
-    with _repeated(display.refresh, 0.5 if stream.isatty() else every):
-        try:
-            yield display
-        finally:
-            display.leave()
+    progress, ended = CellProgress(stream or sys.stderr), threading.Event()
 
+    def refresh() -> None:
+        while not ended.wait(0.5 if progress.live else every):
+            progress.refresh()
 
-class Display:
-    """Lines that say where a notebook is."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-        self.where = ""
-        self.start = time.monotonic()
-
-    def enter(self, name: str, cell: int, cells: int) -> None:
-        """Take note that a cell of a notebook starts; cells count from 0."""
-        if cell == 0:
-            self.start = time.monotonic()
-        self.where = f"{name}: cell {cell + 1} of {cells}"
-
-    def leave(self) -> None:
-        """Take note that the notebook is done."""
-        self.where = ""
-
-    def refresh(self) -> None:
-        """Show where the notebook is, if one runs."""
-        if self.where:
-            seconds = time.monotonic() - self.start
-            self.stream.write(f"{self.where}, after {seconds:.0f} s\n")
-            self.stream.flush()
-
-
-class _Bar(Display):
-    """A bar, which goes when the notebook is done."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self.bar = None
-
-    def enter(self, name: str, cell: int, cells: int) -> None:
-        from tqdm import tqdm
-
-        if cell == 0:
-            self.leave()
-            look = "{desc}  {bar:30}  {n} of {total} cells, {elapsed}"
-            self.bar = tqdm(desc=name, total=cells, file=self.stream, leave=False, bar_format=look)
-        self.bar.update(cell - self.bar.n)
-
-    def leave(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def refresh(self) -> None:
-        if self.bar is not None:
-            self.bar.refresh()
-
-
-@contextmanager
-def _repeated(action: Callable[[], None], every: float) -> Iterator[None]:
-    done = threading.Event()
-
-    def repeat() -> None:
-        while not done.wait(every):
-            action()
-
-    thread = threading.Thread(target=repeat, daemon=True)
+    thread = threading.Thread(target=refresh, daemon=True)
     thread.start()
     try:
-        yield
+        yield progress
     finally:
-        done.set()
+        ended.set()
         thread.join()
+        progress.close()
+
+
+def summary(results: Mapping[str, Mapping[str, object]]) -> str:
+    """Return what notebooks have led to: models, the champion with a ride, and what to do next.
+
+    Parameters
+    ----------
+    results
+        What each notebook displayed as JSON, by its name. A `run_id` is that of a training, a
+        `version` that of a registered model.
+
+    Examples
+    --------
+    >>> print(summary({"01_explore": {"rides kept": 5804}}).splitlines()[0])
+    Go on with
+    """
+    trained = {
+        name: str(result["run_id"]) for name, result in results.items() if "run_id" in result
+    }
+    chosen = [result for result in results.values() if "version" in result and "name" in result]
+    parts = [_models(trained)] if trained else []
+    if chosen:
+        parts.append(_champion(load(f"models:/{chosen[-1]['name']}@champion")))
+    return "\n\n".join([*filter(None, parts), NEXT])
+
+
+def _models(trained: Mapping[str, str]) -> str:
+    """Return the table of all trainings; the models of later notebooks say its name."""
+    tables = [list_runs(parent=run_id) for run_id in trained.values()]
+    for name, table in list(zip(trained, tables, strict=True))[1:]:
+        table["model"] = [f"{model}, by {name}" for model in table["model"]]
+    runs = pd.concat(tables, ignore_index=True)
+    return model_table(runs.sort_values("valid_rmse")) if len(runs) else ""
 
 
 def model_table(runs: pd.DataFrame) -> str:
-    """Write the models with error, time and size, and name the best by the valid month.
+    """Return a table of models with error, time and size, and the best on the valid month.
 
     Parameters
     ----------
     runs
-        A row for each model: model, valid_rmse and test_rmse in minutes, fit_seconds, size_mb.
+        As `taxi_duration.tracking.runs.list_runs` returns them.
 
     Examples
     --------
     >>> import pandas as pd
     >>> columns = ["model", "valid_rmse", "test_rmse", "fit_seconds", "size_mb"]
     >>> print(model_table(pd.DataFrame([["ridge", 7.7037, 7.8, 1.2, 0.4]], columns=columns)))
-    Model  valid RMSE  test RMSE    fit    size
-    ridge    7.70 min   7.80 min  1.2 s  0.4 MB
+    Model   valid RMSE  test RMSE      fit     size
+    ridge     7.70 min   7.80 min    1.2 s   0.4 MB
     <BLANKLINE>
     Best on the valid month: ridge
     """
-    shown = {
-        "Model": runs["model"],
-        "valid RMSE": [f"{minutes:.2f} min" for minutes in runs["valid_rmse"]],
-        "test RMSE": [f"{minutes:.2f} min" for minutes in runs["test_rmse"]],
-        "fit": [f"{seconds:.1f} s" for seconds in runs["fit_seconds"]],
-        "size": [f"{megabytes:.1f} MB" for megabytes in runs["size_mb"]],
-    }
-    widths = [max(map(len, [title, *column])) for title, column in shown.items()]
-    rows = [
-        "  ".join(
-            f"{cell:{'>' if at else '<'}{width}}"
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [tuple(shown), *zip(*shown.values(), strict=True)]
-    ]
-    best = runs.loc[runs["valid_rmse"].idxmin(), "model"]
-    return "\n".join([*rows, "", f"Best on the valid month: {best}"])
+    table = runs.set_index("model").rename_axis(None)[list(COLUMNS)]
+    shown = table.set_axis([title for title, _ in COLUMNS.values()], axis=1)
+    text = shown.rename_axis(columns="Model").to_string(
+        formatters=[form.format for _, form in COLUMNS.values()], col_space=[12, 10, 8, 8]
+    )
+    return f"{text}\n\nBest on the valid month: {table['valid_rmse'].idxmin()}"
+
+
+def _champion(champion: RegisteredModel) -> str:
+    ride = pd.DataFrame([{name: RIDE[name] for name in champion.estimator.inputs}])
+    predicted = champion.predict(ride).iloc[0].round(1)
+    level = round(100 * champion.estimator.intervals.level)
+    return (
+        f"Champion: version {champion.version} of {champion.name}, {champion.estimator.name}. "
+        "Monday at 8:00 from zone 74 to 75, 2.5 miles:\n"
+        f"{predicted['duration']} minutes, {level} % prediction interval {predicted['low']} "
+        f"to {predicted['high']}"
+    )
 
 
 def format_history(history: pd.DataFrame) -> str:
-    """Write what `registry.promotion.history` returns, a paragraph for each version."""
+    """Return what `registry.promotion.history` returns as text, a paragraph for each version."""
     return "\n\n".join(_version(row) for row in history.itertuples())
 
 

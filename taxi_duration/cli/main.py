@@ -15,11 +15,9 @@ from tempfile import NamedTemporaryFile
 import click
 
 from taxi_duration import __version__
-from taxi_duration.cli import models as model_commands
-from taxi_duration.cli import records as record_commands
-from taxi_duration.cli import work as work_commands
+from taxi_duration.cli import models, options, work
 from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
-from taxi_duration.months import SERVICES, Month, Service
+from taxi_duration.months import Month, Service
 
 __all__ = ["main"]
 
@@ -37,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _stop(number: int, _frame: object) -> None:
-    """Leave by the way of an exception, so that kernels and temporary files go too."""
+    """Leave by an exception, so that kernels and temporary files are removed."""
     sys.exit(128 + number)
 
 
@@ -58,7 +56,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _check(words: Sequence[str]) -> None:
-    """Reject what can be no name of a file or model, before a library stumbles over it."""
+    """Reject text that can name no file or model, before a library fails on it."""
     for word in words:
         if "\0" in word or word.encode(errors="replace").decode() != word:
             raise click.UsageError(f"{word!r} is not text in UTF-8. Write it otherwise.")
@@ -71,13 +69,13 @@ def _explain(problem: Exception) -> tuple[ExitCode, str]:
         case OSError() if _is_of_output(problem):
             return ExitCode.FAILED, f"Cannot write to stdout: {problem.strerror}."
         case OSError(filename=str() | Path() as place):
-            why = f"Cannot use {str(place)!r}: {problem.strerror}. Name another file or folder."
-            return ExitCode.FAILED, why
+            text = f"Cannot use {str(place)!r}: {problem.strerror}. Name another file or folder."
+            return ExitCode.FAILED, text
     return ExitCode.UNEXPECTED, _keep_traceback(problem)
 
 
 def _is_of_output(problem: OSError) -> bool:
-    """Say whether stdout takes nothing any more; then drop what it still holds."""
+    """Return whether stdout cannot be written; then drop what it still holds."""
     *_, (last, _) = traceback.walk_tb(problem.__traceback__)
     if last.f_code is not click.echo.__code__:
         return False
@@ -109,38 +107,27 @@ def cli() -> None:
     Examples:
       taxi-duration run                            all notebooks, on the sample months
       taxi-duration run --source tlc --train 2024-01 --valid 2024-02 --test 2024-03
-      taxi-duration inspect 02_train               what that notebook can be told
+      taxi-duration inspect 02_train               the parameters of that notebook
       taxi-duration fetch 2024-01..2024-03         download months from TLC
       taxi-duration run --help                     more on one command
-    """  # noqa: D301
-
-
-service = click.option(
-    "--service", type=click.Choice(list(SERVICES)), default="green", show_default=True,
-    help="Kind of taxi.",
-)  # fmt: skip
-notebooks_folder = click.option(
-    "--notebooks", "folder", type=click.Path(path_type=Path), metavar="DIR",
-    help="Where the notebooks are.  [default: notebooks]",
-)  # fmt: skip
+    """
 
 
 @cli.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
-@click.option("--source", help="'sample', 'tlc' or a folder of TLC's parquet files.")
-@click.option("--service", type=click.Choice(list(SERVICES)), help="Kind of taxi.")
+@options.source(None)
+@options.service(None)
 @click.option("--train", metavar="MONTH", help="Month to learn from, e.g. 2024-01.")
 @click.option("--valid", metavar="MONTH", help="Month to choose by.")
 @click.option("--test", metavar="MONTH", help="Month to judge on, at the end.")
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE",
               help="Any other parameter of a notebook; may be repeated.")  # fmt: skip
 @click.option("--name", default="latest", show_default=True, help="Name of the results' folder.")
-@click.option("--into", type=click.Path(path_type=Path), default="runs", show_default=True,
-              metavar="DIR", help="Where that folder is.")  # fmt: skip
+@options.folder("--into", text="Where that folder is.", default="runs")
 @click.option("--timeout", type=click.IntRange(min=1), metavar="SECONDS",
               help="How long a cell may take.  [default: no limit]")  # fmt: skip
 @click.option("--code", is_flag=True, help="Show the code in the pages, too.")
-@notebooks_folder
+@options.notebooks_folder
 def run(
     notebooks: tuple[str, ...],
     pairs: tuple[str, ...],
@@ -149,7 +136,7 @@ def run(
     folder: Path | None,
     timeout: int | None,
     code: bool,
-    **options: str | None,
+    **common: str | None,
 ) -> None:
     """Run notebooks, all or those named, and keep each with its page in runs/NAME.
 
@@ -161,33 +148,31 @@ def run(
       taxi-duration run
       taxi-duration run 02_train -p models=linear,xgboost --name two-models
       taxi-duration run --source ~/tlc --service yellow --train 2024-01 --name yellow
-    """  # noqa: D301
-    from taxi_duration.cli.display import watch
-    from taxi_duration.cli.epilogue import epilogue
+    """
+    from taxi_duration.cli.display import show_progress, summary
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.runner import run_all
 
     check_name(name, NotebookError)
-    parameters = _parameters(options, pairs)
+    parameters = _parameters(common, pairs)
     paths = find_notebooks(notebooks, folder=folder)
     width = max(len(path.stem) for path in paths)
     results = {}
     if parameters.get("source") == "tlc":
         _fetch_ahead(paths, parameters)
-    with watch() as display:
+    with show_progress() as progress:
         for done in run_all(paths, parameters=parameters, into=into / name,
-                            timeout=timeout, code=code, progress=display.enter):  # fmt: skip
-            display.leave()
+                            timeout=timeout, code=code, progress=progress.start):  # fmt: skip
+            progress.close()
             click.echo(f"{done.name:{width}}  {done.seconds:6.1f} s  {done.page}")
             results[done.name] = done.result
-    click.echo(f"\n{epilogue(results)}")
+    click.echo(f"\n{summary(results)}")
 
 
 @cli.command()
 @click.argument("months", nargs=-1, required=True, metavar="MONTH...")
-@service
-@click.option("--cache", type=click.Path(path_type=Path), metavar="DIR",
-              help="Where to keep them; else TAXI_DURATION_CACHE or the user's cache.")  # fmt: skip
+@options.service()
+@options.folder("--cache", text="Where to keep them; else TAXI_DURATION_CACHE or the user's cache.")
 @click.option("--base-url", metavar="URL", help="A mirror of TLC's folder of trips.")
 @click.option("--again", is_flag=True, help="Ask TLC even for months that are there already.")
 def fetch(
@@ -199,10 +184,10 @@ def fetch(
     Examples:
       taxi-duration fetch 2024-01
       taxi-duration fetch 2024-01..2024-03 --service yellow --cache ~/tlc
-    """  # noqa: D301
+    """
     from taxi_duration.data.download import fetch_month
 
-    for month in _all(months):
+    for month in _months(months):
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
             path = fetch_month(month, service=Service.parse(service), cache=cache,
@@ -214,12 +199,11 @@ def fetch(
 
 @cli.command()
 @click.argument("months", nargs=-1, required=True, metavar="MONTH...")
-@service
+@options.service()
 @click.option("--rows", type=click.IntRange(1, 20_000_000), default=75_000, show_default=True,
               help="Rides a month.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one, other rides.")
-@click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True,
-              metavar="DIR", help="Where to write them.")  # fmt: skip
+@options.folder("--into", text="Where to write them.", default=".")
 def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Path) -> None:
     """Write made-up months, as files shaped like TLC's.
 
@@ -227,26 +211,26 @@ def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Pa
     Examples:
       taxi-duration sample 2021-01
       taxi-duration sample 2021-01..2021-03 --rows 3000000 --service yellow --into /tmp/tlc
-    """  # noqa: D301
+    """
     from taxi_duration.data.files import write_parquet
     from taxi_duration.data.sample import make_month
 
     kind = Service.parse(service)
-    for month in _all(months):
+    for month in _months(months):
         frame = make_month(month, service=kind, rows=rows, seed=seed)
         click.echo(write_parquet(frame, into / kind.file(month)))
 
 
 @cli.command()
 @click.argument("notebook")
-@notebooks_folder
+@options.notebooks_folder
 def inspect(notebook: str, folder: Path | None) -> None:
     """Print the parameters that a notebook declares, with their types and defaults.
 
     \b
     Example:
       taxi-duration inspect 02_train
-    """  # noqa: D301
+    """
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.discovery import inspect as declared
 
@@ -263,26 +247,25 @@ def store() -> None:
     click.echo(store_uri())
 
 
-for room in (model_commands, record_commands, work_commands):
-    for command in room.COMMANDS:
-        cli.add_command(command)
+for command in (*models.COMMANDS, *work.COMMANDS):
+    cli.add_command(command)
 
 
-def _all(words: Iterable[str]) -> list[Month]:
-    """Read months and ranges of months."""
+def _months(words: Iterable[str]) -> list[Month]:
+    """Return the months of several months or ranges."""
     return [month for word in words for month in Month.parse_range(word)]
 
 
-def _parameters(options: dict[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
-    """Gather the parameters, each given once."""
-    given = {name: value for name, value in options.items() if value is not None}
+def _parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
+    """Return the parameters of options and of `-p`; each may be given once."""
+    parameters = {name: value for name, value in common.items() if value is not None}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or name in given:
-            why = "is given twice" if equals else "has no '='"
-            raise click.BadParameter(f"{pair!r} {why}. Write NAME=VALUE.", param_hint="-p")
-        given[name] = value
-    return given
+        if not equals or name in parameters:
+            reason = "is given twice" if equals else "has no '='"
+            raise click.BadParameter(f"{pair!r} {reason}. Write NAME=VALUE.", param_hint="-p")
+        parameters[name] = value
+    return parameters
 
 
 def _fetch_ahead(paths: Sequence[Path], parameters: Mapping[str, str]) -> None:

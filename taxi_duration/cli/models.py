@@ -1,21 +1,20 @@
-"""Commands of `taxi-duration` that choose, promote and take back models."""
+"""Commands of `taxi-duration` on recorded models: register, promote, look back, reproduce."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from taxi_duration.errors import ModelError
-from taxi_duration.months import SERVICES
+from taxi_duration.cli import options
+from taxi_duration.errors import ExitCode, ModelError
 
 __all__ = ["COMMANDS"]
-
-named = click.option("--name", default="taxi-duration", show_default=True,
-                     help="Of the registered model.")  # fmt: skip
 
 
 @click.command()
 @click.argument("run")
-@named
+@options.name
 def register(run: str, name: str) -> None:
     """Make the model of a recorded run a version of the registered model, as challenger.
 
@@ -25,10 +24,10 @@ def register(run: str, name: str) -> None:
     Examples:
       taxi-duration register 84577d913c124d7993c21a49770fecd8
       taxi-duration register 84577d913c124d7993c21a49770fecd8 --name taxi-duration-quote
-    """  # noqa: D301
-    from taxi_duration.registry.promotion import register as make_version
+    """
+    from taxi_duration.registry import promotion
 
-    version = make_version(run, name=name)
+    version = promotion.register(run, name=name)
     click.echo(f"{version} of {version.name} is {' and '.join(version.aliases) or 'registered'}")
 
 
@@ -36,13 +35,11 @@ def register(run: str, name: str) -> None:
 @click.argument("version")
 @click.option("--gate", required=True, metavar="MONTH",
               help="The newest month, which has chosen nothing so far; it decides.")  # fmt: skip
-@click.option("--source", default="sample", show_default=True,
-              help="'sample', 'tlc' or a folder of TLC's parquet files.")  # fmt: skip
-@click.option("--service", type=click.Choice(list(SERVICES)), default="green", show_default=True,
-              help="Kind of taxi.")  # fmt: skip
+@options.source()
+@options.service()
 @click.option("--why", required=True, help="For the journal.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
-@named
+@options.name
 def promote(
     version: str, gate: str, source: str, service: str, why: str, dry_run: bool, name: str
 ) -> None:
@@ -56,35 +53,96 @@ def promote(
     Examples:
       taxi-duration promote challenger --gate 2021-03 --why "found by a search" --dry-run
       taxi-duration promote 3 --gate 2024-03 --source tlc --why "learned from 2024"
-    """  # noqa: D301
+    """
     from taxi_duration.data.trips import load_trips
-    from taxi_duration.registry.promotion import find_model
-    from taxi_duration.registry.promotion import promote as ask_gate
+    from taxi_duration.registry import promotion
+    from taxi_duration.registry.loading import find_model
 
     found = find_model(version, name=name)
     rides = load_trips(gate, service=service, source=source)
-    verdict = ask_gate(found, rides, why=why, name=found.name, dry_run=dry_run)
+    verdict = promotion.promote(found, rides, why=why, name=found.name, dry_run=dry_run)
+    reasons = "; ".join(verdict.reasons)
     if not verdict.accepted:
-        reasons = "; ".join(verdict.reasons)
         raise ModelError(f"{found} of {found.name} does not become champion: {reasons}.")
     becomes = "would become" if dry_run else "is"
-    click.echo(f"{found} of {found.name} {becomes} champion: {'; '.join(verdict.reasons)}")
+    click.echo(f"{found} of {found.name} {becomes} champion: {reasons}")
 
 
 @click.command()
 @click.option("--why", required=True, help="For the journal.")
-@named
+@options.name
 def rollback(why: str, name: str) -> None:
     """Make the former champion champion again.
 
     \b
     Example:
       taxi-duration rollback --why "predicts nights too short"
-    """  # noqa: D301
-    from taxi_duration.registry.promotion import rollback as go_back
+    """
+    from taxi_duration.registry import promotion
 
-    version = go_back(name=name, why=why)
+    version = promotion.rollback(name=name, why=why)
     click.echo(f"{version} of {version.name} is champion again")
 
 
-COMMANDS: tuple[click.Command, ...] = (register, promote, rollback)
+@click.command()
+@click.argument("model", metavar="MODEL_OR_RUN")
+@click.option("--source", metavar="DIR", help="Where its months are, if not where they came from.")
+@click.pass_context
+def reproduce(context: click.Context, model: str, source: str | None) -> None:
+    """Train a recorded model again from its record, and compare it with the original.
+
+    Says "reproduced", or what differs: data, code, environment, figures; then the exit code is 1.
+    MODEL_OR_RUN is a run's id, a version's number or an alias. Nothing is written to the store.
+
+    \b
+    Examples:
+      taxi-duration reproduce champion
+      taxi-duration reproduce 3 --source ~/tlc
+    """
+    from taxi_duration.notebooks import reproduction
+
+    found = reproduction.reproduce(model, source=source)
+    click.echo(found)
+    if not found.reproduced:
+        context.exit(ExitCode.FAILED)
+
+
+@click.command()
+@click.argument("model", default="taxi-duration")
+def history(model: str) -> None:
+    """Print each version of a registered model: its run, data and figures, and who promoted it.
+
+    MODEL is the name in the registry, taxi-duration if none is given.
+
+    \b
+    Example:
+      taxi-duration history
+    """
+    from taxi_duration.cli.display import format_history
+    from taxi_duration.registry import promotion
+
+    click.echo(format_history(promotion.history(name=model)))
+
+
+@click.command()
+@click.argument("model", default="champion")
+@options.folder("--into", text="Where to write it.", default="cards")
+def card(model: str, into: Path) -> None:
+    """Write a registered model's card, in Markdown and as a page, and attach it to the version.
+
+    MODEL is a version's number or address, an alias or a run's id; the champion if none is given.
+
+    \b
+    Examples:
+      taxi-duration card
+      taxi-duration card taxi-duration/3 --into /tmp
+    """
+    from taxi_duration.registry.card import attach_card, make_card
+
+    made = make_card(model)
+    for path in made.save(into):
+        click.echo(path)
+    attach_card(made)
+
+
+COMMANDS = (register, promote, rollback, reproduce, history, card)

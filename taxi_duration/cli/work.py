@@ -7,21 +7,13 @@ from pathlib import Path
 
 import click
 
+from taxi_duration.cli import options
 from taxi_duration.errors import ExitCode
-from taxi_duration.months import SERVICES, Month
+from taxi_duration.months import Month
 
 __all__ = ["COMMANDS"]
 
-CHAMPION = "models:/taxi-duration@champion"
 BESIDE_RUNS = "beside the recorded runs"
-
-months = click.argument("months", metavar="MONTH[..MONTH]")
-model = click.option("--model", default=CHAMPION, show_default=True, metavar="MODEL",
-                     help="A registered model: address, version or alias.")  # fmt: skip
-service = click.option("--service", type=click.Choice(list(SERVICES)), default="green",
-                       show_default=True, help="Kind of taxi.")  # fmt: skip
-source = click.option("--source", default="sample", show_default=True,
-                      help="'sample', 'tlc' or a folder of TLC's parquet files.")  # fmt: skip
 
 
 def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> list[int]:
@@ -32,12 +24,11 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
 
 
 @click.command()
-@months
-@model
-@service
-@source
-@click.option("--into", type=click.Path(path_type=Path), show_default=BESIDE_RUNS, metavar="DIR",
-              help="Where predictions are kept.")  # fmt: skip
+@options.months
+@options.model
+@options.service()
+@options.source()
+@options.folder("--into", text="Where predictions are kept.", shown=BESIDE_RUNS)
 @click.option("--force", is_flag=True, help="Predict again what was predicted before.")
 def score(months: str, into: Path | None, **how: object) -> None:
     """Predict every ride of a month, with a low and a high end; rejected rows go aside.
@@ -48,7 +39,7 @@ def score(months: str, into: Path | None, **how: object) -> None:
     Examples:
       taxi-duration score 2021-03
       taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
-    """  # noqa: D301
+    """
     from taxi_duration.progress import progress_bar
     from taxi_duration.serving.batch import score_months
 
@@ -67,7 +58,7 @@ def score(months: str, into: Path | None, **how: object) -> None:
 
 
 @click.command()
-@model
+@options.model
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 def serve(model: str, host: str, port: int) -> None:
@@ -77,24 +68,22 @@ def serve(model: str, host: str, port: int) -> None:
     Examples:
       taxi-duration serve
       taxi-duration serve --model models:/taxi-duration-quote@champion --port 8001
-    """  # noqa: D301
-    from taxi_duration.serving.http import serve as start
+    """
+    from taxi_duration.serving import http
 
-    with start(model, host=host, port=port) as server:
+    with http.serve(model, host=host, port=port) as server:
         name = f"{server.model.name}/{server.model.version}"
         click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
         sys.exit(server.wait())
 
 
 @click.command()
-@months
-@model
-@service
-@source
-@click.option("--predictions", type=click.Path(path_type=Path), show_default=BESIDE_RUNS,
-              metavar="DIR", help="Where scored months are kept.")  # fmt: skip
-@click.option("--into", type=click.Path(path_type=Path), default="runs/monitor",
-              show_default=True, metavar="DIR", help="Where the report goes.")  # fmt: skip
+@options.months
+@options.model
+@options.service()
+@options.source()
+@options.folder("--predictions", text="Where scored months are kept.", shown=BESIDE_RUNS)
+@options.folder("--into", text="Where the report goes.", default="runs/monitor")
 def monitor(months: str, into: Path, **how: object) -> None:
     """Judge scored months against the training; exit with 3 when action is needed.
 
@@ -103,7 +92,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     \b
     Example:
       taxi-duration monitor 2021-02..2021-03 --source ~/tlc
-    """  # noqa: D301
+    """
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.runner import run
 
@@ -116,16 +105,15 @@ def monitor(months: str, into: Path, **how: object) -> None:
 
 
 @click.command()
-@months
+@options.months
 @click.option("--model", "name", default="xgboost", show_default=True, help="Kind of model.")
-@service
-@source
+@options.service()
+@options.source()
 @click.option("--windows", default="1,2,3", show_default=True, metavar="N,N", callback=_numbers,
               help="How many months to train on.")  # fmt: skip
 @click.option("--ahead", type=click.IntRange(min=1), default=3, show_default=True,
               help="How many months to test each model on.")  # fmt: skip
-@click.option("--into", type=click.Path(path_type=Path), default="runs/backtest",
-              show_default=True, metavar="DIR", help="Where table and figure go.")  # fmt: skip
+@options.folder("--into", text="Where table and figure go.", default="runs/backtest")
 def backtest(
     months: str, name: str, service: str, source: str, windows: list[int], ahead: int, into: Path
 ) -> None:  # fmt: skip
@@ -134,7 +122,7 @@ def backtest(
     \b
     Example:
       taxi-duration backtest 2021-01..2021-12 --source tlc --windows 1,3
-    """  # noqa: D301
+    """
     import pandas as pd
 
     from taxi_duration import plots

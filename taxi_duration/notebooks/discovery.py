@@ -28,11 +28,6 @@ def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = Non
     ----------
     folder
         Where to look; else `notebooks` here, else beside the package in its checkout.
-
-    Raises
-    ------
-    NotebookError
-        If there is no such folder or notebook.
     """
     found = {_find(name, folder) for name in names} or set(_by_name(folder).values())
     return sorted(found, key=lambda path: path.name)
@@ -45,13 +40,7 @@ def short_name(notebook: Path) -> str:
 
 
 def inspect(notebook: Path) -> tuple[Parameter, ...]:
-    """Read the parameters that a notebook declares, without running it.
-
-    Raises
-    ------
-    NotebookError
-        If it is not a notebook, or `read_parameters` rejects its parameters cell.
-    """
+    """Return the parameters that a notebook declares, without running it."""
     return _declaration(notebook)[0]
 
 
@@ -60,12 +49,8 @@ def check(
 ) -> dict[Path, dict[str, object]]:
     """Return for each notebook the parameters that it declares, as values of the declared types.
 
-    Raises
-    ------
-    NotebookError
-        If a parameter is declared by none, is not of its type, or no later cell reads it.
-    MonthError
-        If a month does not exist, or the months are not in the order train, valid, test.
+    Rejected is a parameter that none declares, that is not of its type or that no later cell
+    reads, and months that do not exist or are not in the order train, valid, test.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
@@ -82,13 +67,7 @@ def check(
 
 
 def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
-    """Return the months that a notebook is about: those in `values`, else its defaults.
-
-    Raises
-    ------
-    MonthError
-        If one of them does not exist.
-    """
+    """Return the months that a notebook is about: those in `values`, else its defaults."""
     chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
     return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part) is not None}
 

@@ -51,11 +51,6 @@ is ['linear'].
 
         Text such as "true", "3", "none", "a,b" or '["a", "b"]', as a command line has it, is read
         as that type.
-
-        Raises
-        ------
-        NotebookError
-            If the value does not fit.
         """
         try:
             return self.converter(value)
@@ -70,12 +65,7 @@ def read_parameters(cell: str) -> tuple[Parameter, ...]:
     """Read the parameters that a cell declares, without running it.
 
     Types are str, int, float, bool, `Literal[...]`, `list[...]` of these, and any of them
-    `| None`. Imports and a docstring may stand beside the parameters.
-
-    Raises
-    ------
-    NotebookError
-        If a line is something else, or a default is not of its type.
+    `| None`. Imports and a docstring may stand beside the parameters; nothing else may.
 
     Examples
     --------

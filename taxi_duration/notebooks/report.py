@@ -53,24 +53,17 @@ def write_page(
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    rows = _rows(parameters, values or {})
-    html, _ = exporter.from_notebook_node(notebook, {"parameters": rows, "title": title})
-    path.write_text(html, encoding="utf-8")
-
-
-def _rows(parameters: Sequence[Parameter], values: Mapping[str, object]) -> list[dict[str, object]]:
-    """Return a row for each parameter: name, value, default, changed, help."""
-    chosen = {each.name: values.get(each.name, each.default) for each in parameters}
-    return [
+    rows = [
         {
             "name": each.name,
-            "value": _text(chosen[each.name]),
+            "value": _text((values or {}).get(each.name, each.default)),
             "default": _text(each.default),
-            "changed": _text(chosen[each.name]) != _text(each.default),
             "help": each.help,
         }
         for each in parameters
     ]
+    html, _ = exporter.from_notebook_node(notebook, {"parameters": rows, "title": title})
+    path.write_text(html, encoding="utf-8")
 
 
 def _text(value: object) -> str:

@@ -95,16 +95,6 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     source
         Where the months are now, if not where they came from.
 
-    Raises
-    ------
-    ModelError
-        If there is no such version, it has no model, its files are not those that it recorded, or
-        it does not say where its months came from.
-    TrackingError
-        If there is no such run, or it has not finished.
-    SourceError
-        If a month is unavailable.
-
     Examples
     --------
     >>> from taxi_duration.tracking.training import record

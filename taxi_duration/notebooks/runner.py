@@ -85,14 +85,10 @@ def run_all(
 
     Raises
     ------
+    NotebookError, MonthError
+        Before any notebook starts, if `check` rejects the parameters.
     NotebookError
-        Before any notebook starts: a parameter that none of them declares, that is not of its
-        type or that no later cell reads. Later: a cell that failed or took too long, a
-        kernel that died.
-    MonthError
-        Before any notebook starts: months that do not exist or are in the wrong order.
-    SourceError
-        If `into` cannot be written.
+        If a cell fails or takes too long, or its kernel dies; the message says how to go on.
     """
     for path in notebooks:
         check_name(path.stem, NotebookError)

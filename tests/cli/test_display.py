@@ -4,14 +4,15 @@ import io
 import os
 import pty
 import threading
+from contextlib import suppress
 
 import pandas as pd
 
-from taxi_duration.cli.display import model_table, watch
+from taxi_duration.cli.display import model_table, show_progress
 
 
-class Noted(io.StringIO):
-    """A stream that tells when something was written to it."""
+class Log(io.StringIO):
+    """A stream that knows when something was written to it."""
 
     def __init__(self):
         super().__init__()
@@ -22,28 +23,47 @@ class Noted(io.StringIO):
         return super().write(text)
 
 
-def test_elsewhere_a_line_says_now_and_then_which_cell_runs():
-    stream = Noted()
-    with watch(stream, every=0.01) as display:
-        display.enter("02_train", 3, 40)
+def read_to_end(terminal):
+    chunks = []
+    with suppress(OSError):  # how a terminal that was closed ends
+        while chunk := os.read(terminal, 10_000):
+            chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+def test_elsewhere_a_line_says_now_and_then_how_many_cells_are_done():
+    stream = Log()
+    with show_progress(stream, every=0.01) as progress:
+        for cell in range(4):
+            progress.start("02_train", cell, 40)
+        stream.written.clear()
         assert stream.written.wait(60)
-    assert stream.getvalue().startswith("02_train: cell 4 of 40, after 0 s\n")
+    assert "\n02_train: 3 of 40 cells, 00:00\n" in f"\n{stream.getvalue()}"
 
 
-def test_elsewhere_a_short_run_says_nothing():
-    stream = Noted()
-    with watch(stream, every=3600) as display:
-        display.enter("02_train", 3, 40)
+def test_elsewhere_a_short_run_writes_nothing():
+    stream = Log()
+    with show_progress(stream, every=3600) as progress:
+        progress.start("02_train", 0, 40)
     assert stream.getvalue() == ""
+
+
+def test_elsewhere_nothing_is_written_between_notebooks():
+    stream = Log()
+    with show_progress(stream, every=0.01) as progress:
+        progress.start("02_train", 0, 40)
+        progress.close()
+        stream.written.clear()
+        assert not stream.written.wait(0.1)
 
 
 def test_on_a_terminal_a_bar_shows_the_cells():
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as terminal, watch(terminal) as display:
+    with os.fdopen(theirs, "w") as terminal, show_progress(terminal) as progress:
         for cell in range(3):
-            display.enter("02_train", cell, 3)
-        display.refresh()
-    shown = os.read(ours, 10_000).decode()
+            progress.start("02_train", cell, 3)
+        progress.refresh()
+    shown = read_to_end(ours)
     assert "02_train" in shown
     assert "2 of 3 cells" in shown
 
@@ -51,7 +71,7 @@ def test_on_a_terminal_a_bar_shows_the_cells():
 def test_the_best_model_is_named_by_the_valid_month():
     runs = pd.DataFrame(
         {
-            "model": ["lucky", "best"],
+            "model": ["lucky", "best, by 03_tune"],
             "valid_rmse": [7.0, 5.0],
             "test_rmse": [4.0, 5.5],
             "fit_seconds": [1.0, 120.0],
@@ -59,9 +79,9 @@ def test_the_best_model_is_named_by_the_valid_month():
         }
     )
     assert model_table(runs).splitlines() == [
-        "Model  valid RMSE  test RMSE      fit     size",
-        "lucky    7.00 min   4.00 min    1.0 s   0.5 MB",
-        "best     5.00 min   5.50 min  120.0 s  12.0 MB",
+        "Model              valid RMSE  test RMSE      fit     size",
+        "lucky                7.00 min   4.00 min    1.0 s   0.5 MB",
+        "best, by 03_tune     5.00 min   5.50 min  120.0 s  12.0 MB",
         "",
-        "Best on the valid month: best",
+        "Best on the valid month: best, by 03_tune",
     ]
