@@ -18,7 +18,7 @@ from taxi_duration.tracking.runs import list_runs
 if TYPE_CHECKING:
     from taxi_duration.registry.promotion import Entry
 
-__all__ = ["CellProgress", "format_history", "model_table", "show_progress", "summary"]
+__all__ = ["NotebookBar", "format_history", "model_table", "show_progress", "summary"]
 
 BAR = "{desc}  {bar:30}  {n} of {total} cells, {elapsed}"
 LINE = "{desc}: {n} of {total} cells, {elapsed}"
@@ -40,7 +40,7 @@ NEXT = """Go on with
   taxi-duration --help  other months, other taxis, one notebook alone"""
 
 
-class CellProgress:
+class NotebookBar:
     """How many cells of a notebook are done: a bar on a terminal, lines elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -67,7 +67,7 @@ class CellProgress:
 
 
 @contextmanager
-def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterator[CellProgress]:
+def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterator[NotebookBar]:
     """Show which cell runs, on a terminal all the time, elsewhere `every` so many seconds.
 
     Examples
@@ -75,7 +75,7 @@ def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterato
     >>> with show_progress() as progress:
     ...     progress.start("02_train", 0, 40)
     """
-    progress, ended = CellProgress(stream or sys.stderr), threading.Event()
+    progress, ended = NotebookBar(stream or sys.stderr), threading.Event()
 
     def refresh() -> None:
         while not ended.wait(0.5 if progress.live else every):
@@ -96,7 +96,7 @@ def summary(results: Mapping[str, Mapping[str, object]]) -> str:
 
     Parameters
     ----------
-    results
+    results : dict
         What each notebook displayed as JSON, by its name. A `run_id` is that of a training, a
         `version` that of a registered model.
 
@@ -129,7 +129,7 @@ def model_table(runs: pd.DataFrame) -> str:
 
     Parameters
     ----------
-    runs
+    runs : DataFrame
         As `taxi_duration.tracking.runs.list_runs` returns them.
 
     Examples

@@ -26,7 +26,7 @@ def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = Non
 
     Parameters
     ----------
-    folder
+    folder : Path
         Where to look; else `notebooks` here, else beside the package in its checkout.
     """
     found = {_find(name, folder) for name in names} or set(_by_name(folder).values())

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager
     from nbformat import NotebookNode
 
-__all__ = ["CellFailure", "CellProgress", "execute"]
+__all__ = ["CellFailure", "Progress", "execute"]
 
 CLEANUP = 1.0  # seconds that an interrupted cell has to end
 
-CellProgress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called as each cell starts, with its position from 0 and how many cells there are."""
 
 
@@ -40,26 +40,24 @@ def execute(
     parameters: Mapping[str, object],
     *,
     timeout: int | None = None,
-    progress: CellProgress | None = None,
+    progress: Progress | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> NotebookNode:
     """Execute a notebook and return it with its outputs; nothing is written.
 
     Parameters
     ----------
-    parameters
+    parameters : dict
         Values of JSON's types, injected after the parameters cell.
-    timeout
+    timeout : int
         Seconds that a cell may take; no limit if None.
-    environment
+    environment : dict
         Variables that the kernel has beside ours.
 
     Raises
     ------
     CellFailure
         If a cell raises or takes too long, or the kernel dies in it.
-    NotebookError
-        If no kernel starts.
     """
     state = _State(progress)
     with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
@@ -91,7 +89,7 @@ def execute(
 class _State:
     """How far the execution has come."""
 
-    def __init__(self, progress: CellProgress | None) -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self.notebook, self.number, self.busy = None, 0, False
         self.progress = progress
 

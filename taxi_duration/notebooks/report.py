@@ -37,9 +37,9 @@ def write_page(
 
     Parameters
     ----------
-    parameters, values
+    parameters, values : list of Parameter, dict
         What the notebook declares, and the values it ran with: the table on top.
-    code
+    code : bool
         Whether to show the cells' code too.
     """
     from nbconvert.exporters import HTMLExporter

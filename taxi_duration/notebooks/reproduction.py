@@ -90,9 +90,9 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
 
     Parameters
     ----------
-    model
+    model : str
         A run's id, or a version as `taxi_duration.registry.loading.find_model` takes it.
-    source
+    source : str
         Where the months are now, if not where they came from.
 
     Examples

@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,9 @@ from uuid import uuid4
 
 from taxi_duration.data.files import atomic_write, check_writable
 from taxi_duration.errors import NotebookError, TrackingError, check_name
+from taxi_duration.notebooks import kernel
 from taxi_duration.notebooks.discovery import check, inspect, short_name
-from taxi_duration.notebooks.kernel import CellFailure, CellProgress, execute
+from taxi_duration.notebooks.kernel import CellFailure, execute
 from taxi_duration.notebooks.report import write_page
 from taxi_duration.tracking.store import close_runs, execution_environment
 
@@ -38,9 +39,7 @@ class Executed:
     Attributes
     ----------
     path, page
-        The executed notebook, and the same as an HTML page without code.
-    seconds
-        Wall-clock time.
+        The executed notebook, and the same as an HTML page.
     result
         What it displayed last as JSON; empty if nothing.
     """
@@ -49,7 +48,7 @@ class Executed:
     path: Path
     page: Path
     seconds: float
-    result: dict[str, object] = field(default_factory=dict)
+    result: dict[str, object]
 
 
 def run(notebook: Path, *, into: Path, **how: object) -> Executed:
@@ -76,17 +75,15 @@ def run_all(
 
     Parameters
     ----------
-    parameters
+    parameters : dict
         Each is for the notebooks that declare it. Text is read as the declared type.
-    timeout
+    timeout : int
         Seconds that a cell may take; no limit if None.
-    code
+    code : bool
         Whether the page shows the code too.
 
     Raises
     ------
-    NotebookError, MonthError
-        Before any notebook starts, if `check` rejects the parameters.
     NotebookError
         If a cell fails or takes too long, or its kernel dies; the message says how to go on.
     """
@@ -116,7 +113,7 @@ def _run(
     *,
     timeout: int | None,
     code: bool,
-    progress: CellProgress | None,
+    progress: kernel.Progress | None,
 ) -> Executed:
     import nbformat
 
