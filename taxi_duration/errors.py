@@ -1,14 +1,14 @@
-"""The family of errors: each says what happened, where, and what to do.
+"""The family of errors: each message says what happened, where, and what to do.
 
     TaxiDurationError
-    ├── MonthError      (ValueError)    no such month or service, or a wrong order
+    ├── MonthError      (ValueError)    no such month or service, or months in the wrong order
     ├── SourceError     (OSError)       a file that is missing or damaged, or cannot be written
-    ├── SchemaError     (ValueError)    a readable file that does not hold trips
+    ├── SchemaError     (ValueError)    a readable file or frame without the needed columns or rows
     ├── ModelError      (ValueError)    an unknown model, or one that cannot be fitted or loaded
-    ├── TrackingError   (RuntimeError)  a run that could not be recorded
+    ├── TrackingError   (RuntimeError)  a run that could not be recorded or read
     └── NotebookError   (RuntimeError)  a notebook that was rejected, or failed
 
-A bad row is not an error: it is counted, with its reason (`taxi_duration.data.trips`).
+A bad row is not an error: it is counted with its reason (`taxi_duration.data.trips`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
 
-LONGEST_NAME = 200  # bytes; a file's name has 255, and some are left for what is added
+LONGEST_NAME = 200  # bytes; a file system takes 255, and suffixes are added
 SEPARATORS = "/\\:"
 
 
@@ -31,9 +31,9 @@ class ExitCode(IntEnum):
     WRONG_USE
         An unknown command or option, or a value that it does not take.
     ALARM
-        From `monitor`: somebody has to act.
+        From `monitor`: a person has to act.
     UNEXPECTED
-        An error that nobody foresaw (EX_SOFTWARE of sysexits.h); its traceback is in a file.
+        Any other error (EX_SOFTWARE of sysexits.h); its traceback is in a file.
     INTERRUPTED, TERMINATED
         128 and the number of the signal.
     """
@@ -48,7 +48,7 @@ class ExitCode(IntEnum):
 
 
 class TaxiDurationError(Exception):
-    """Whatever goes wrong in `taxi_duration` and is worth a sentence to its user."""
+    """Any error that the user of `taxi_duration` can act on."""
 
 
 class MonthError(TaxiDurationError, ValueError):
@@ -60,7 +60,7 @@ class SourceError(TaxiDurationError, OSError):
 
 
 class SchemaError(TaxiDurationError, ValueError):
-    """A readable file without the columns, types or rows of a month of trips."""
+    """A readable file or frame without the needed columns, types or rows."""
 
 
 class ModelError(TaxiDurationError, ValueError):
@@ -68,15 +68,15 @@ class ModelError(TaxiDurationError, ValueError):
 
 
 class TrackingError(TaxiDurationError, RuntimeError):
-    """A training that could not be recorded, or a store that does not answer."""
+    """A run that could not be recorded or read, or a store that does not respond."""
 
 
 class NotebookError(TaxiDurationError, RuntimeError):
-    """A notebook rejected before it ran, or a cell of it that failed."""
+    """A notebook that was rejected before it ran, or a cell that failed."""
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """Say which of the options was probably meant, and list them all.
+    """Return a sentence with the most similar option, if any, and all of them.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def nearest(word: str, options: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Write a text on one line: what cannot be printed, such as a line's end, as its escape.
+    r"""Return a text on one line, with escapes for line ends and what else cannot be printed.
 
     Examples
     --------
@@ -103,13 +103,11 @@ def printable(text: str) -> str:
 
 
 def check_name(name: str, error: type[TaxiDurationError], *, without: str = "") -> str:
-    r"""Return the name, if it stays in its folder and can be printed.
+    r"""Return a name that can be printed and is safe as the name of a file; else raise `error`.
 
     Parameters
     ----------
-    error
-        To be raised.
-    without
+    without : str
         Characters that it must not have beside `/`, `\` and `:`.
 
     Examples

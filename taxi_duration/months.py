@@ -11,12 +11,12 @@ from taxi_duration.errors import MonthError, nearest
 
 __all__ = ["GREEN", "SERVICES", "YELLOW", "Month", "Service", "check_order"]
 
-FIRST_YEAR, LAST_YEAR = 2009, 2099  # TLC's records begin here; an end, so that ranges are bounded
+FIRST_YEAR, LAST_YEAR = 2009, 2099  # TLC's records begin in 2009; an end keeps ranges finite
 
 
 @dataclass(frozen=True, order=True)
 class Month:
-    """A calendar month; months compare and sort in time.
+    """A calendar month; months are ordered in time.
 
     Examples
     --------
@@ -24,11 +24,6 @@ class Month:
     Month(year=2021, number=3)
     >>> str(Month(2021, 12).next())
     '2022-01'
-    >>> Month.parse("2021-13")
-    Traceback (most recent call last):
-    ...
-    taxi_duration.errors.MonthError: Month '2021-13' does not exist. Write it as YYYY-MM, \
-e.g. '2021-03', from 2009-01 to 2099-12.
     """
 
     year: int
@@ -36,7 +31,7 @@ e.g. '2021-03', from 2009-01 to 2099-12.
 
     @classmethod
     def parse(cls, text: str | Month) -> Month:
-        """Read `YYYY-MM`; a `Month` is returned as it is.
+        """Return the month that a text `YYYY-MM` names; a `Month` as it is.
 
         Raises
         ------
@@ -55,12 +50,7 @@ e.g. '2021-03', from 2009-01 to 2099-12.
 
     @classmethod
     def parse_range(cls, text: str) -> list[Month]:
-        """Read a month, or the months `FIRST..LAST`, both included.
-
-        Raises
-        ------
-        MonthError
-            If either is not a month, or the last comes before the first.
+        """Return one month, or the months `FIRST..LAST`, both included; raises as `parse`.
 
         Examples
         --------
@@ -106,13 +96,7 @@ class Service:
 
     @classmethod
     def parse(cls, name: str | Service) -> Service:
-        """Look a service up by name; a `Service` is returned as it is.
-
-        Raises
-        ------
-        MonthError
-            If TLC has no such service.
-        """
+        """Return the service of a name; a `Service` as it is. `MonthError` if there is none."""
         if isinstance(name, Service):
             return name
         if name not in SERVICES:
@@ -125,7 +109,7 @@ class Service:
 
     @property
     def columns(self) -> dict[str, str]:
-        """TLC's names of the columns that we read, and ours for the same."""
+        """Our names of the needed columns, by TLC's."""
         return {
             self.pickup: "pickup_datetime",
             self.dropoff: "dropoff_datetime",
@@ -143,26 +127,20 @@ SERVICES = {service.name: service for service in (GREEN, YELLOW)}
 def check_order(
     train: Month | None = None, valid: Month | None = None, test: Month | None = None
 ) -> None:
-    """Refuse months that would let a model see what it is judged on; any may be left out.
+    """Reject months by which a model would be tested on what it was trained on.
 
     Raises
     ------
     MonthError
-        Unless train comes before valid and valid before test.
+        Unless train comes before valid and valid before test; each may be left out.
 
     Examples
     --------
     >>> check_order(Month(2021, 1), Month(2021, 2), Month(2021, 3))
-    >>> check_order(Month(2021, 1), Month(2021, 2), Month(2021, 1))
-    Traceback (most recent call last):
-    ...
-    taxi_duration.errors.MonthError: The test month 2021-01 does not come after the valid month \
-2021-02. Choose months in the order train, valid, test.
     """
     given = {"train": train, "valid": valid, "test": test}
-    for (early, before), (late, after) in pairwise(
-        (part, each) for part, each in given.items() if each
-    ):
+    months = [(part, month) for part, month in given.items() if month]
+    for (early, before), (late, after) in pairwise(months):
         if not before < after:
             raise MonthError(
                 f"The {late} month {after} does not come after the {early} month {before}. "

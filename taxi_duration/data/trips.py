@@ -1,9 +1,13 @@
-"""Raw rows to rides of 1-60 minutes, the rest counted by reason."""
+"""Raw rows to rides of 1 to 60 minutes, the others counted by reason.
+
+Only the duration decides which rows are kept, as in the figures to compare with: odd zones and
+distances come at prediction time, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +17,6 @@ import pandas as pd
 from taxi_duration.data.files import Engine
 from taxi_duration.data.rides import (
     FARTHEST,
-    LAST_ZONE,
     UNKNOWN_ZONE,
     ZONES,
     Columns,
@@ -25,21 +28,12 @@ from taxi_duration.data.source import Block, ahead, open_month
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
 
-__all__ = [
-    "LONGEST",
-    "SHORTEST",
-    "Split",
-    "Trips",
-    "clean",
-    "load_rides",
-    "load_split",
-    "load_trips",
-]
+__all__ = ["LONGEST", "SHORTEST", "Split", "Trips", "load_rides", "load_split", "load_trips"]
 
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
-NO_ZONE = 0  # stands for any number that is none of TLC's zones
+NO_ZONE = 0  # stands for any number that is not a TLC zone
 
-# on arrays, since a month is worked on in blocks that a processor's cache holds
+# for arrays, since a month is read in blocks that a processor's cache holds
 LEFT_OUT: dict[str, Callable[[Columns], np.ndarray]] = {
     "no pick-up or drop-off time": lambda rides: np.isnan(rides["duration"]),
     "drop-off before pick-up": lambda rides: rides["duration"] < 0,
@@ -50,43 +44,28 @@ ODD: dict[str, Callable[[Columns, Month], np.ndarray]] = {
     "distance missing or infinite": lambda rides, _: np.isnan(rides["trip_distance"]),
     "distance 0 or less": lambda rides, _: rides["trip_distance"] <= 0,
     "distance over 60 miles": lambda rides, _: rides["trip_distance"] > FARTHEST,
-    "zone unknown (264, 265)": lambda rides, _: _either(
-        rides, lambda zone: (zone == UNKNOWN_ZONE) | (zone == LAST_ZONE)
-    ),
-    "zone not one of 1 to 265": lambda rides, _: _either(rides, is_invalid_zone),
+    "zone unknown (264, 265)": lambda rides, _: _either(rides, lambda zone: zone >= UNKNOWN_ZONE),
+    "zone not one of 1 to 265": lambda rides, _: _either(rides, lambda zone: zone == NO_ZONE),
     "pick-up outside the month": lambda rides, month: _is_outside(rides["pickup_datetime"], month),
 }
 
 
-def _either(rides: Columns, is_odd: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Whether the pick-up or the drop-off zone is odd."""
-    pickup, dropoff = (is_odd(rides[name]) for name in ZONES)
-    return pickup | dropoff
-
-
-def _is_outside(times: np.ndarray, month: Month) -> np.ndarray:
-    ends = np.array([month.start, month.next().start], dtype=times.dtype)
-    first, last = ends.view(np.int64)  # as numbers, which are compared faster
-    ticks = times.view(np.int64)
-    return (ticks < first) | (ticks >= last)
-
-
 @dataclass(frozen=True)
 class Trips:
-    """The rides of one month or more, and what became of the other rows.
+    """The rides of one month or more, and how many rows were left out or are odd.
 
     Attributes
     ----------
-    frame
+    frame : DataFrame
         A row a ride: `pickup_datetime`, `dropoff_datetime` (New York time),
         `PULocationID`, `DOLocationID` (TLC zones; 264 if missing, 0 if none of 1 to 265),
         `trip_distance` (miles; missing if infinite), `duration` (minutes).
-    left_out, odd
+    left_out, odd : Series
         Rows by reason, left out or kept though odd. Kept and left out add up to all rows; a
         ride can be odd in several ways.
-    sha256
+    sha256 : dict
         Digest of each input, by its file's name.
-    source
+    source : str
         Where the months came from: "sample", "tlc" or a folder; empty if unknown.
     """
 
@@ -115,7 +94,7 @@ class Trips:
 
 
 class Split(NamedTuple):
-    """Three months in order: to learn from, to choose by, to be judged on."""
+    """The months of an experiment: to train on, to choose a model by, to test it on."""
 
     train: Trips
     valid: Trips
@@ -136,12 +115,9 @@ def load_split(
     service: str | Service = "green",
     source: str | Path = "sample",
 ) -> Split:
-    """Load the three months of an experiment; raises as `load_trips`.
+    """Load the three months of an experiment, which must come in this order.
 
-    Raises
-    ------
-    MonthError
-        Unless the months come in the order train, valid, test.
+    Takes and raises what `load_trips` does.
 
     Examples
     --------
@@ -166,25 +142,25 @@ def load_trips(
 
     Parameters
     ----------
-    month
+    month : str
         As `YYYY-MM`.
-    service
+    service : str
         "green" or "yellow".
-    source
-        "sample", "tlc" or a folder of TLC's files (see `taxi_duration.data.source.open_month`).
-    after
-        Month that is learned from, so that this one must come later.
-    engine
-        Which library reads a file, as `taxi_duration.data.files.read_blocks` takes it.
+    source : str or Path
+        "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
+    after : str
+        Train month, which this one must come after.
+    engine : str
+        Library that reads the file: "pyarrow" or "fastparquet".
 
     Raises
     ------
     MonthError
-        If there is no such month or service, or the month does not come after the other.
+        If there is no such month or service, or the months are in the wrong order.
     SourceError
-        If the month's file cannot be had or read.
+        If the file is unavailable or damaged.
     SchemaError
-        If it lacks a column, has one of another type, or no ride of 1 to 60 minutes.
+        If it lacks a column, a column has another type, or no ride lasts 1 to 60 minutes.
 
     Examples
     --------
@@ -197,9 +173,17 @@ def load_trips(
     if after is not None:
         check_order(Month.parse(after), Month.parse(month))
     raw = open_month(month, service=service, source=source)
-    parts = [_part(rides, raw.month) for rides in _iter_rides(ahead(raw.blocks(engine=engine)))]
-    trips = _trips(parts, month=raw.month, service=raw.service, sha256={raw.file: raw.sha256})
-    return replace(trips, source=raw.source)
+    parts = [_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine))]
+    frame = pd.DataFrame(_joined([part.rides for part in parts]), copy=False)
+    left_out = pd.Series(sum(part.left_out for part in parts), index=list(LEFT_OUT))
+    odd = pd.Series(sum(part.odd for part in parts), index=list(ODD))
+    if frame.empty:
+        raise SchemaError(
+            f"None of the {left_out.sum()} rows of {raw.file} is a ride of {SHORTEST} to {LONGEST} "
+            "minutes. Look at its pick-up and drop-off times, or choose another month."
+        )
+    sha256 = {raw.file: raw.sha256}
+    return Trips(frame, (raw.month,), raw.service, left_out, odd, sha256, raw.source)
 
 
 def load_rides(
@@ -211,42 +195,20 @@ def load_rides(
     the reason as a category, missing where the ride is kept.
     """
     raw = open_month(month, service=service, source=source)
-    rides = _joined(list(_iter_rides(raw.blocks())))
+    rides = _joined([_read(block) for block in raw.blocks()])
     reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
     return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 
 
-def clean(
-    rides: pd.DataFrame, *, month: Month, service: Service, sha256: dict[str, str] | None = None
-) -> Trips:
-    """Keep the rides of 1 to 60 minutes, and count the others by reason.
-
-    Only the duration decides, so that figures stay comparable with others': odd rides come at
-    prediction time too.
-
-    Parameters
-    ----------
-    rides
-        Columns of `Trips.frame`.
-
-    Raises
-    ------
-    SchemaError
-        If no ride is kept.
-    """
-    part = _part({name: column.to_numpy() for name, column in rides.items()}, month)
-    return _trips([part], month=month, service=service, sha256=sha256 or {})
-
-
 class _Part(NamedTuple):
-    """The kept rides of a block, and how many were `LEFT_OUT` or `ODD`, a count a reason."""
+    """The kept rides of a block, and the number of rows for each reason of `LEFT_OUT` and `ODD`."""
 
-    kept: Columns
+    rides: Columns
     left_out: np.ndarray
     odd: np.ndarray
 
 
-def _part(rides: Columns, month: Month) -> _Part:
+def _keep(rides: Columns, month: Month) -> _Part:
     codes = _reason_codes(rides)
     kept = np.flatnonzero(codes < 0)
     rides = {name: column.take(kept) for name, column in rides.items()}
@@ -255,25 +217,8 @@ def _part(rides: Columns, month: Month) -> _Part:
     return _Part(rides, left_out, odd)
 
 
-def _trips(parts: list[_Part], *, month: Month, service: Service, sha256: dict[str, str]) -> Trips:
-    left_out = pd.Series(sum(part.left_out for part in parts), index=list(LEFT_OUT))
-    odd = pd.Series(sum(part.odd for part in parts), index=list(ODD))
-    kept = pd.DataFrame(_joined([part.kept for part in parts]), copy=False)
-    if kept.empty:
-        raise SchemaError(
-            f"None of the {left_out.sum()} rows of {service.file(month)} is a ride of {SHORTEST} "
-            f"to {LONGEST} minutes. Look at its pick-up and drop-off times, or choose another "
-            "month."
-        )
-    return Trips(kept, (month,), service, left_out, odd, sha256)
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
 def _reason_codes(rides: Columns) -> np.ndarray:
-    """Return for each ride the first reason why it is left out, numbered; -1 if it is kept."""
+    """Return for each ride the number of the first reason to leave it out; -1 if it is kept."""
     minutes = rides["duration"]
     codes = np.full(len(minutes), -1, dtype=np.int8)
     others = np.flatnonzero(~((minutes >= SHORTEST) & (minutes <= LONGEST)))
@@ -282,28 +227,43 @@ def _reason_codes(rides: Columns) -> np.ndarray:
     return codes
 
 
-def _iter_rides(blocks: Iterable[Block]) -> Iterator[Columns]:
-    """Settle what differs from year to year: ids as floats, times in ns or us, or with a zone."""
-    for block in blocks:
-        pickup, dropoff = block["pickup_datetime"], block["dropoff_datetime"]
-        yield {
-            "pickup_datetime": in_new_york(pickup),
-            "dropoff_datetime": in_new_york(dropoff),
-            **{name: _settled(block[name]) for name in ZONES},
-            "trip_distance": _finite(block["trip_distance"]),
-            "duration": read_minutes(pickup, dropoff),
-        }
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _settled(zone: np.ndarray) -> np.ndarray:
-    """Return zones as whole numbers, checked before they are cast: a missing one is unknown."""
-    strange = is_invalid_zone(zone)
-    if strange.any():
-        zone = np.where(strange, np.where(np.isnan(zone), UNKNOWN_ZONE, NO_ZONE), zone)
+def _read(block: Block) -> Columns:
+    """Even out what differs from year to year: types of zones, units and zones of times."""
+    pickup, dropoff = block["pickup_datetime"], block["dropoff_datetime"]
+    return {
+        "pickup_datetime": in_new_york(pickup),
+        "dropoff_datetime": in_new_york(dropoff),
+        **{name: _read_zones(block[name]) for name in ZONES},
+        "trip_distance": _read_miles(block["trip_distance"]),
+        "duration": read_minutes(pickup, dropoff),
+    }
+
+
+def _read_zones(zone: np.ndarray) -> np.ndarray:
+    invalid = is_invalid_zone(zone)
+    if invalid.any():
+        zone = np.where(invalid, np.where(np.isnan(zone), UNKNOWN_ZONE, NO_ZONE), zone)
     return zone.astype(np.int32)
 
 
-def _finite(miles: np.ndarray) -> np.ndarray:
+def _read_miles(miles: np.ndarray) -> np.ndarray:
     miles = miles.astype(np.float64, copy=False)
     infinite = np.isinf(miles)
     return np.where(infinite, np.nan, miles) if infinite.any() else miles
+
+
+def _either(rides: Columns, is_odd: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Whether the pick-up or the drop-off zone is odd."""
+    pickup, dropoff = (is_odd(rides[name]) for name in ZONES)
+    return pickup | dropoff
+
+
+def _is_outside(times: np.ndarray, month: Month) -> np.ndarray:
+    ends = np.array([month.start, month.next().start], dtype=times.dtype)
+    first, end = ends.view(np.int64)  # numbers are compared faster
+    ticks = times.view(np.int64)
+    return (ticks < first) | (ticks >= end)
