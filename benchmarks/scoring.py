@@ -56,12 +56,12 @@ def train(source: str | None, into: Path) -> None:
 
 def score(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that scoring takes."""
-    from taxi_duration.serving import score_month
+    from taxi_duration.serving import score_months
 
     model = SimpleNamespace(name="taxi-duration", version="1", sha256="0" * 64, estimator=estimator)
     with tempfile.TemporaryDirectory(dir=folder) as into:
         start = perf_counter()
-        score_month(model, MONTH, service=YELLOW, source=folder, into=Path(into))
+        score_months(model, str(MONTH), service=YELLOW, source=folder, into=into)
         return perf_counter() - start
 
 

@@ -18,7 +18,7 @@ PUBLIC = {
     "tracking": "Run record record_all record_search",
     "registry": "candidates history load pareto promote "
     "register rollback select_best two_ways with_throughput",
-    "serving": "monitor score_month score_months serve tally",
+    "serving": "monitor score_months serve tally",
     "notebooks": "inspect reproduce run",
     "plots": "backtest_error compare_models contributions drift_by_month "
     "duration_by_distance duration_by_hour duration_by_month durations error_by "

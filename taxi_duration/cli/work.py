@@ -30,7 +30,7 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
 @options.source()
 @options.folder("--into", text="Where predictions are kept.", shown=BESIDE_RUNS)
 @click.option("--force", is_flag=True, help="Predict again what was predicted before.")
-def score(months: str, into: Path | None, **how: object) -> None:
+def score(months: str, model: str, into: Path | None, **how: object) -> None:
     """Predict every ride of a month, with a low and a high end; rejected rows go aside.
 
     The same file is predicted by the same model only once.
@@ -50,11 +50,11 @@ def score(months: str, into: Path | None, **how: object) -> None:
             bar.n = rows
             bar.refresh()
 
-        made = score_months(months, into=into, progress=progress, **how)
-    for each in made:
+        results = score_months(model, months, into=into, progress=progress, **how)
+    for each in results:
         counts, known = each.manifest, "" if each.fresh else " (as before)"
-        rejected = counts.rows - counts.scored
-        click.echo(f"{each.folder}  {counts.scored:,} predicted, {rejected:,} rejected{known}")
+        rejected = counts.rows - counts.predicted
+        click.echo(f"{each.folder}  {counts.predicted:,} predicted, {rejected:,} rejected{known}")
 
 
 @click.command()
@@ -74,7 +74,7 @@ def serve(model: str, host: str, port: int) -> None:
     with http.serve(model, host=host, port=port) as server:
         name = f"{server.model.name}/{server.model.version}"
         click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
-        sys.exit(server.wait())
+        sys.exit(server.process.wait())
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""A model and a month in, predictions out, rejected rows aside; whole or not at all."""
+"""Batch scoring: a model and months in, predictions and rejected rows on disk out."""
 
 from __future__ import annotations
 
@@ -16,107 +16,56 @@ from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, reje
 from taxi_duration.data.source import RawMonth, ahead, open_month
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Service
-from taxi_duration.registry.loading import NAME, RegisteredModel, load
+from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.results import (
     PREDICTIONS,
     REJECTED,
     Manifest,
-    Scored,
-    known_manifest,
-    place,
-    sweep,
+    MonthResult,
+    current_manifest,
+    month_folder,
+    predictions_folder,
+    remove_leftovers,
 )
-from taxi_duration.tracking.address import beside_store
 from taxi_duration.tracking.provenance import environment
 
-__all__ = [
-    "Scored",
-    "folder_of",
-    "score_month",
-    "score_months",
-]
+__all__ = ["score_months"]
 
-BLOCK = 200_000  # rows that are read, answered and written together
-SOUGHT = ["ride", "pickup_datetime"]  # by which a reader looks for rides
-# compressed, rides would get a third smaller, and take more than twice as long
-PLAIN = {"compression": "none", "use_dictionary": False}
-LOCK_SECONDS = 3600  # that another scorer of the same month may take
+BLOCK = 200_000  # rows that are read, predicted and written together
+SEARCHED_COLUMNS = ["ride", "pickup_datetime"]  # with statistics, by which readers skip pages
+# compression would make the files a third smaller, and writing them more than twice as slow
+UNCOMPRESSED = {"compression": "none", "use_dictionary": False}
+LOCK_SECONDS = 3600  # that another process may take for the same month
 
 
-class Answered(NamedTuple):
-    """What became of a block.
+class Block(NamedTuple):
+    """Predictions and rejected rows of a part of a month, as they are written.
 
     Attributes
     ----------
-    answers, rejected
-        Rows as `score_month` writes them.
     repaired
-        How many were answered with the usual distance of their zones.
+        Number of predictions with a median distance in place of the given one.
     """
 
-    answers: pd.DataFrame
+    predictions: pd.DataFrame
     rejected: pd.DataFrame
     repaired: int
 
 
-def folder_of(predictions: str | Path | None) -> Path:
-    """Return where predictions are kept: as given, else beside the recorded runs."""
-    return Path(predictions) if predictions else beside_store("predictions")
-
-
 def score_months(
+    model: str | RegisteredModel,
     months: str,
     *,
-    model: str | RegisteredModel = f"models:/{NAME}@champion",
     service: str | Service = "green",
     source: str | Path = "sample",
     into: str | Path | None = None,
     force: bool = False,
     progress: Callable[[Month, int], None] | None = None,
-) -> list[Scored]:
-    """Answer every ride of a month or of `FIRST..LAST`, by a registered model; see `score_month`.
+) -> list[MonthResult]:
+    """Predict every ride of some months, block by block, so that memory does not grow with them.
 
-    Parameters
-    ----------
-    model
-        As `taxi_duration.registry.loading.find_model` takes it, or loaded; an alias is resolved
-        once.
-    into
-        Where predictions are kept; None: beside the recorded runs.
-    progress
-        Called after each block with the month, and its rows done so far.
-
-    Raises
-    ------
-    MonthError, ModelError, TrackingError
-        If there is no such month, service or model, or the store does not answer.
-    SourceError, SchemaError
-        As `score_month`.
-    """
-    kind, wanted, folder = Service.parse(service), Month.parse_range(months), folder_of(into)
-    found = load(model) if isinstance(model, str) else model
-    return [
-        score_month(
-            found, month, service=kind, source=source, into=folder, force=force,
-            progress=partial(progress, month) if progress else None,
-        )
-        for month in wanted
-    ]  # fmt: skip
-
-
-def score_month(
-    model: RegisteredModel,
-    month: Month,
-    *,
-    service: Service,
-    source: str | Path,
-    into: Path,
-    force: bool = False,
-    progress: Callable[[int], None] | None = None,
-) -> Scored:
-    """Answer every ride of a month, block by block, so that memory does not grow with it.
-
-    The folder `into/service=SERVICE/month=MONTH` appears, or is replaced, as a whole. In it
+    For each month the folder `into/service=SERVICE/month=MONTH` appears, or is replaced, as a
+    whole. In it are
 
     * `predictions.parquet`: `ride` (row in the month's file, from 0), `pickup_datetime`,
       `PULocationID`, `DOLocationID`, `trip_distance` (as given), `predicted`, `low`, `high`
@@ -126,42 +75,62 @@ def score_month(
 
     Parameters
     ----------
-    force
-        Whether to answer again what the same model has answered.
-    progress
-        Called after each block with the rows done so far.
+    model : str or RegisteredModel
+        Loaded, or as `taxi_duration.registry.load` takes it, e.g. "champion".
+    months : str
+        A month, or `FIRST..LAST`.
+    into : str or Path, optional
+        Folder for predictions; by default one beside the recorded runs.
+    force : bool
+        Whether to predict again what the same model has predicted.
+    progress : callable, optional
+        Called after each block with the month and its number of rows done so far.
 
     Raises
     ------
-    SourceError
-        If the month cannot be read, or the folder cannot be written.
-    SchemaError
-        If the file does not hold trips.
+    MonthError, ModelError, TrackingError
+        If there is no such month, service or model, or the store is unavailable.
+    SourceError, SchemaError
+        If a month cannot be read or has no trips, or the folder cannot be written.
     """
+    kind, wanted = Service.parse(service), Month.parse_range(months)
+    folder = predictions_folder(into)
+    model = load(model) if isinstance(model, str) else model
+    return [
+        _score_month(
+            model, open_month(month, service=kind, source=source), folder, force=force,
+            progress=partial(progress, month) if progress else None,
+        )
+        for month in wanted
+    ]  # fmt: skip
+
+
+def _score_month(
+    model: RegisteredModel,
+    raw: RawMonth,
+    into: Path,
+    *,
+    force: bool,
+    progress: Callable[[int], None] | None,
+) -> MonthResult:
     from filelock import FileLock
 
-    folder = place(into, month, service)
-    raw = open_month(month, service=service, source=source)
-    basis = _basis(model, raw)
+    folder = month_folder(into, raw.month, raw.service)
+    origin = _origin(model, raw)
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock", timeout=LOCK_SECONDS):
-            known = known_manifest(folder, basis)
-            if known and not force:
-                return Scored(folder, known, fresh=False)
-            sweep(folder)
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=LOCK_SECONDS):
+            current = None if force else current_manifest(folder, origin)
+            if current:
+                return MonthResult(folder, current, fresh=False)
+            remove_leftovers(folder)
             with atomic_write(folder) as fresh:
-                blocks = ahead(_blocks(raw))
-                answer = partial(answer_block, model.estimator, version=int(model.version))
-                manifest = _write(
-                    ahead(map(answer, blocks)),
-                    fresh, basis, progress,
-                )  # fmt: skip
-    return Scored(folder, manifest, fresh=True)
+                manifest = _write(_predict_blocks(model, raw), fresh, origin, progress)
+    return MonthResult(folder, manifest, fresh=True)
 
 
-def _basis(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
-    """Return what decides the predictions: equal basis, equal predictions."""
+def _origin(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
+    """Return what determines the predictions: with an equal origin they are equal."""
     return {
         "service": raw.service.name,
         "month": str(raw.month),
@@ -170,8 +139,14 @@ def _basis(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
     }
 
 
-def _blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
-    """Read the month's rides in blocks of few rows, numbered through by their index."""
+def _predict_blocks(model: RegisteredModel, raw: RawMonth) -> Iterator[Block]:
+    """Predict one block while the next is read and the former is written."""
+    predict = partial(_predict_block, model.estimator, version=int(model.version))
+    return ahead(map(predict, ahead(_read_blocks(raw))))
+
+
+def _read_blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
+    """Read the month in blocks of few rows; their index is the row in the file, as `ride`."""
     done = 0
     for columns in raw.blocks(rows=BLOCK):
         block = pd.DataFrame(columns, copy=False)
@@ -180,33 +155,24 @@ def _blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
         yield block
 
 
-def answer_block(estimator: Estimator, block: pd.DataFrame, version: int) -> Answered:
-    """Answer the rides of a block that are valid.
-
-    Parameters
-    ----------
-    block
-        The columns of a ride and `dropoff_datetime`; the index is named `ride`.
-    version
-        Of the registered model.
-    """
+def _predict_block(estimator: Estimator, block: pd.DataFrame, *, version: int) -> Block:
     rides = read_rides(block)
-    rejected = rejections(rides, distance=estimator.needs_distance)
-    valid = rejected.isna()
-    answers = _answers(estimator, block[valid], rides[valid], version)
-    usual = int(repaired(answers).sum()) if estimator.needs_distance else 0
-    return Answered(answers, _rejected(block[~valid], rejected[~valid]), usual)
+    reasons = rejections(rides, distance=estimator.needs_distance)
+    valid = reasons.isna()
+    predictions = _predictions(estimator, block[valid], rides[valid], version)
+    number = int(repaired(predictions).sum()) if estimator.needs_distance else 0
+    return Block(predictions, _rejected(block[~valid], reasons[~valid]), number)
 
 
-def _answers(
+def _predictions(
     estimator: Estimator, block: pd.DataFrame, rides: pd.DataFrame, version: int
 ) -> pd.DataFrame:
     found = estimator.predict_unchecked(rides)
-    zones = {name: rides[name].to_numpy("int32") for name in ("PULocationID", "DOLocationID")}
     columns = {
         "ride": rides.index.to_numpy(),
         "pickup_datetime": rides["pickup_datetime"],
-        **zones,
+        "PULocationID": rides["PULocationID"].to_numpy("int32"),
+        "DOLocationID": rides["DOLocationID"].to_numpy("int32"),
         "trip_distance": rides["trip_distance"],
         "predicted": found["duration"],
         "low": found["low"],
@@ -217,36 +183,38 @@ def _answers(
     return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
 
 
-def _rejected(block: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
+def _rejected(block: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
     times = {name: in_new_york(block[name]) for name in ("pickup_datetime", "dropoff_datetime")}
     numbers = dict.fromkeys(("PULocationID", "DOLocationID", "trip_distance"), float)
-    kept = block.assign(**times, reason=reason.astype(str)).astype(numbers)
-    return kept.reset_index()
+    rows = block.assign(**times, reason=reasons.astype(str)).astype(numbers)
+    return rows.reset_index()
 
 
 def _write(
-    answered: Iterator[Answered],
+    blocks: Iterator[Block],
     folder: Path,
-    basis: dict[str, object],
+    origin: dict[str, object],
     progress: Callable[[int], None] | None,
 ) -> Manifest:
     folder.mkdir()
-    scored = usual = 0
+    counts = Counter(rows=0, predicted=0, repaired=0)
     reasons: Counter[str] = Counter()
+    statistics = {"write_statistics": SEARCHED_COLUMNS}
     with (
-        parquet_writer(folder / PREDICTIONS, write_statistics=SOUGHT, **PLAIN) as write_answers,
-        parquet_writer(folder / REJECTED, **PLAIN) as write_rejected,
+        parquet_writer(folder / PREDICTIONS, **statistics, **UNCOMPRESSED) as write_predictions,
+        parquet_writer(folder / REJECTED, **UNCOMPRESSED) as write_rejected,
     ):
-        for each in answered:
-            write_answers(each.answers)
-            write_rejected(each.rejected)
-            scored, usual = scored + len(each.answers), usual + each.repaired
-            reasons.update(each.rejected["reason"])
+        for predictions, rejected, number in blocks:
+            write_predictions(predictions)
+            write_rejected(rejected)
+            reasons.update(rejected["reason"])
+            rows = len(predictions) + len(rejected)
+            counts.update(rows=rows, predicted=len(predictions), repaired=number)
             if progress:
-                progress(scored + reasons.total())
+                progress(counts["rows"])
     files = {name: sha256(folder / name) for name in (PREDICTIONS, REJECTED)}
-    counts = {"rows": scored + reasons.total(), "scored": scored}
-    counts |= {"rejected": dict(reasons), "repaired": usual}
-    manifest = Manifest(**basis, **counts, files=files, environment=environment())
+    manifest = Manifest(
+        **origin, **counts, rejected=dict(reasons), files=files, environment=environment()
+    )
     manifest.save(folder)
     return manifest

@@ -1,4 +1,4 @@
-"""A registered model behind MLflow's own server, its files checked before anything is loaded."""
+"""A registered model over HTTP: its verified files, served by MLflow's own server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxi_duration.errors import ModelError
-from taxi_duration.registry.loading import NAME, RegisteredModel, find_model
+from taxi_duration.registry.loading import RegisteredModel, find_model
 
 __all__ = ["PORT", "Server", "serve", "serve_files"]
 
 PORT = 8000
-START_SECONDS = 120  # the server imports MLflow before it answers
+START_SECONDS = 120  # it imports MLflow and the model
 STOP_SECONDS = 10
-VARIABLES = {  # of the server's environment
+VARIABLES = {  # environment of the server
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "UVICORN_ACCESS_LOG": "false",  # a line a request
@@ -29,61 +29,48 @@ VARIABLES = {  # of the server's environment
 
 @dataclass(frozen=True)
 class Server:
-    """A model that answers over HTTP.
+    """A running server, and the model that it serves.
 
     Attributes
     ----------
     address
-        To which rides are sent.
+        For requests.
     """
 
     address: str
     model: RegisteredModel
     process: subprocess.Popen = field(repr=False)
 
-    def wait(self) -> int:
-        """Stay until the server ends, and return its exit code."""
-        return self.process.wait()
-
 
 @contextmanager
-def serve(
-    model: str = f"models:/{NAME}@champion", *, host: str = "127.0.0.1", port: int = PORT
-) -> Iterator[Server]:
-    """Serve a model until the end of the block, by `mlflow models serve`.
+def serve(model: str, *, host: str = "127.0.0.1", port: int = PORT) -> Iterator[Server]:
+    """Serve a registered model by MLflow's own server until the end of the block.
 
     Parameters
     ----------
-    model
-        As `taxi_duration.registry.loading.find_model` takes it; an alias is resolved once.
-    host
-        Loopback unless told otherwise: the server asks nobody who they are.
+    model : str
+        As `taxi_duration.registry.load` takes it, e.g. "champion".
+    host : str
+        Address to listen on. Others than loopback are open to anyone: there is no access control.
+    port : int
+        Port to listen on.
 
     Raises
     ------
     ModelError
-        If there is no such model, its files are not those that were recorded, the port is taken,
-        or the server does not come up.
+        If there is no such model, its files have changed, the port is unavailable, or the server
+        does not start.
     TrackingError
-        If the store does not answer.
+        If the store is unavailable.
     """
     found = find_model(model)
-    with (
-        found.files() as folder,
-        serve_files(folder, host=host, port=port) as process,
-    ):
+    with found.files() as folder, serve_files(folder, host=host, port=port) as process:
         yield Server(f"http://{host}:{port}/invocations", found, process)
 
 
 @contextmanager
 def serve_files(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Popen]:
-    """Serve the model in a folder, whatever it is, until the end of the block.
-
-    Raises
-    ------
-    ModelError
-        If the port is taken, or the server does not start.
-    """
+    """Serve any model that MLflow has saved in a folder until the end of the block."""
     from mlflow.pyfunc import scoring_server
 
     _check_port(host, port)

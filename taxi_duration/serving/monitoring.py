@@ -1,8 +1,8 @@
-"""How a model did on the months that it has scored; and whether somebody has to act."""
+"""Monitoring: error, bias, coverage and drift of scored months, and whether action is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -15,10 +15,9 @@ from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
 from taxi_duration.months import Month, Service
-from taxi_duration.registry.loading import NAME, RegisteredModel, load
-from taxi_duration.serving.batch import folder_of
+from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
-from taxi_duration.serving.results import Scored
+from taxi_duration.serving.results import MonthResult, predictions_folder
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
@@ -34,12 +33,11 @@ __all__ = [
 ]
 
 EXPERIMENT = "taxi-duration-monitoring"
-LIMITED = ("rmse", "bias", "coverage", "rejected", "psi")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a month is out of bounds, and how many such months are an alarm.
+    """Limits of a month's figures, and how many months beyond them are an alarm.
 
     Attributes
     ----------
@@ -48,13 +46,13 @@ class Limits:
     bias
         Minutes, up or down.
     coverage
-        How far the share of rides within their interval may be from the promised one.
+        Difference between the share of rides within their interval and the promised one.
     rejected
         Share of rows that are no valid rides.
     psi
         Population stability index of an input or of the predictions.
     months, of_last
-        The alarm comes when the latest month is out of bounds, and so many of the last ones.
+        It is an alarm if the latest month is beyond a limit, and so many of the last ones.
     """
 
     rmse: float = 0.10
@@ -68,20 +66,20 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a model was like when it was trained.
+    """A model at its training, with which months are compared.
 
     Attributes
     ----------
     rides
-        Of the months that it learned from, with their `predicted` minutes.
+        Of the months that it was trained on, with their `predicted` minutes.
     rmse
         On the valid month, in minutes.
     level
         Share of rides that its intervals were made to cover.
     last
-        The last month that it learned from.
+        The last month that it was trained on.
     model
-        What kind of model it is, e.g. "xgboost".
+        Kind of model, e.g. "xgboost".
     """
 
     rides: pd.DataFrame = field(repr=False)
@@ -93,7 +91,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class ScoredMonth:
-    """A month's predictions, and how many rows were rejected."""
+    """A month's predictions, and the number of rejected rows."""
 
     month: str
     predictions: pd.DataFrame = field(repr=False)
@@ -101,13 +99,13 @@ class ScoredMonth:
 
     @property
     def known(self) -> pd.DataFrame:
-        """Rides that count for the error, as in training: they took 1 to 60 minutes."""
+        """Rides that count for the error, as in training: of 1 to 60 minutes."""
         return self.predictions[self.predictions["duration"].between(SHORTEST, LONGEST)]
 
 
 @dataclass(frozen=True)
 class Report:
-    """How a model did, month by month.
+    """Figures of scored months, and whether they are an alarm.
 
     Attributes
     ----------
@@ -117,9 +115,9 @@ class Report:
     drift
         As `taxi_duration.serving.drift.drift`, with the `month`.
     alarm
-        Whether somebody has to act.
+        Whether action is needed.
     months
-        What was judged, the latest last.
+        In their order.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -131,142 +129,73 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """One sentence for the person who has to decide."""
+        """One sentence on the latest month, and what to do."""
         latest = self.table.iloc[-1]
         act = "Retrain." if self.alarm else "Nothing to do yet." if latest["verdict"] else ""
         return f"{latest['month']}: {latest['verdict'] or 'within its limits'}. {act}".strip()
 
     def margins(self) -> pd.DataFrame:
-        """Return what each limit allows, and what each month has used of it, a row a limit."""
-        used = self.table.set_index("month")
-        rows = {
-            "rmse above that at training (share)": used["rmse"] / self.reference.rmse - 1,
-            "bias, either way (minutes)": used["bias"].abs(),
-            "coverage, off the promised (share)": (used["coverage"] - self.reference.level).abs(),
-            "rows rejected (share)": used["rejected"],
-            "largest drift (PSI)": used["psi"],
+        """Return each limit and what each month has used of it, a row a limit."""
+        months, then, limits = self.table.set_index("month"), self.reference, self.limits
+        used = {
+            "rmse above that at training (share)": months["rmse"] / then.rmse - 1,
+            "bias, either way (minutes)": months["bias"].abs(),
+            "coverage, off the promised (share)": (months["coverage"] - then.level).abs(),
+            "rows rejected (share)": months["rejected"],
+            "largest drift (PSI)": months["psi"],
         }
-        table = pd.DataFrame(rows).T
-        allowed = [getattr(self.limits, name) for name in LIMITED]
-        return pd.DataFrame({"limit": allowed}, table.index).join(table)
+        allowed = [limits.rmse, limits.bias, limits.coverage, limits.rejected, limits.psi]
+        return pd.DataFrame({"limit": allowed}, list(used)).join(pd.DataFrame(used).T)
 
 
 def monitor(
+    model: str,
     months: str,
     *,
-    model: str = f"models:/{NAME}@champion",
     service: str | Service = "green",
     source: str | Path = "sample",
     predictions: str | Path | None = None,
     limits: Limits | None = None,
 ) -> Report:
-    """Judge the months that a model has scored, and record what was found.
+    """Judge the months that a model has scored, and record the report in MLflow.
 
     Parameters
     ----------
-    months
-        A month, or `FIRST..LAST`; each has to be scored.
-    source
-        Where the months are that the model learned from.
-    predictions
-        Where `taxi_duration.serving.batch.score_months` wrote; None: beside the recorded runs.
+    model : str
+        As `taxi_duration.registry.load` takes it, e.g. "champion".
+    months : str
+        A month, or `FIRST..LAST`; each has to be scored by this model.
+    source : str or Path
+        Of the months that the model was trained on.
+    predictions : str or Path, optional
+        Folder into which `score_months` wrote; by default the one beside the recorded runs.
+    limits : Limits, optional
+        By default `Limits()`.
 
     Raises
     ------
     ModelError
-        If there is no such model, or a month has not been scored by it.
+        If there is no such model, or it has not scored a month.
     MonthError, SourceError, SchemaError
-        If a month is none, or the months that the model learned from cannot be read.
+        If there is no such month, or a month that the model was trained on cannot be read.
     TrackingError
-        If the store does not answer.
+        If the store is unavailable.
     """
     kind, wanted = Service.parse(service), Month.parse_range(months)
-    found = load(model)  # once: an alias may move at any time
-    folder = folder_of(predictions)
-    seen = [_scored_month(found, month, kind, folder) for month in wanted]
-    report = evaluate_months(seen, reference_of(found, source), limits=limits)
-    _record(report, found, months, limits or Limits())
+    found, folder = load(model), predictions_folder(predictions)
+    scored = [_scored_month(found, month, kind, folder) for month in wanted]
+    report = evaluate_months(scored, reference_of(found, source), limits=limits)
+    _record(report, found, months)
     return report
-
-
-def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
-    """Return what a model was like when it was trained.
-
-    Raises
-    ------
-    ModelError
-        If the months that it learned from are not what they were.
-    SourceError, SchemaError
-        If they cannot be read.
-    """
-    record, estimator = model.record, model.estimator
-    months = learned_months(record)
-    service = record.tags["service"]
-    learned = reduce(add, (load_trips(month, service=service, source=source) for month in months))
-    for file, digest in learned.sha256.items():
-        if record.inputs.get(file) != digest:
-            raise ModelError(
-                f"{file} is not the one that the model learned from: digest {digest[:12]}, not "
-                f"{str(record.inputs.get(file))[:12]}. Name the source of the training."
-            )
-    answers = estimator.predict_unchecked(learned.frame)
-    return Reference(
-        rides=learned.frame.assign(predicted=answers["duration"]),
-        rmse=record.metrics["valid_rmse"],
-        level=estimator.intervals.level,
-        last=months[-1],
-        model=estimator.name,
-    )
-
-
-def learned_months(record: Record) -> list[str]:
-    """Return the months that a run's model has learned from."""
-    refitted = record.parameters["refit"] == "True"
-    return [record.parameters[part] for part in (("train", "valid") if refitted else ("train",))]
-
-
-def _scored_month(
-    model: RegisteredModel, month: Month, service: Service, folder: Path
-) -> ScoredMonth:
-    scored = Scored.find(folder, month, service)
-    if scored is None or scored.manifest.model["sha256"] != model.sha256:
-        raise ModelError(
-            f"Version {model.version} of {model.name!r} has not scored {service.name} {month} "
-            f"in {str(folder)!r}. Run the notebook 05_score first, or taxi-duration score {month} "
-            f"--service {service.name} --into {folder}."
-        )
-    return ScoredMonth(str(month), scored.predictions(), sum(scored.manifest.rejected.values()))
-
-
-def _record(report: Report, model: RegisteredModel, months: str, limits: Limits) -> None:
-    open_store(EXPERIMENT)
-    import mlflow
-
-    name = f"{model.name}/{model.version} {months}"
-    tags = {"alarm": str(report.alarm), "verdict": report.verdict}
-    with (
-        store_errors("What was seen cannot be recorded"),
-        mlflow.start_run(run_name=name, tags=tags),
-    ):
-        mlflow.log_params({"model": model.name, "version": model.version, "months": months})
-        mlflow.log_params({f"limit_{key}": value for key, value in vars(limits).items()})
-        for step, row in enumerate(report.table.to_dict("records")):
-            figures = {key: each for key, each in row.items() if key not in ("month", "verdict")}
-            known = {key: each for key, each in figures.items() if pd.notna(each)}
-            mlflow.log_metrics(known, step=step)
-        with TemporaryDirectory() as folder:
-            report.table.to_csv(Path(folder, "months.csv"), index=False)
-            report.drift.to_csv(Path(folder, "drift.csv"), index=False)
-            mlflow.log_artifacts(folder)
 
 
 def evaluate_months(
     months: Sequence[ScoredMonth], reference: Reference, *, limits: Limits | None = None
 ) -> Report:
-    """Judge each scored month whose durations are known, and whether there is cause for alarm.
+    """Judge scored months whose durations are known.
 
-    Only rides of 1 to 60 minutes count for the error, as in training. One odd month is no alarm:
-    the latest has to be out of bounds, and so many of the last (see `Limits`).
+    Only rides of 1 to 60 minutes count for the error, as in training. One unusual month is no
+    alarm: the latest has to be beyond a limit, and so many of the last ones (see `Limits`).
 
     Raises
     ------
@@ -275,60 +204,125 @@ def evaluate_months(
     """
     limits = limits or Limits()
     if not months:
-        raise ModelError("There is no scored month to look at. Score one: taxi-duration score.")
+        raise ModelError("There is no scored month. Score one: taxi-duration score.")
     ordered = sorted(months, key=lambda each: each.month)
     drifts = {each.month: drift(each.predictions, reference.rides) for each in ordered}
     rows = [_figures(each, reference, drifts[each.month]) for each in ordered]
-    table = pd.DataFrame(rows)
-    table["verdict"] = [
-        "; ".join(_crossed(row, reference, limits, drifts[row["month"]])) for row in rows
-    ]
-    out = table["verdict"].ne("").tail(limits.of_last)
-    alarm = bool(out.iloc[-1] and out.sum() >= limits.months)
+    for row in rows:
+        row["verdict"] = "; ".join(_exceeded(row, reference, limits, drifts[row["month"]]))
+    beyond = [row["verdict"] != "" for row in rows][-limits.of_last :]
+    alarm = beyond[-1] and sum(beyond) >= limits.months
     tidy = pd.concat(drifts, names=["month"]).reset_index("month").reset_index(drop=True)
-    return Report(table, tidy, alarm, tuple(ordered), reference, limits)
+    return Report(pd.DataFrame(rows), tidy, alarm, tuple(ordered), reference, limits)
 
 
-def _figures(each: ScoredMonth, reference: Reference, moved: pd.DataFrame) -> dict[str, object]:
-    known, rows = each.known, len(each.predictions) + each.rejected
-    if known.empty and each.rejected < rows:
+def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
+    """Return what a model was like at its training.
+
+    Raises
+    ------
+    ModelError
+        If the months that it was trained on have changed.
+    SourceError, SchemaError
+        If they cannot be read.
+    """
+    record, estimator = model.record, model.estimator
+    months = training_months(record)
+    service = record.tags["service"]
+    trips = reduce(add, (load_trips(month, service=service, source=source) for month in months))
+    for file, digest in trips.sha256.items():
+        if record.inputs.get(file) != digest:
+            raise ModelError(
+                f"{file} is not the file that the model was trained on: digest {digest[:12]}, not "
+                f"{str(record.inputs.get(file))[:12]}. Name the source of the training."
+            )
+    predicted = estimator.predict_unchecked(trips.frame)["duration"]
+    return Reference(
+        rides=trips.frame.assign(predicted=predicted),
+        rmse=record.metrics["valid_rmse"],
+        level=estimator.intervals.level,
+        last=months[-1],
+        model=estimator.name,
+    )
+
+
+def training_months(record: Record) -> list[str]:
+    """Return the months that a run's model was trained on; a refitted one also on the valid one."""
+    refitted = record.parameters["refit"] == "True"
+    return [record.parameters[part] for part in (("train", "valid") if refitted else ("train",))]
+
+
+def _scored_month(
+    model: RegisteredModel, month: Month, service: Service, folder: Path
+) -> ScoredMonth:
+    result = MonthResult.find(folder, month, service)
+    if result is None or result.manifest.model["sha256"] != model.sha256:
         raise ModelError(
-            f"No duration of {each.month} is known yet. Look at it when its rides have ended, and "
-            "their month is scored again."
+            f"Version {model.version} of {model.name!r} has not scored {service.name} {month} "
+            f"in {str(folder)!r}. Run the notebook 05_score first, or taxi-duration score {month} "
+            f"--service {service.name} --into {folder}."
+        )
+    return ScoredMonth(str(month), result.predictions(), sum(result.manifest.rejected.values()))
+
+
+def _record(report: Report, model: RegisteredModel, months: str) -> None:
+    open_store(EXPERIMENT)
+    import mlflow
+
+    name = f"{model.name}/{model.version} {months}"
+    tags = {"alarm": str(report.alarm), "verdict": report.verdict}
+    with (
+        store_errors("The report cannot be recorded"),
+        mlflow.start_run(run_name=name, tags=tags),
+    ):
+        mlflow.log_params({"model": model.name, "version": model.version, "months": months})
+        mlflow.log_params({f"limit_{key}": value for key, value in vars(report.limits).items()})
+        for step, (_, row) in enumerate(report.table.drop(columns=["month", "verdict"]).iterrows()):
+            mlflow.log_metrics(row.dropna().to_dict(), step=step)
+        with TemporaryDirectory() as folder:
+            report.table.to_csv(Path(folder, "months.csv"), index=False)
+            report.drift.to_csv(Path(folder, "drift.csv"), index=False)
+            mlflow.log_artifacts(folder)
+
+
+def _figures(month: ScoredMonth, reference: Reference, drifts: pd.DataFrame) -> dict[str, object]:
+    known, rows = month.known, len(month.predictions) + month.rejected
+    if known.empty and month.rejected < rows:
+        raise ModelError(
+            f"No duration of {month.month} is known yet. When its rides have ended, score the "
+            "month again."
         )
     figures = score(known) if len(known) else dict.fromkeys(("rmse", "mae", "bias", "within_5"))
-    covered = coverage(known)["coverage"].iloc[0] if len(known) else None
     return {
-        "month": each.month,
-        "age": _months_between(reference.last, each.month),
+        "month": month.month,
+        "age": _months_between(reference.last, month.month),
         **figures,
-        "coverage": covered,
-        "rejected": each.rejected / rows,
-        "psi": moved["psi"].max(),
+        "coverage": coverage(known)["coverage"].iloc[0] if len(known) else None,
+        "rejected": month.rejected / rows,
+        "psi": drifts["psi"].max(),
         "rows": rows,
     }
 
 
-def _crossed(
-    row: dict[str, object], reference: Reference, limits: Limits, moved: pd.DataFrame
-) -> list[str]:
-    """Say each limit that a month crosses."""
-    said = []
+def _exceeded(
+    row: dict[str, object], reference: Reference, limits: Limits, drifts: pd.DataFrame
+) -> Iterator[str]:
+    """Say each limit that a month exceeds."""
     if row["rmse"] is not None:
         worse = row["rmse"] / reference.rmse - 1
         if worse > limits.rmse:
-            said.append(f"rmse {worse:.0%} above that of the valid month at training")
+            yield f"rmse {worse:.0%} above that of the valid month at training"
         if abs(row["bias"]) > limits.bias:
-            which = "long" if row["bias"] > 0 else "short"
-            said.append(f"predictions {abs(row['bias']):.1f} minutes too {which}")
+            direction = "long" if row["bias"] > 0 else "short"
+            yield f"predictions {abs(row['bias']):.1f} minutes too {direction}"
         if abs(row["coverage"] - reference.level) > limits.coverage:
-            said.append(f"{row['coverage']:.0%} of rides in their {reference.level:.0%} interval")
+            yield f"{row['coverage']:.0%} of rides in their {reference.level:.0%} interval"
     if row["rejected"] > limits.rejected:
-        said.append(f"{row['rejected']:.0%} of rows rejected")
-    far = moved[moved["psi"] > limits.psi].itertuples()
-    return said + [f"{each.column} drifted (PSI {each.psi:.2f})" for each in far]
+        yield f"{row['rejected']:.0%} of rows rejected"
+    for each in drifts[drifts["psi"] > limits.psi].itertuples():
+        yield f"{each.column} drifted (PSI {each.psi:.2f})"
 
 
 def _months_between(first: str, last: str) -> int:
-    (year, month), (later, number) = (map(int, text.split("-")) for text in (first, last))
-    return 12 * (later - year) + number - month
+    begin, end = Month.parse(first), Month.parse(last)
+    return 12 * (end.year - begin.year) + end.number - begin.number

@@ -1,4 +1,4 @@
-"""A month's predictions on disk: what they rest on, and whether they are whole."""
+"""A month's predictions on disk: one folder with the rejected rows and a manifest of its origin."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import pandas as pd
 from taxi_duration.data.files import read_parquet, sha256
 from taxi_duration.data.rides import REJECTED as REASONS
 from taxi_duration.months import Month, Service
+from taxi_duration.tracking.address import beside_store
 
 __all__ = [
     "PREDICTIONS",
     "REJECTED",
     "Manifest",
-    "Scored",
-    "known_manifest",
-    "place",
-    "sweep",
+    "MonthResult",
+    "current_manifest",
+    "month_folder",
+    "predictions_folder",
+    "remove_leftovers",
     "tally",
 ]
 
@@ -30,16 +32,18 @@ PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "ma
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a month's predictions rest on, and how many there are.
+    """Origin and counts of a month's predictions.
 
     Attributes
     ----------
+    input
+        sha256 of the month's file, by its name.
+    rejected
+        Rows by reason; with `predicted` they add up to `rows`.
+    repaired
+        Rows predicted with a median distance in place of one that is 0 or over 60 miles.
     files
         sha256 of each file beside the manifest.
-    rejected
-        Rows by reason; with `scored` they add up to `rows`.
-    repaired
-        Rows answered with the usual distance of their zones: it was 0, or over 60 miles.
     """
 
     service: str
@@ -47,7 +51,7 @@ class Manifest:
     input: dict[str, str]
     model: dict[str, str | int]
     rows: int
-    scored: int
+    predicted: int
     rejected: dict[str, int]
     repaired: int
     files: dict[str, str]
@@ -55,7 +59,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> Manifest | None:
-        """Read the manifest of a folder; None if there is none, or it is not one of ours."""
+        """Read the manifest in a folder; None if it is missing or no manifest of this version."""
         try:
             return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -68,13 +72,13 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Scored:
+class MonthResult:
     """A month's predictions on disk.
 
     Attributes
     ----------
     fresh
-        Whether they were made now; False where the same model had answered the same file before.
+        Whether they were made now; False if the same model had predicted the same file before.
     """
 
     folder: Path
@@ -82,14 +86,14 @@ class Scored:
     fresh: bool
 
     @classmethod
-    def find(cls, into: Path, month: Month, service: Service) -> Scored | None:
+    def find(cls, into: Path, month: Month, service: Service) -> MonthResult | None:
         """Find a month's predictions below a folder; None if there are none."""
-        folder = place(into, month, service)
+        folder = month_folder(into, month, service)
         manifest = Manifest.load(folder)
         return cls(folder, manifest, fresh=False) if manifest else None
 
     def predictions(self) -> pd.DataFrame:
-        """Return the answered rides, as `score_month` writes them."""
+        """Return the predicted rides; `score_months` lists their columns."""
         return read_parquet(self.folder / PREDICTIONS)
 
     def rejected(self) -> pd.DataFrame:
@@ -97,33 +101,44 @@ class Scored:
         return read_parquet(self.folder / REJECTED)
 
 
-def place(into: Path, month: Month, service: Service) -> Path:
+def predictions_folder(folder: str | Path | None) -> Path:
+    """Return the folder for predictions: the given one, by default one beside the recorded runs."""
+    return Path(folder) if folder else beside_store("predictions")
+
+
+def month_folder(into: Path, month: Month, service: Service) -> Path:
     """Return the folder of a month's predictions."""
     return into / f"service={service.name}" / f"month={month}"
 
 
-def known_manifest(folder: Path, basis: Mapping[str, object]) -> Manifest | None:
-    """Return the manifest of what is there, if it rests on the same and its files are whole."""
-    known = Manifest.load(folder)
-    if known is None or any(getattr(known, name) != value for name, value in basis.items()):
+def current_manifest(folder: Path, origin: Mapping[str, object]) -> Manifest | None:
+    """Return a folder's manifest if it has this origin and the files are unchanged, else None."""
+    manifest = Manifest.load(folder)
+    if manifest is None or any(getattr(manifest, name) != each for name, each in origin.items()):
         return None
-    whole = all(
+    unchanged = all(
         (folder / name).is_file() and sha256(folder / name) == digest
-        for name, digest in known.files.items()
+        for name, digest in manifest.files.items()
     )
-    return known if whole else None
+    return manifest if unchanged else None
 
 
-def tally(made: Sequence[Scored]) -> pd.DataFrame:
-    """Count what became of the rows of scored months, a column a month.
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process has left of an `atomic_write` to this folder."""
+    for staging in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(staging)
+
+
+def tally(results: Sequence[MonthResult]) -> pd.DataFrame:
+    """Count the rows of scored months, a column a month.
 
     Returns
     -------
     DataFrame
-        "rows": read, answered, answered with a usual distance in place of the given one; and
-        "rejected": for each reason that there may be.
+        "rows": read, predicted, predicted with a median distance in place of the given one; and
+        "rejected": by each reason that there may be.
     """
-    return pd.DataFrame({str(each.manifest.month): _counts(each.manifest) for each in made})
+    return pd.DataFrame({each.manifest.month: _counts(each.manifest) for each in results})
 
 
 def _counts(manifest: Manifest) -> dict[tuple[str, str], int]:
@@ -133,13 +148,7 @@ def _counts(manifest: Manifest) -> dict[tuple[str, str], int]:
     }
     return {
         ("rows", "read"): manifest.rows,
-        ("rows", "answered"): manifest.scored,
-        ("rows", "answered with a usual distance"): manifest.repaired,
+        ("rows", "predicted"): manifest.predicted,
+        ("rows", "predicted with a median distance"): manifest.repaired,
         **rejected,
     }
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a scorer that was killed has left."""
-    for stale in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(stale)

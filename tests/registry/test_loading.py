@@ -107,7 +107,7 @@ USES = {
     "card": lambda version, gate: make_card(version),
     "reproduce": lambda version, gate: reproduce("champion"),
     "reproduce a run": lambda version, gate: reproduce(version.run_id),
-    "score": lambda version, gate: score_months("2021-03"),
+    "score": lambda version, gate: score_months("champion", "2021-03"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A month's predictions: every row accounted for, made once, whole or not at all."""
+"""Batch scoring: every row accounted for, predicted once, written whole or not at all."""
 
 import json
 import shutil
@@ -21,8 +21,8 @@ from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
-from taxi_duration.serving import batch as scoring
-from taxi_duration.serving.batch import score_month
+from taxi_duration.serving import batch
+from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.results import Manifest, tally
 
 JANUARY = Month(2021, 1)
@@ -56,9 +56,9 @@ def score(model, dirty, tmp_path):
     """Score January of the dirty folder, or of another source."""
 
     def score(model=model, source=dirty, **how):
-        return score_month(
-            model, JANUARY, service=GREEN, source=source, into=tmp_path / "predictions", **how
-        )
+        into = tmp_path / "predictions"
+        (result,) = score_months(model, "2021-01", source=source, into=into, **how)
+        return result
 
     return score
 
@@ -67,7 +67,7 @@ def bytes_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
+def test_each_row_is_predicted_or_rejected_with_its_reason(score, raw):
     found = score()
     assert found.rejected()[["ride", "reason"]].to_numpy().tolist() == [
         [403, "PULocationID is missing or no number"],
@@ -79,41 +79,41 @@ def test_each_row_is_answered_or_refused_with_its_reason(score, raw):
     assert sorted(rides) == list(range(len(raw)))
 
 
-def test_an_answer_is_that_of_the_model_for_the_ride(score, model):
+def test_a_prediction_is_that_of_the_model_for_the_ride(score, model):
     found = score().predictions()
-    asked = found[["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]]
-    expected = model.estimator.predict(asked)
+    rides = found[["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]]
+    expected = model.estimator.predict(rides)
     assert found["predicted"].tolist() == expected["duration"].tolist()
     pd.testing.assert_frame_equal(found[["low", "high"]], expected[["low", "high"]])
     assert set(found["model_version"]) == {3}
 
 
-def test_the_duration_stands_beside_it_where_the_drop_off_is_known(score, raw):
+def test_the_duration_is_beside_it_where_the_drop_off_is_known(score, raw):
     found = score().predictions().set_index("ride")["duration"]
     took = raw["lpep_dropoff_datetime"] - raw["lpep_pickup_datetime"]
     assert found[0] == took[0].total_seconds() / 60
     assert np.isnan(found[8])
 
 
-def test_the_manifest_says_what_it_rests_on_and_how_many_there_are(score, raw, dirty):
+def test_the_manifest_has_the_origin_and_the_counts(score, raw, dirty):
     made = score()
     manifest = Manifest.load(made.folder)
     assert manifest == made.manifest
-    assert (manifest.rows, manifest.scored) == (len(raw), len(raw) - 4)
+    assert (manifest.rows, manifest.predicted) == (len(raw), len(raw) - 4)
     assert sum(manifest.rejected.values()) == 4
     assert manifest.repaired >= 1
     assert manifest.model == {"name": "taxi-duration", "version": 3, "sha256": "5eal"}
     assert list(manifest.input) == [GREEN.file(JANUARY)]
 
 
-def test_the_same_model_and_input_are_not_answered_twice(score):
+def test_the_same_month_is_not_predicted_twice_by_the_same_model(score):
     first, again = score(), score()
     assert (first.fresh, again.fresh) == (True, False)
     assert again.manifest == first.manifest
 
 
 @pytest.mark.parametrize("change", ["force", "model", "input", "damage"])
-def test_it_is_answered_again(score, model, dirty, tmp_path, change):
+def test_it_is_predicted_again_when_something_has_changed(score, model, dirty, tmp_path, change):
     first, how = score(), {}
     if change == "force":
         how = {"force": True}
@@ -128,7 +128,7 @@ def test_it_is_answered_again(score, model, dirty, tmp_path, change):
 
 def test_blocks_and_row_groups_change_nothing(score, monkeypatch):
     whole = score().predictions()
-    monkeypatch.setattr(scoring, "BLOCK", 37)
+    monkeypatch.setattr(batch, "BLOCK", 37)
     pd.testing.assert_frame_equal(score(force=True).predictions(), whole)
 
 
@@ -157,14 +157,14 @@ def test_a_bit_that_changes_in_what_is_written_is_noticed(score):
         read_parquet(path)
 
 
-def test_progress_is_told_in_rows(score, raw, monkeypatch):
-    monkeypatch.setattr(scoring, "BLOCK", 250)
-    told = []
-    score(progress=told.append)
-    assert told == [250, 500, 600]
+def test_progress_is_the_month_and_its_rows_done_so_far(score, monkeypatch):
+    monkeypatch.setattr(batch, "BLOCK", 250)
+    calls = []
+    score(progress=lambda *call: calls.append(call))
+    assert calls == [(JANUARY, 250), (JANUARY, 500), (JANUARY, 600)]
 
 
-def test_a_model_without_distance_refuses_no_ride_for_it(score, model, fit_quickly):
+def test_a_model_without_distance_rejects_no_ride_for_it(score, model, fit_quickly):
     pipeline = fit_quickly("quote").pipeline
     quote = Estimator("quote", MODELS["quote"].inputs, pipeline, SURE)
     found = score(model=SimpleNamespace(**vars(model) | {"estimator": quote})).manifest
@@ -188,15 +188,15 @@ ROWS = st.lists(
 
 @settings(max_examples=15)
 @given(ROWS)
-def test_accepted_and_refused_rows_add_up_whatever_the_file_holds(model, tmp_path_factory, rows):
+def test_predicted_and_rejected_rows_add_up_whatever_the_file_holds(model, tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")
     frame = pd.DataFrame(rows, columns=COLUMNS)
     times = dict.fromkeys(COLUMNS[:2], "datetime64[us]")
     write_parquet(
         frame.astype(times | dict.fromkeys(COLUMNS[2:], float)), folder / GREEN.file(JANUARY)
     )
-    made = score_month(model, JANUARY, service=GREEN, source=folder, into=folder / "out")
-    assert made.manifest.scored + sum(made.manifest.rejected.values()) == len(rows)
+    (made,) = score_months(model, "2021-01", source=folder, into=folder / "out")
+    assert made.manifest.predicted + sum(made.manifest.rejected.values()) == len(rows)
     assert len(made.predictions()) + len(made.rejected()) == len(rows)
     assert made.predictions()["predicted"].notna().all()
 
@@ -205,30 +205,27 @@ SCORE = """
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from taxi_duration.serving import batch as scoring
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.months import GREEN, Month
+from taxi_duration.serving import batch
 
 folder, model, into, last = map(Path, sys.argv[1:])
-scoring.BLOCK = 50
+batch.BLOCK = 50
 model = SimpleNamespace(
     name="taxi-duration", version="3", sha256="5eal", estimator=Estimator.load(model)
 )
 
-def stop(rows):
+def stop(month, rows):
     if rows >= int(str(last)):
         os.kill(os.getpid(), signal.SIGKILL)
 
-made = scoring.score_month(
-    model, Month(2021, 1), service=GREEN, source=folder, into=into, progress=stop
-)
+(made,) = batch.score_months(model, "2021-01", source=folder, into=into, progress=stop)
 print(made.fresh)
 """
 
 
 @pytest.fixture
 def start(model, dirty, tmp_path):
-    """Start another process that scores, and kills itself after so many rows."""
+    """Start a process that scores, and kills itself after so many rows."""
     model.estimator.save(tmp_path)
 
     def start(*, last=10**9):
@@ -240,10 +237,10 @@ def start(model, dirty, tmp_path):
     return start
 
 
-def test_killed_at_any_point_and_asked_again_the_bytes_are_those_of_an_undisturbed_run(
+def test_killed_at_any_point_and_run_again_the_bytes_are_those_of_an_undisturbed_run(
     start, score, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(scoring, "BLOCK", 50)
+    monkeypatch.setattr(batch, "BLOCK", 50)
     undisturbed = bytes_of(score().folder)
     place = tmp_path / "predictions" / "service=green"
     shutil.rmtree(place)
@@ -256,19 +253,19 @@ def test_killed_at_any_point_and_asked_again_the_bytes_are_those_of_an_undisturb
     assert [path.name for path in place.iterdir() if path.is_dir()] == ["month=2021-01"]
 
 
-def test_two_scorers_at_once_make_one_result(start, tmp_path):
+def test_two_processes_at_once_make_one_result(start, tmp_path):
     both = [start(), start()]
     said = sorted(process.communicate()[0].strip() for process in both)
     assert said == ["False", "True"]
 
 
-def test_a_folder_that_cannot_be_written_is_told(score, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(score, tmp_path):
     (tmp_path / "predictions").write_text("a file")
     with pytest.raises(SourceError, match=r"Cannot write .*predictions"):
         score()
 
 
-def test_a_file_of_something_else_is_refused_and_nothing_left(score, tmp_path):
+def test_a_file_of_something_else_is_an_error_and_leaves_nothing(score, tmp_path):
     folder = tmp_path / "other"
     folder.mkdir()
     write_parquet(pd.DataFrame({"lpep_pickup_datetime": ["now"]}), folder / GREEN.file(JANUARY))
@@ -277,7 +274,7 @@ def test_a_file_of_something_else_is_refused_and_nothing_left(score, tmp_path):
     assert not list((tmp_path / "predictions").rglob("*.parquet"))
 
 
-def test_a_manifest_that_is_none_counts_as_missing(score):
+def test_a_manifest_of_other_fields_counts_as_missing(score):
     folder = score().folder
     (folder / "manifest.json").write_text(json.dumps({"rows": 1}))
     assert Manifest.load(folder) is None
@@ -286,4 +283,4 @@ def test_a_manifest_that_is_none_counts_as_missing(score):
 def test_the_tally_accounts_for_every_row(score, raw):
     counts = tally([score()])["2021-01"]
     assert counts["rows", "read"] == len(raw)
-    assert counts["rows", "answered"] + counts["rejected"].sum() == len(raw)
+    assert counts["rows", "predicted"] + counts["rejected"].sum() == len(raw)

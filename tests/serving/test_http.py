@@ -22,7 +22,7 @@ from taxi_duration.errors import ModelError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
-from taxi_duration.serving.batch import score_month
+from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.http import serve
 from taxi_duration.tracking.training import record
 
@@ -143,10 +143,9 @@ def test_a_batch_predicts_a_thousand_rides_as_the_pipeline_does(
     took = rides["pickup_datetime"] + pd.Timedelta(minutes=10)
     rows = rides.assign(dropoff_datetime=took)
     spelled = {ours: theirs for theirs, ours in GREEN.columns.items()}
-    march = Month(2021, 3)
-    write_parquet(rows.rename(columns=spelled), tmp_path / GREEN.file(march))
+    write_parquet(rows.rename(columns=spelled), tmp_path / GREEN.file(Month(2021, 3)))
     model = load(f"models:/{MODELS[kind]}/1")
-    made = score_month(model, march, service=GREEN, source=tmp_path, into=tmp_path / "out")
+    (made,) = score_months(model, "2021-03", source=tmp_path, into=tmp_path / "out")
     found = made.predictions().set_index("ride")["predicted"]
     np.testing.assert_allclose(found, minutes, atol=1e-6)
     assert found.index.tolist() == minutes.index.tolist()

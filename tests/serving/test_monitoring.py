@@ -1,4 +1,4 @@
-"""What is said of scored months, when somebody has to act, and what is recorded of it."""
+"""Figures and limits of scored months, when they are an alarm, and what is recorded."""
 
 from dataclasses import replace
 
@@ -25,9 +25,9 @@ from taxi_duration.serving.monitoring import (
     Reference,
     ScoredMonth,
     evaluate_months,
-    learned_months,
     monitor,
     reference_of,
+    training_months,
 )
 from taxi_duration.tracking.runs import read_record
 from taxi_duration.tracking.training import record
@@ -107,12 +107,12 @@ def test_an_ordinary_month_is_within_its_limits(scored, reference, month):
     ],
     ids=["rush hour slower", "zone closed", "kilometres for miles"],
 )
-def test_a_drifted_month_is_said_to_be(scored, reference, april, change, said):
+def test_a_drifted_month_exceeds_a_limit(scored, reference, april, change, said):
     report = evaluate_months([scored("2021-04", change(april))], reference)
     assert report.table["verdict"].str.contains(said).tolist() == [True]
 
 
-def test_a_column_gone_missing_shows_as_refused_rows(scored, reference, april):
+def test_a_missing_column_shows_as_rejected_rows(scored, reference, april):
     report = evaluate_months([scored("2021-04", april[:0], rejected=len(april))], reference)
     assert "100% of rows rejected" in report.table["verdict"][0]
 
@@ -131,7 +131,7 @@ def test_limits_can_be_set(scored, reference, april):
     assert report.alarm
 
 
-def test_without_a_month_or_its_durations_nothing_is_judged(scored, reference, april):
+def test_no_month_or_one_without_durations_is_an_error(scored, reference, april):
     with pytest.raises(ModelError, match="no scored month"):
         evaluate_months([], reference)
     with pytest.raises(ModelError, match="No duration of 2021-04 is known yet"):
@@ -205,7 +205,7 @@ def test_a_coverage_is_said_beyond_its_limit_either_way(level, inside, said):
 
 
 @pytest.mark.parametrize(("rejected", "said"), [(2, ""), (4, "40% of rows rejected")])
-def test_refused_rows_are_said_beyond_their_limit(rejected, said):
+def test_rejected_rows_are_said_beyond_their_limit(rejected, said):
     assert verdicts(by_hand(*[20.0] * 6, rejected=rejected)) == [said]
 
 
@@ -232,7 +232,7 @@ def test_only_rides_of_1_to_60_minutes_count_for_the_error_and_the_coverage():
     assert (row["bias"], row["coverage"], row["rows"]) == (20 - 61 / 2, 0.5, 5)
 
 
-def test_a_month_is_told_with_the_figures_worked_out_by_hand():
+def test_the_figures_of_a_month_are_those_worked_out_by_hand():
     report = evaluate_months(
         [by_hand(17.0, 17.0, 21.0, 29.0, inside=3, rejected=1)], THEN, limits=WIDE
     )
@@ -250,7 +250,7 @@ def test_the_coverage_is_that_of_all_rides():
     assert report.table["coverage"].tolist() == [0.5]
 
 
-def test_of_a_month_of_which_all_is_refused_there_is_no_error():
+def test_a_month_of_rejected_rows_alone_has_no_error():
     month = by_hand(20.0, rejected=0)
     report = evaluate_months([replace(month, predictions=month.predictions[:0], rejected=9)], THEN)
     (row,) = report.table.dropna(axis=1).to_dict("records")
@@ -294,7 +294,7 @@ def test_the_margins_say_what_each_limit_allows_and_what_was_used_of_it():
         ("x..x", False), ("x.x.", False), ("xxx", True),
     ],
 )  # fmt: skip
-def test_one_odd_month_is_no_alarm_but_two_of_the_last_three_are(months, expected):
+def test_one_unusual_month_is_no_alarm_but_two_of_the_last_three_are(months, expected):
     minutes = {".": 20.0, "x": 50.0}
     named = [by_hand(minutes[each], month=f"2021-{n:02}") for n, each in enumerate(months, 4)]
     assert evaluate_months(named, THEN).alarm is expected
@@ -339,7 +339,7 @@ def report(employed):
     """The report on the two months that the champion has scored."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", employed[0])
-        return monitor(TWO)
+        return monitor("champion", TWO)
 
 
 def at_training(metrics, *, digits=None):
@@ -370,47 +370,47 @@ def test_ordinary_months_are_no_alarm(report):
 
 
 def test_two_slow_months_are_an_alarm(trained, slow_months, tmp_path):
-    score_months("2021-04..2021-05", source=slow_months, into=tmp_path)
-    found = monitor("2021-04..2021-05", predictions=tmp_path)
+    score_months("champion", "2021-04..2021-05", source=slow_months, into=tmp_path)
+    found = monitor("champion", "2021-04..2021-05", predictions=tmp_path)
     assert found.alarm
     assert "above that of the valid month at training" in found.verdict
     assert found.verdict.endswith("Retrain.")
 
 
 def test_one_slow_month_is_none(trained, slow_months, tmp_path):
-    score_months("2021-04", source=slow_months, into=tmp_path)
-    found = monitor("2021-04", predictions=tmp_path)
+    score_months("champion", "2021-04", source=slow_months, into=tmp_path)
+    found = monitor("champion", "2021-04", predictions=tmp_path)
     assert (found.alarm, found.verdict[-18:]) == (False, "Nothing to do yet.")
 
 
 def test_a_month_without_predictions_is_an_error(trained):
     with pytest.raises(ModelError, match=r"has not scored green 2021-04 .* 05_score first"):
-        monitor("2021-03..2021-04")
+        monitor("champion", "2021-03..2021-04")
 
 
 def test_the_model_is_looked_up_once_and_its_run_read_once(trained, lookups):
     read_record(trained.run_id)
     of_one_read = lookups["get_run"]
     lookups.clear()
-    monitor(TWO)
+    monitor("champion", TWO)
     assert lookups == {"get_model_version_by_alias": 1, "get_run": of_one_read}
 
 
 def test_a_month_that_another_version_has_scored_is_an_error(trained, months):
     other = register(record("ridge", months).run_id)
     with pytest.raises(ModelError, match=rf"Version {other.version} .* has not scored"):
-        monitor(TWO, model=other.address)
+        monitor(other.address, TWO)
 
 
 def test_training_months_that_have_changed_are_an_error(trained, tmp_path):
     write_parquet(make_month(JANUARY, rows=600, seed=7), tmp_path / GREEN.file(JANUARY))
-    with pytest.raises(ModelError, match="not the one that the model learned from"):
-        monitor(TWO, source=tmp_path)
+    with pytest.raises(ModelError, match="not the file that the model was trained on"):
+        monitor("champion", TWO, source=tmp_path)
 
 
-def test_a_refitted_model_has_learned_from_the_valid_month_too(trained):
+def test_a_refitted_model_was_trained_on_the_valid_month_too(trained):
     again = replace(trained, parameters=trained.parameters | {"refit": "True"})
-    assert [learned_months(each) for each in (trained, again)] == [
+    assert [training_months(each) for each in (trained, again)] == [
         ["2021-01"],
         ["2021-01", "2021-02"],
     ]
@@ -420,7 +420,7 @@ def test_a_refitted_model_has_learned_from_the_valid_month_too(trained):
     ("refit", "parts", "last"),
     [("False", ["train"], "2021-01"), ("True", ["train", "valid"], "2021-02")],
 )
-def test_the_reference_is_every_ride_that_the_model_has_learned_from(
+def test_the_reference_is_every_ride_that_the_model_was_trained_on(
     trained, months, refit, parts, last
 ):
     model = load()
@@ -436,8 +436,8 @@ def recorded_run(report, trained, employed):
     """The run that MLflow has of the report."""
     store = MlflowClient(employed[0])
     experiment = store.get_experiment_by_name(EXPERIMENT)
-    asked = f"params.months = '{TWO}'"
-    return store.search_runs([experiment.experiment_id], asked)[0]
+    of_two = f"params.months = '{TWO}'"
+    return store.search_runs([experiment.experiment_id], of_two)[0]
 
 
 def test_a_report_is_recorded_with_its_verdict(recorded_run, report):
@@ -461,6 +461,6 @@ def test_on_real_months_the_figures_are_those_of_the_training(real, new_store, t
     with new_store(tmp_path):
         run = record("xgboost", months, learning_rate=0.3, n_estimators=40)
         promote(register(run.run_id), months.test, why="a test")
-        score_months(TWO, source=real)
-        found, metrics = monitor(TWO, source=real), read_record(run.run_id).metrics
+        score_months("champion", TWO, source=real)
+        found, metrics = monitor("champion", TWO, source=real), read_record(run.run_id).metrics
     pd.testing.assert_frame_equal(found.table[MEASURES].round(4), at_training(metrics, digits=4))
