@@ -78,9 +78,9 @@ def rmse(name: str, split: Split) -> float:
 
 def without_map(split: Split) -> float:
     """Return the error of boosted trees that know zones by number only."""
-    habits = ZoneTargetEncoder()
-    learned = habits.fit_transform(split.train.frame, split.train.frame["duration"].to_numpy())
-    seen = [learned, *(habits.transform(part.frame) for part in split[1:])]
+    encoder = ZoneTargetEncoder()
+    learned = encoder.fit_transform(split.train.frame, split.train.frame["duration"].to_numpy())
+    seen = [learned, *(encoder.transform(part.frame) for part in split[1:])]
     train, valid, test = (plain(part.frame, usual) for part, usual in zip(split, seen, strict=True))
     model = XGBRegressor(
         enable_categorical=True, n_estimators=2000, learning_rate=0.08, max_depth=8,

@@ -146,7 +146,7 @@ def rows(folder: str) -> None:
 
 
 def matrix(folder: str) -> None:
-    """To the whole matrix that "xgboost" is fed, cross-fitted habits and learned map included."""
+    """To the whole matrix that "xgboost" is fed, cross-fitted encoding and learned map included."""
     from taxi_duration.data import load_trips
     from taxi_duration.models.features import RideFeatures
 

@@ -1,11 +1,11 @@
-"""Why this many minutes: what each thing known of a ride adds to its prediction."""
+"""Why this many minutes: what each thing known of a ride contributes to its prediction."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.rides import read_rides
+from taxi_duration.data.rides import ZONES, read_rides
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.features import RideFeatures
@@ -13,9 +13,9 @@ from taxi_duration.models.features import RideFeatures
 __all__ = ["AVERAGE", "can_explain", "explain", "influence"]
 
 AVERAGE = "average ride"
-ROWS = 300  # rides that say enough about a month; deep trees take their time to say why
+ROWS = 300  # rides that are enough for a month; deep trees are slow to explain
 
-BECAUSE = {
+REASONS = {
     "distance": ("distance", "given_distance", "repaired", "usual_distance", "detour"),
     "pick-up zone": ("usual_pickup", "pickup_x", "pickup_y", "pickup_z"),
     "drop-off zone": ("usual_dropoff", "dropoff_x", "dropoff_y", "dropoff_z"),
@@ -26,32 +26,28 @@ BECAUSE = {
 
 
 def can_explain(estimator: Estimator) -> bool:
-    """Say whether the model is one of boosted trees on the features of a ride."""
+    """Return whether the model is one of boosted trees on the features of a ride."""
     return isinstance(estimator.pipeline[0], RideFeatures)
 
 
 def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
-    """Return what each thing that the model was told adds to the minutes of each ride.
+    """Return the minutes that each reason contributes to the prediction of each ride.
 
-    The trees' own contributions (SHAP values [1]_), added up over the features that say the same
-    thing in a ride's words.
+    The trees' SHAP values [1]_, added up over the features that belong to the same reason.
 
     Parameters
     ----------
-    given
+    estimator : Estimator
+        One that `can_explain` accepts.
+    given : DataFrame
         Rides, as `Estimator.predict` takes them.
 
     Returns
     -------
     DataFrame
-        A row for each ride and thing: `ride` (the index of `given`), `because`, `value` (as a
-        person would say it) and `minutes`. The first thing of a ride is "average ride"; the
-        minutes of a ride add up to its prediction.
-
-    Raises
-    ------
-    ModelError
-        If the model is none of boosted trees on the features of a ride.
+        A row for each ride and reason: `ride` (the index of `given`), `because`, `value` (as text)
+        and `minutes`. The first reason of a ride is "average ride"; its minutes add up to its
+        prediction.
 
     References
     ----------
@@ -59,76 +55,68 @@ def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
        AI for trees", Nature Machine Intelligence 2 (2020), pp. 56-67.
     """
     rides = read_rides(given)
-    parts, average = _contributions(estimator, rides)
-    minutes = pd.DataFrame({AVERAGE: average, **parts}, index=rides.index)
-    said = _said(rides, needs_distance=estimator.needs_distance)
+    minutes = _contributions(estimator, rides)
+    values = _values(rides, needs_distance=estimator.needs_distance)
     return pd.DataFrame(
         {
             "ride": np.repeat(rides.index, len(minutes.columns)),
             "because": np.tile(minutes.columns, len(rides)),
-            "value": said[minutes.columns].to_numpy().ravel(),
+            "value": values[minutes.columns].to_numpy().ravel(),
             "minutes": minutes.to_numpy(dtype=float).ravel(),
         }
     )
 
 
 def influence(estimator: Estimator, given: pd.DataFrame, *, rows: int = ROWS) -> pd.DataFrame:
-    """Return which things carry the predictions of many rides, the strongest first.
+    """Return how much each reason contributes to the predictions of many rides, largest first.
 
     Parameters
     ----------
-    rows
+    estimator, given
+        As `explain` takes them.
+    rows : int
         Rides that are drawn of all.
 
     Returns
     -------
     DataFrame
-        `because`, and `minutes`: how far it moves a prediction on the average, up or down.
-
-    Raises
-    ------
-    ModelError
-        As `explain`.
+        `because`, and `minutes`: the mean contribution, up or down.
     """
     rides = read_rides(given.sample(min(rows, len(given)), random_state=0))
-    parts, _ = _contributions(estimator, rides)
-    strength = {because: float(np.abs(minutes).mean()) for because, minutes in parts.items()}
-    table = pd.DataFrame({"because": list(strength), "minutes": list(strength.values())})
-    return table.sort_values("minutes", ascending=False, ignore_index=True)
+    minutes = _contributions(estimator, rides).drop(columns=AVERAGE).abs().mean().astype(float)
+    return minutes.sort_values(ascending=False).rename_axis("because").reset_index(name="minutes")
 
 
-def _contributions(
-    estimator: Estimator, rides: pd.DataFrame
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return minutes by thing, and those of an average ride."""
-    features = estimator.pipeline[0]
+def _contributions(estimator: Estimator, rides: pd.DataFrame) -> pd.DataFrame:
+    """Return minutes, a row a ride and a column a reason, the average ride first."""
     if not can_explain(estimator):
         raise ModelError(
-            f"Model {estimator.name!r} cannot say why. Ask one of boosted trees on a ride's "
+            f"Model {estimator.name!r} cannot be explained. Take one of boosted trees on a ride's "
             "features: 'xgboost' or 'quote'."
         )
     import xgboost
 
+    features, regressor = estimator.pipeline
     matrix = xgboost.DMatrix(features.transform(rides))
-    shares = estimator.pipeline["regressor"].get_booster().predict(matrix, pred_contribs=True)
+    shares = regressor.get_booster().predict(matrix, pred_contribs=True)
     names = list(features.get_feature_names_out())
-    parts = {
-        because: shares[:, [names.index(name) for name in made_of if name in names]].sum(axis=1)
-        for because, made_of in BECAUSE.items()
+    minutes = {AVERAGE: shares[:, -1]} | {
+        reason: shares[:, [names.index(name) for name in made_of if name in names]].sum(axis=1)
+        for reason, made_of in REASONS.items()
     }
-    return parts, shares[:, -1]
+    return pd.DataFrame(minutes, index=rides.index)
 
 
-def _said(rides: pd.DataFrame, *, needs_distance: bool) -> pd.DataFrame:
-    zones = {name: rides[name].map("{:.0f}".format) for name in ("PULocationID", "DOLocationID")}
+def _values(rides: pd.DataFrame, *, needs_distance: bool) -> pd.DataFrame:
+    pickup, dropoff = (rides[name].map("{:.0f}".format) for name in ZONES)
     miles = rides["trip_distance"].map("{:.1f} miles".format) if needs_distance else "as usual"
     return pd.DataFrame(
         {
             AVERAGE: "",
             "distance": miles,
-            "pick-up zone": zones["PULocationID"],
-            "drop-off zone": zones["DOLocationID"],
-            "way between them": zones["PULocationID"] + " to " + zones["DOLocationID"],
+            "pick-up zone": pickup,
+            "drop-off zone": dropoff,
+            "way between them": pickup + " to " + dropoff,
             "time of day": rides["pickup_datetime"].dt.strftime("%H:%M"),
             "weekday": rides["pickup_datetime"].dt.strftime("%a"),
         },

@@ -1,4 +1,4 @@
-"""How far off, overall and by slice."""
+"""How far predictions are off, overall and by slice, and how well intervals cover."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from taxi_duration.data.rides import N_ZONES
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, nearest
 from taxi_duration.models.catalog import MODELS
-from taxi_duration.models.intervals import GROUPS, duration_group
+from taxi_duration.models.intervals import GROUPS, duration_groups
 from taxi_duration.models.training import Fitted
 from taxi_duration.models.zones import ZoneMap, zone_codes
 
 __all__ = [
+    "METRICS",
     "SLICES",
     "compare",
     "coverage",
@@ -28,10 +29,10 @@ __all__ = [
     "score_slices",
 ]
 
-CLOSE = 5  # minutes that a passenger may call "about right"
-TOLD = ("distance", "hour", "weekday")
+CLOSE = 5  # minutes; the limit of `within_5`
 METRICS = ["rmse", "mae", "bias", "within_5"]
 PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
+MAPLESS_SLICES = ("distance", "hour", "weekday")
 
 SLICES = {
     "distance": lambda rides: pd.cut(
@@ -45,15 +46,15 @@ SLICES = {
         ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
         ordered=True,
     ),
-    "part": lambda rides: _part_of_city(rides),
+    "part": lambda rides: _parts_of_city(rides),
 }
 
 
 def predict(fitted: Fitted, trips: Trips) -> pd.DataFrame:
     """Return the rides with a column `predicted`, in minutes, beside their `duration`.
 
-    A refitted model has seen its valid month: for the months that it learned from, its first fit
-    answers, so that the valid month stays one that it has not seen.
+    A refitted model was fitted on its valid month, too. For the months that it was fitted on, the
+    first fit predicts, so that the valid month stays unseen.
 
     Examples
     --------
@@ -74,7 +75,7 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
 
     Parameters
     ----------
-    predictions
+    predictions : DataFrame
         Columns `duration` and `predicted`, in minutes.
 
     Returns
@@ -104,16 +105,11 @@ def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    predictions
+    predictions : DataFrame
         As `predict` returns them.
-    by
+    by : str
         "distance" (bands in miles), "hour", "weekday" or "part" (of the city, where the ride
         begins: on the map that its distances draw, seen from the middle of all rides).
-
-    Raises
-    ------
-    ModelError
-        If there is no such slice, or a ride lacks its duration or its prediction.
     """
     if by not in SLICES:
         raise ModelError(f"Slice {by!r} is unknown. {nearest(by, SLICES)}")
@@ -123,49 +119,25 @@ def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
     return table.rename_axis(by).reset_index()
 
 
-def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFrame:
-    """Return what the model rests on: how much worse it is without each thing that it is told.
-
-    Each column is shuffled among some of the rides, as in L. Breiman, "Random Forests", Machine
-    Learning 45 (2001), section 10; so models of any kind can be compared.
-
-    Returns
-    -------
-    DataFrame
-        Columns `feature` and `importance` (minutes of rmse), the largest first.
-    """
-    some = trips.frame.sample(min(rows, len(trips)), random_state=0)
-    inputs = list(MODELS[fitted.name].inputs)
-    shuffled = permutation_importance(
-        fitted.first, some[inputs], some["duration"], n_repeats=3, random_state=0,
-        scoring="neg_root_mean_squared_error",
-    )  # fmt: skip
-    lost = shuffled["importances_mean"].clip(min=0)
-    table = pd.DataFrame({"feature": inputs, "importance": lost})
-    return table.sort_values("importance", ascending=False, ignore_index=True)
-
-
-def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return how many rides ended within their interval.
+def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the `score` by distance, hour and weekday of several months.
 
     Parameters
     ----------
-    predictions
-        Columns `duration`, `predicted`, `low` and `high`, in minutes.
+    predictions : mapping of str to DataFrame
+        As `predict` returns them, by the name of the month's part, e.g. "valid".
 
     Returns
     -------
     DataFrame
-        A row for "all" and for each of `GROUPS` that has rides: `predicted` (the group),
-        `coverage` (a share), `width` (mean, in minutes), `rows`.
+        Columns `month` (that name), `by`, `slice`, and those of `score`.
     """
-    inside = predictions["duration"].between(predictions["low"], predictions["high"])
-    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
-    group = pd.Categorical.from_codes(duration_group(predictions["predicted"].to_numpy()), GROUPS)
-    rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
-    return pd.DataFrame(
-        {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
-    )
+    tables = [
+        score_by(frame, by).rename(columns={by: "slice"}).assign(month=name, by=by)
+        for name, frame in predictions.items()
+        for by in MAPLESS_SLICES
+    ]
+    return pd.concat(tables, ignore_index=True)[["month", "by", "slice", *METRICS, "rows"]]
 
 
 def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:
@@ -178,49 +150,19 @@ def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the `score` by distance, hour and weekday of several months.
-
-    Parameters
-    ----------
-    predictions
-        As `predict` returns them, by the name of the month's part, e.g. "valid".
-
-    Returns
-    -------
-    DataFrame
-        Columns `month` (that name), `by`, `slice`, and those of `score`.
-
-    Examples
-    --------
-    >>> from taxi_duration.models.training import fit
-    >>> from taxi_duration.data.trips import load_split
-    >>> train, valid, test = load_split("2021-01", "2021-02", "2021-03")
-    >>> slices = score_slices({"valid": predict(fit("median", train, valid), valid)})
-    >>> slices["by"].unique().tolist()
-    ['distance', 'hour', 'weekday']
-    """
-    tables = [
-        score_by(frame, by).rename(columns={by: "slice"}).assign(month=name, by=by)
-        for name, frame in predictions.items()
-        for by in TOLD
-    ]
-    return pd.concat(tables, ignore_index=True)[["month", "by", "slice", *METRICS, "rows"]]
-
-
 def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Line models up by their error, the best by the valid month first.
+    """Return models by their error, the best on the valid month first.
 
     Parameters
     ----------
-    scores
-        A frame of `score_parts` for each model.
+    scores : iterable of DataFrame
+        One of `score_parts` for each model.
 
     Returns
     -------
     DataFrame
         `model`, then `valid_` and `test_` each with `rmse`, `mae`, `bias` and `within_5`. The test
-        month stands last and orders nothing.
+        month does not change the order.
     """
     tidy = pd.concat(scores)
     valid, test = (
@@ -230,18 +172,70 @@ def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return valid.join(test).sort_values("valid_rmse").reset_index()
 
 
+def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return how many rides ended within their interval.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns `duration`, `predicted`, `low` and `high`, in minutes.
+
+    Returns
+    -------
+    DataFrame
+        A row for "all" and for each of `taxi_duration.models.intervals.GROUPS` that has rides:
+        `predicted` (the group), `coverage` (a share), `width` (mean, in minutes), `rows`.
+    """
+    inside = predictions["duration"].between(predictions["low"], predictions["high"])
+    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
+    group = pd.Categorical.from_codes(duration_groups(predictions["predicted"].to_numpy()), GROUPS)
+    rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
+    return pd.DataFrame(
+        {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
+    )
+
+
+def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFrame:
+    """Return the permutation importance of what the model takes: for models of any kind [1]_.
+
+    Parameters
+    ----------
+    rows : int
+        Rides that are drawn of all.
+
+    Returns
+    -------
+    DataFrame
+        Columns `feature` and `importance` (minutes of rmse that are lost without it), the largest
+        first.
+
+    References
+    ----------
+    .. [1] L. Breiman, "Random Forests", Machine Learning 45 (2001), section 10.
+    """
+    some = trips.frame.sample(min(rows, len(trips)), random_state=0)
+    inputs = list(MODELS[fitted.name].inputs)
+    shuffled = permutation_importance(
+        fitted.first, some[inputs], some["duration"], n_repeats=3, random_state=0,
+        scoring="neg_root_mean_squared_error",
+    )  # fmt: skip
+    lost = shuffled["importances_mean"].clip(min=0)
+    table = pd.DataFrame({"feature": inputs, "importance": lost})
+    return table.sort_values("importance", ascending=False, ignore_index=True)
+
+
 def _losses(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return what each ride adds to each measure; the mean of "rmse" is its square."""
+    """Return each ride's part in each metric, of which the mean is taken; "rmse" is squared."""
     error = predictions["predicted"] - predictions["duration"]
     if lacking := int(error.isna().sum()):
-        told = f"{lacking} of {len(error)} rides lack their duration or prediction. Leave them out."
-        raise ModelError(told)
+        rides = f"{lacking} of {len(error)} rides"
+        raise ModelError(f"{rides} lack their duration or prediction. Leave them out.")
     size = error.abs()
     return pd.DataFrame({"rmse": error**2, "mae": size, "bias": error, "within_5": size <= CLOSE})
 
 
-def _part_of_city(rides: pd.DataFrame) -> pd.Categorical:
-    """Return in which quarter of the map each ride begins; a zone without a place is apart."""
+def _parts_of_city(rides: pd.DataFrame) -> pd.Categorical:
+    """Return the quarter of the map in which each ride begins, or "unknown"."""
     places = ZoneMap().fit(rides).places().set_index("zone").reindex(range(N_ZONES))
     east, north = places.iloc[zone_codes(rides["PULocationID"])].to_numpy().T
     is_placed = ~np.isnan(east)

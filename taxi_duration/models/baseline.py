@@ -1,4 +1,4 @@
-"""The naive answer that a model has to beat: how long such rides usually take."""
+"""The naive model that others have to beat: the median of similar rides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from taxi_duration.data.rides import N_ZONES, Columns, as_array
-from taxi_duration.models.zones import group_median, pair_codes, zone_codes
+from taxi_duration.models.zones import group_median, pair_codes, ride_zones
 
 __all__ = ["MedianDuration"]
 
@@ -17,13 +17,13 @@ PARTS = np.array([0, 6, 10, 16, 20])  # hours at which night, morning, midday, e
 class MedianDuration(RegressorMixin, BaseEstimator):
     """The median duration of the pair of zones in that part of the day.
 
-    Where there was no such ride: that of the pair at any time, else of the pick-up zone in that
-    part of the day, else of the pick-up zone, else of all rides. A single ride is believed: asking
-    for two or more costs half a minute of rmse, since few rides share a pair.
+    Without such a ride: that of the pair at any time, else of the pick-up zone in that part of
+    the day, else of the pick-up zone, else of all rides. One ride is enough: to require two or
+    more costs half a minute of rmse, since few rides share a pair.
     """
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> MedianDuration:
-        """Learn medians (minutes) from rides and their durations."""
+        """Fit on rides and their durations in minutes."""
         self.overall_ = float(np.median(y))
         self.medians_ = [
             group_median(codes, np.asarray(y), size=size) for codes, size in _groups(X)
@@ -31,7 +31,7 @@ class MedianDuration(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: pd.DataFrame | Columns) -> np.ndarray:
-        """Return minutes, by the narrowest group that has a ride."""
+        """Return minutes, of the narrowest group that has a ride."""
         minutes = np.nan
         for medians, (codes, _) in zip(self.medians_, _groups(X), strict=True):
             minutes = np.where(np.isnan(minutes), medians[codes], minutes)
@@ -39,8 +39,8 @@ class MedianDuration(RegressorMixin, BaseEstimator):
 
 
 def _groups(X: pd.DataFrame | Columns) -> list[tuple[np.ndarray, int]]:
-    """Return codes of the groups, and how many codes there can be, narrowest first."""
-    pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
+    """Return each ride's group as a code, and how many codes there can be, narrowest first."""
+    pickup, dropoff = ride_zones(X)
     pair = pair_codes(pickup, dropoff)
     pickup_time = as_array(X["pickup_datetime"]).astype("datetime64[h]")
     hour = np.where(np.isnat(pickup_time), 0, pickup_time.astype(np.int64) % 24)

@@ -1,9 +1,10 @@
-"""Named models: how each is made, before it has learned anything."""
+"""Named models: how each is made, before it is fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 
+from taxi_duration.data.rides import RIDE
 from taxi_duration.errors import ModelError, nearest
 from taxi_duration.models.baseline import MedianDuration
 from taxi_duration.models.features import ReferenceFeatures, RideFeatures
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "Recipe", "check_names", "describe", "make_model"]
 
-WHEN_AND_WHERE = ("pickup_datetime", "PULocationID", "DOLocationID")
+WITHOUT_DISTANCE = RIDE[:-1]
 
-# The course notes' own search found these.
-NOTES = {
+COURSE_NOTES = {  # found by the course notes' own search
     "n_estimators": 1000,
     "learning_rate": 0.08176795825696564,
     "max_depth": 34,
@@ -34,7 +35,7 @@ NOTES = {
     "reg_lambda": 0.02961987918231709,
     "random_state": 42,
 }
-OURS = {
+DEFAULTS = {
     "n_estimators": 2000,
     "learning_rate": 0.1,
     "max_depth": 8,
@@ -43,8 +44,8 @@ OURS = {
     "colsample_bytree": 0.6,
     "random_state": 0,
 }
-# With less to go by, slower steps on fewer columns are better on the valid month.
-WITHOUT_DISTANCE = OURS | {"learning_rate": 0.05, "colsample_bytree": 0.4}
+# fewer features need smaller steps on fewer columns to be better on the valid month
+QUOTE_DEFAULTS = DEFAULTS | {"learning_rate": 0.05, "colsample_bytree": 0.4}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Recipe:
     parameters
         The regressor's, where they are not its defaults.
     boosted
-        Whether it learns by rounds and stops by the valid month.
+        Whether it is fitted in rounds, and stopped early by the valid month.
     inputs
         Columns of a ride that it takes.
     """
@@ -72,7 +73,7 @@ class Recipe:
     regressor: Callable[..., BaseEstimator]
     parameters: Mapping[str, object] = field(default_factory=dict)
     boosted: bool = False
-    inputs: tuple[str, ...] = (*WHEN_AND_WHERE, "trip_distance")
+    inputs: tuple[str, ...] = RIDE
 
 
 def _xgboost(**parameters: object) -> XGBRegressor:
@@ -81,14 +82,10 @@ def _xgboost(**parameters: object) -> XGBRegressor:
     return XGBRegressor(objective="reg:squarederror", tree_method="hist", **parameters)
 
 
-def _without_distance() -> RideFeatures:
-    return RideFeatures(distance=False)
-
-
 MODELS: Mapping[str, Recipe] = MappingProxyType(
     {
         "median": Recipe(
-            "the pair's median at that time of day", None, MedianDuration, inputs=WHEN_AND_WHERE
+            "the pair's median at that time of day", None, MedianDuration, inputs=WITHOUT_DISTANCE
         ),
         "linear": Recipe("least squares on pair and distance", ReferenceFeatures, LinearRegression),
         "ridge": Recipe("the same, squares held small", ReferenceFeatures, Ridge),
@@ -97,16 +94,16 @@ MODELS: Mapping[str, Recipe] = MappingProxyType(
         ),
         "reference": Recipe(
             "the notes' boosted trees on pair and distance",
-            ReferenceFeatures, _xgboost, NOTES, boosted=True,
+            ReferenceFeatures, _xgboost, COURSE_NOTES, boosted=True,
         ),
         "xgboost": Recipe(
-            "boosted trees on clock, distance, habits, map",
-            RideFeatures, _xgboost, OURS, boosted=True,
+            "boosted trees on clock, distance, target encoding, map",
+            RideFeatures, _xgboost, DEFAULTS, boosted=True,
         ),
         "quote": Recipe(
             "the same, for rides whose distance is not known",
-            _without_distance, _xgboost, WITHOUT_DISTANCE,
-            boosted=True, inputs=WHEN_AND_WHERE,
+            partial(RideFeatures, distance=False), _xgboost, QUOTE_DEFAULTS,
+            boosted=True, inputs=WITHOUT_DISTANCE,
         ),
     }
 )  # fmt: skip
@@ -115,27 +112,16 @@ MODELS: Mapping[str, Recipe] = MappingProxyType(
 def describe(names: Iterable[str]) -> pd.DataFrame:
     """Return what the named models are, a row each: `model`, `about`.
 
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-
     Examples
     --------
     >>> describe(["median"])["about"].item()
     "the pair's median at that time of day"
     """
-    recipes = {name: _recipe(name) for name in names}
-    return pd.DataFrame({"model": name, "about": recipe.about} for name, recipe in recipes.items())
+    return pd.DataFrame({"model": name, "about": _recipe(name).about} for name in names)
 
 
 def check_names(names: Iterable[str]) -> list[str]:
-    """Return the names of models to compare; each must be known and stand there once.
-
-    Raises
-    ------
-    ModelError
-        If there is none, one stands there twice, or there is no such model.
+    """Return the names of models to compare, if there are any, each known and named once.
 
     Examples
     --------
@@ -151,19 +137,16 @@ def check_names(names: Iterable[str]) -> list[str]:
 
 
 def make_model(name: str, *, threads: int | None = None, **parameters: object) -> Pipeline:
-    """Return the unfitted pipeline of a named model.
+    """Return the pipeline of a named model, not fitted.
 
     Parameters
     ----------
-    threads
-        For boosting; as many as there are processors if None.
+    name : str
+        One of `MODELS`.
+    threads : int, optional
+        For boosting; as many as processors if None.
     **parameters
         Of the regressor, in place of those in `MODELS`.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or its regressor has no such parameter.
 
     Examples
     --------
@@ -177,10 +160,10 @@ def make_model(name: str, *, threads: int | None = None, **parameters: object) -
     """
     recipe = _recipe(name)
     regressor = recipe.regressor(**recipe.parameters)
-    for parameter in parameters:
-        if parameter not in regressor.get_params():
-            known = nearest(parameter, sorted(regressor.get_params()))
-            raise ModelError(f"Model {name!r} has no parameter {parameter!r}. {known}")
+    known = sorted(regressor.get_params())
+    for each in parameters:
+        if each not in known:
+            raise ModelError(f"Model {name!r} has no parameter {each!r}. {nearest(each, known)}")
     regressor.set_params(**parameters)
     if recipe.boosted:
         regressor.set_params(n_jobs=threads or joblib.cpu_count())

@@ -1,4 +1,4 @@
-"""How long rides between two zones usually take, learned without a ride's own duration."""
+"""Target encoding: the mean duration between two zones, without a ride's own duration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
 from taxi_duration.data.rides import N_ZONES, Columns
-from taxi_duration.models.zones import pair_codes, zone_codes
+from taxi_duration.models.zones import pair_codes, ride_zones
 
 __all__ = ["ZoneTargetEncoder"]
 
@@ -16,18 +16,18 @@ FOLDS = 5  # of cross-fitting
 
 
 class ZoneTargetEncoder(TransformerMixin, BaseEstimator):
-    """The usual duration of the pair of zones, the pick-up and the drop-off zone, in minutes.
+    """The mean duration of the pair of zones, the pick-up and the drop-off zone, in minutes.
 
-    Means that are drawn towards the mean of all rides, the more so the fewer and the more varied
-    the rides are [1]_. In training, no ride's own duration is in its encoding (cross-fitting).
-    The same values as scikit-learn's `TargetEncoder`, a test says so; but zones are small whole
-    numbers, so counting them needs no search, and takes an eighth of the time.
+    Means are shrunk towards the mean of all rides, the more so the fewer and the more varied the
+    rides are [1]_. In training, a ride's own duration is not in its encoding (cross-fitting).
+    The values are those of scikit-learn's `TargetEncoder`; since zones are small whole numbers,
+    they are counted in an eighth of the time.
 
     Attributes
     ----------
-    usual_ : list of ndarray
-        Minutes by `pair_codes`, by pick-up and by drop-off zone. Zones never seen have the mean of
-        all rides.
+    encodings_ : list of ndarray
+        Minutes by `pair_codes`, by pick-up and by drop-off zone; the mean of all rides for zones
+        never seen.
 
     References
     ----------
@@ -36,25 +36,25 @@ class ZoneTargetEncoder(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> ZoneTargetEncoder:
-        """Learn the encodings; to train on the same rides, use `fit_transform`."""
+        """Fit the encodings; to train on the same rides, use `fit_transform`."""
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
-        """Learn the encodings, and return those of each ride learned without its fold."""
+        """Fit the encodings; return those of each ride that are fitted without its fold."""
         y, fold = np.asarray(y, dtype=float), _folds(len(X))
         others = 1 - np.eye(FOLDS)  # sums over all folds but one
-        self.usual_, columns = [], []
+        self.encodings_, columns = [], []
         for codes, size in _keys(X):
             totals = _totals(codes, fold, y, size=size)
-            self.usual_.append(_smooth_means(totals.sum(axis=2, keepdims=True)).ravel())
+            self.encodings_.append(_smooth_means(totals.sum(axis=2, keepdims=True)).ravel())
             columns.append(np.take(_smooth_means(totals @ others), codes * FOLDS + fold))
         return np.stack(columns, dtype=np.float32, casting="same_kind").T
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the encodings of pair, pick-up and drop-off zone."""
-        keys = zip(self.usual_, _keys(X), strict=True)
-        columns = [np.take(usual, codes) for usual, (codes, _) in keys]
+        keys = zip(self.encodings_, _keys(X), strict=True)
+        columns = [np.take(minutes, codes) for minutes, (codes, _) in keys]
         return np.stack(columns, dtype=np.float32, casting="same_kind").T
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
@@ -63,12 +63,12 @@ class ZoneTargetEncoder(TransformerMixin, BaseEstimator):
 
 def _keys(X: pd.DataFrame | Columns) -> list[tuple[np.ndarray, int]]:
     """Return codes of pair, pick-up and drop-off zone, and how many codes there can be."""
-    pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
+    pickup, dropoff = ride_zones(X)
     return [(pair_codes(pickup, dropoff), N_ZONES**2), (pickup, N_ZONES), (dropoff, N_ZONES)]
 
 
 def _folds(rows: int) -> np.ndarray:
-    """Deal rows to folds, as `KFold(5, shuffle=True, random_state=0)` does."""
+    """Return the number of each row's fold, as `KFold(5, shuffle=True, random_state=0)` has it."""
     fold = np.empty(rows, dtype=np.int32)
     order = check_random_state(0).permutation(rows)
     for number, held_out in enumerate(np.array_split(order, FOLDS)):
@@ -84,13 +84,13 @@ def _totals(codes: np.ndarray, fold: np.ndarray, y: np.ndarray, *, size: int) ->
 
 
 def _smooth_means(totals: np.ndarray) -> np.ndarray:
-    """Return the mean of each code, drawn to that of all by how much it can be trusted."""
+    """Return the mean of each code, shrunk towards that of all rides by its own uncertainty."""
     count = totals[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         overall, spread = _mean_and_variance(totals.sum(axis=1))
         mean, noise = _mean_and_variance(totals)
-        trust = spread * count / (spread * count + noise)
-        return overall + np.nan_to_num(trust * (mean - overall))
+        weight = spread * count / (spread * count + noise)
+        return overall + np.nan_to_num(weight * (mean - overall))
 
 
 def _mean_and_variance(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

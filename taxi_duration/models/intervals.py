@@ -1,4 +1,4 @@
-"""How sure: a low and a high end for each predicted duration."""
+"""Prediction intervals: a low and a high end for each predicted duration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pandas as pd
 
 from taxi_duration.errors import ModelError
 
-__all__ = ["GROUPS", "Intervals", "calibrate", "duration_group"]
+__all__ = ["GROUPS", "Intervals", "calibrate", "duration_groups"]
 
 LEVEL = 0.8  # share of rides that should end within their interval
 EDGES = (10, 25)  # predicted minutes
 GROUPS = ("under 10", "10-25", "over 25")
-ENOUGH = 50  # rides; a smaller group takes the widths of all
-SHORTEST = 1.0  # minutes; no ride is predicted shorter when widths are relative to it
+MIN_RIDES = 50  # a group with fewer takes the widths of all rides
+SHORTEST = 1.0  # minutes; widths are relative to at least that
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Intervals:
     Attributes
     ----------
     level
-        Share of rides that they were made to cover.
+        Share of rides that they were calibrated to cover.
     low, high
         For each of `GROUPS` the ends, as shares of the predicted minutes to be added.
 
@@ -52,24 +52,18 @@ class Intervals:
     def ends(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the same as arrays: for one ride, a frame takes longer than its ends."""
         minutes = np.asarray(predicted, dtype=float)
-        group, scale = duration_group(minutes), np.maximum(minutes, SHORTEST)
+        group, scale = duration_groups(minutes), np.maximum(minutes, SHORTEST)
         low = minutes + np.take(self.low, group) * scale
         return np.maximum(low, 0), minutes + np.take(self.high, group) * scale
 
     def save(self, path: Path) -> Path:
-        """Write them as JSON."""
+        """Write them as JSON; return the path."""
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
         return path
 
     @classmethod
     def load(cls, path: Path) -> Intervals:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        ModelError
-            If the file does not hold intervals.
-        """
+        """Read what `save` wrote."""
         try:
             read = json.loads(path.read_text(encoding="utf-8"))
             return cls(read["level"], tuple(read["low"]), tuple(read["high"]))
@@ -78,7 +72,7 @@ class Intervals:
 
 
 def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
-    """Learn how far rides end from their prediction, on rides that the model has not seen.
+    """Return intervals that cover a share of rides, from rides that the model was not fitted on.
 
     Split conformal prediction [1]_ on signed relative errors, apart for short, middle and long
     predictions (Mondrian [2]_), since one width for all covers long rides badly. Each end leaves
@@ -87,13 +81,10 @@ def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
 
     Parameters
     ----------
-    predictions
+    predictions : DataFrame
         Columns `duration` and `predicted`, in minutes.
-
-    Raises
-    ------
-    ModelError
-        If the level is not between 0 and 1.
+    level : float
+        The share, between 0 and 1.
 
     References
     ----------
@@ -113,15 +104,15 @@ def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
         raise ModelError(f"Level {level!r} is no share. Write one between 0 and 1, e.g. {LEVEL}.")
     minutes = predictions["predicted"].to_numpy(dtype=float)
     error = (predictions["duration"].to_numpy() - minutes) / np.maximum(minutes, SHORTEST)
-    group = duration_group(minutes)
+    group = duration_groups(minutes)
     parts = [error[group == each] for each in range(len(GROUPS))]
-    ends = [_ends(part if len(part) >= ENOUGH else error, level) for part in parts]
+    ends = [_ends(part if len(part) >= MIN_RIDES else error, level) for part in parts]
     low, high = zip(*ends, strict=True)
     return Intervals(level, low, high)
 
 
-def duration_group(minutes: np.ndarray) -> np.ndarray:
-    """Return the number of each ride's group in `GROUPS`, by its predicted minutes."""
+def duration_groups(minutes: np.ndarray) -> np.ndarray:
+    """Return the number of each prediction's group in `GROUPS`."""
     return sum(minutes >= edge for edge in EDGES)
 
 

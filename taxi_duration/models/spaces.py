@@ -1,4 +1,4 @@
-"""What a search for a model's parameters may try, as data."""
+"""What a search for a model's parameters may try."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taxi_duration.errors import ModelError, nearest
 
 __all__ = ["SPACES", "Range", "Space", "describe_space", "find_space"]
 
-KINDS = {"whole": "whole numbers", "even": "evenly", "log": "evenly by the logarithm"}
+DISTRIBUTIONS = {"whole": "whole numbers", "even": "evenly", "log": "evenly by the logarithm"}
 
 
 class Range(NamedTuple):
@@ -36,9 +36,9 @@ class Space:
     ranges
         Of the parameters that are searched.
     fixed
-        Parameters that all trials have in common, in place of the model's own.
+        Parameters of all trials, in place of the model's own.
     finish
-        Parameters that the winner is trained with at the end, in place of those of its trial.
+        Parameters of the last training, in place of those of the best trial.
     patience
         Rounds without a better valid month, after which a trial stops.
     """
@@ -82,12 +82,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
 
 
 def find_space(space: str | Space) -> Space:
-    """Return a space by its name; one of your own as it is.
-
-    Raises
-    ------
-    ModelError
-        If there is none of that name.
+    """Return a space by its name in `SPACES`; a space of your own as it is.
 
     Examples
     --------
@@ -104,18 +99,12 @@ def find_space(space: str | Space) -> Space:
 def describe_space(space: str | Space) -> pd.DataFrame:
     """Return what may be tried: `parameter`, `low`, `high` and how it is `drawn`.
 
-    Raises
-    ------
-    ModelError
-        If there is no space of that name.
-
     Examples
     --------
     >>> describe_space("notes")["parameter"].tolist()
     ['max_depth', 'learning_rate', 'reg_alpha', 'reg_lambda', 'min_child_weight']
     """
-    ranges = find_space(space).ranges.items()
     return pd.DataFrame(
-        {"parameter": name, "low": low, "high": high, "drawn": KINDS[drawn]}
-        for name, (low, high, drawn) in ranges
+        {"parameter": name, "low": low, "high": high, "drawn": DISTRIBUTIONS[drawn]}
+        for name, (low, high, drawn) in find_space(space).ranges.items()
     )

@@ -1,4 +1,4 @@
-"""Where the zones lie, learned from the trips alone."""
+"""Zones as codes, medians by code, and where the zones lie, learned from the trips alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from sklearn.manifold import ClassicalMDS
 from taxi_duration.data.rides import (
     N_ZONES,
     UNKNOWN_ZONE,
+    ZONES,
     Columns,
     as_array,
     is_plausible_distance,
 )
 
-__all__ = ["ZoneMap", "group_median", "pair_codes", "zone_codes"]
+__all__ = ["ZoneMap", "group_median", "pair_codes", "ride_zones", "zone_codes"]
 
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
@@ -35,6 +36,12 @@ def zone_codes(zones: pd.Series | np.ndarray) -> np.ndarray:
     return np.where(known, numbers, 0).astype(np.int32)
 
 
+def ride_zones(X: pd.DataFrame | Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes of the pick-up and of the drop-off zones of rides."""
+    pickup, dropoff = (zone_codes(X[name]) for name in ZONES)
+    return pickup, dropoff
+
+
 def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
     """Return one number for each pair of zone codes."""
     return pickup * N_ZONES + dropoff
@@ -43,9 +50,16 @@ def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
 def group_median(
     codes: np.ndarray, values: np.ndarray, *, size: int, at_least: int = 1
 ) -> np.ndarray:
-    """Return the median of the values at each code, missing where there are too few.
+    """Return the median of the values at each code from 0, missing where there are too few.
 
-    Values are not negative (miles, minutes), and compared as float32.
+    Parameters
+    ----------
+    values : ndarray
+        0 or more (miles, minutes); compared as float32.
+    size : int
+        Number of codes.
+    at_least : int
+        Values that a median needs.
 
     Examples
     --------
@@ -70,7 +84,7 @@ class ZoneMap(TransformerMixin, BaseEstimator):
 
     The median distance of each pair of zones makes a graph; shortest paths fill in the pairs that
     nobody rode; classical multidimensional scaling [1]_ finds coordinates for them. No duration
-    is used, so the coordinates may be learned from the very rides that a model is fitted on.
+    is used, so the map may be fitted on the rides that the model is fitted on.
 
     Attributes
     ----------
@@ -91,25 +105,24 @@ class ZoneMap(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: pd.DataFrame, y: object = None) -> ZoneMap:  # noqa: ARG002
-        """Learn the map from rides: `PULocationID`, `DOLocationID`, `trip_distance`."""
-        network = _network(X)
-        zones = _largest_part(network)
+        """Fit the map on rides: `PULocationID`, `DOLocationID`, `trip_distance`."""
+        distances = _pair_distances(X)
+        _, part = connected_components(distances, directed=False)
+        zones = np.flatnonzero(part == np.bincount(part).argmax())
         self.coordinates_ = np.full((N_ZONES, DIMENSIONS), np.nan, dtype=np.float32)
         if len(zones) > DIMENSIONS:
-            driven = shortest_path(network[np.ix_(zones, zones)], directed=False)
-            self.coordinates_[zones] = _steady(_scale(driven))
+            driven = shortest_path(distances[np.ix_(zones, zones)], directed=False)
+            self.coordinates_[zones] = _scale(driven)
         return self
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return coordinates of both ends, the way east and north, and the straight line."""
-        ends = (zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"]))
         # axis by axis: what works column by column is faster
-        pickup, dropoff = (np.take(self.coordinates_.T, zones, axis=1) for zones in ends)
+        pickup, dropoff = (np.take(self.coordinates_.T, zones, axis=1) for zones in ride_zones(X))
         way = (dropoff - pickup)[:2]
         return np.concatenate([pickup, dropoff, way, np.hypot(*way)[None]]).T
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
-        """Return the names of the columns of `transform`."""
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
         ends = [f"{end}_{axis}" for end in ("pickup", "dropoff") for axis in "xyz"]
         return np.array([*ends, "way_x", "way_y", "straight_line"], dtype=object)
 
@@ -120,9 +133,9 @@ class ZoneMap(TransformerMixin, BaseEstimator):
         return pd.DataFrame({"zone": zones, "east": plane[:, 0], "north": plane[:, 1]})
 
 
-def _network(X: pd.DataFrame) -> np.ndarray:
+def _pair_distances(X: pd.DataFrame) -> np.ndarray:
     """Return the median distance of each pair, both ways together; 0 where there is none."""
-    pickup, dropoff = zone_codes(X["PULocationID"]), zone_codes(X["DOLocationID"])
+    pickup, dropoff = ride_zones(X)
     distance = as_array(X["trip_distance"]).astype(float, copy=False)
     low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
     use = (low > 0) & (low < high) & (high < UNKNOWN_ZONE) & is_plausible_distance(distance)
@@ -132,20 +145,12 @@ def _network(X: pd.DataFrame) -> np.ndarray:
     return one_way + one_way.T
 
 
-def _largest_part(network: np.ndarray) -> np.ndarray:
-    _, part = connected_components(network, directed=False)
-    return np.flatnonzero(part == np.bincount(part).argmax())
-
-
 def _scale(driven: np.ndarray) -> np.ndarray:
+    """Return coordinates with these distances, the same on every machine."""
     scaling = ClassicalMDS(n_components=DIMENSIONS, metric="precomputed")
     with np.errstate(invalid="ignore"):  # an axis that the distances do not need
-        return np.nan_to_num(scaling.fit_transform(driven))
-
-
-def _steady(coordinates: np.ndarray) -> np.ndarray:
-    """Fix what scaling leaves open, so that every machine draws the same map."""
-    signs = np.sign((coordinates**3).sum(axis=0))
+        coordinates = np.nan_to_num(scaling.fit_transform(driven))
+    signs = np.sign((coordinates**3).sum(axis=0))  # which scaling leaves open
     return np.round(coordinates * np.where(signs == 0, 1, signs), 4)
 
 

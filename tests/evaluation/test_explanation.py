@@ -6,7 +6,7 @@ import pytest
 
 from taxi_duration import plots
 from taxi_duration.errors import ModelError, SchemaError
-from taxi_duration.evaluation.explanation import AVERAGE, BECAUSE, explain, influence
+from taxi_duration.evaluation.explanation import AVERAGE, REASONS, explain, influence
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.features import RideFeatures
@@ -52,20 +52,20 @@ def test_a_reason_says_what_was_known_of_the_ride(make_estimator, asked):
 @pytest.mark.parametrize("distance", [True, False])
 def test_each_feature_stands_behind_exactly_one_reason(rides, distance):
     features = RideFeatures(distance=distance).fit(rides, rides["duration"])
-    made_of = [name for names in BECAUSE.values() for name in names]
+    made_of = [name for names in REASONS.values() for name in names]
     assert len(made_of) == len(set(made_of))
     assert set(features.get_feature_names_out()) <= set(made_of)
 
 
 def test_of_many_rides_the_strongest_reason_comes_first(estimator, rides):
     found = influence(estimator, rides, rows=300)
-    assert set(found["because"]) == set(BECAUSE)
+    assert set(found["because"]) == set(REASONS)
     assert found["minutes"].is_monotonic_decreasing
     assert (found["minutes"] >= 0).all()
 
 
-def test_a_model_that_cannot_say_why_is_told(make_estimator, asked):
-    with pytest.raises(ModelError, match="Model 'ridge' cannot say why"):
+def test_a_model_without_ride_features_cannot_be_explained(make_estimator, asked):
+    with pytest.raises(ModelError, match="Model 'ridge' cannot be explained"):
         explain(make_estimator("ridge"), asked)
 
 

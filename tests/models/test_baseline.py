@@ -1,4 +1,4 @@
-"""The naive answer: the median of such rides, or of the nearest wider group."""
+"""The naive model: the median of similar rides, or of the next wider group."""
 
 import pandas as pd
 import pytest
@@ -30,7 +30,7 @@ MODEL = MedianDuration().fit(SEEN, [4.0, 5.0, 30.0, 9.0, 15.0, 21.0, 50.0])
         pytest.param((None, 1, 2), 7.0, id="without a time, the pair"),
     ],
 )
-def test_the_narrowest_group_with_a_ride_answers(ride, minutes):
+def test_the_narrowest_group_with_a_ride_predicts(ride, minutes):
     assert MODEL.predict(make_rides(ride)).tolist() == [minutes]
 
 

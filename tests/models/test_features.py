@@ -22,7 +22,7 @@ from taxi_duration.models.features import (
 TRANSFORMERS = {
     "clock": Clock,
     "repair": DistanceRepair,
-    "habits": ZoneTargetEncoder,
+    "encoder": ZoneTargetEncoder,
     "ride": RideFeatures,
     "quote": lambda: RideFeatures(distance=False),
     "reference": ReferenceFeatures,
@@ -198,7 +198,7 @@ def test_an_unbelievable_distance_is_repaired(ride, distance):
 def test_without_any_believable_distance_the_repair_is_a_number():
     nothing = SHORT.assign(trip_distance=0.0)
     assert DistanceRepair().fit(nothing).transform(SHORT[:1]).tolist() == [[2.0, 2.0, 0.0]]
-    assert DistanceRepair().fit(nothing).usual(SHORT[:1]).tolist() == [0.0]
+    assert DistanceRepair().fit(nothing).medians(SHORT[:1]).tolist() == [0.0]
 
 
 @given(st.data())
@@ -228,15 +228,15 @@ def test_the_encoding_is_that_of_scikit_learn(rows):
 
 
 def test_in_training_the_encoding_is_another_than_afterwards(rides):
-    habits = ZoneTargetEncoder()
-    in_training = habits.fit_transform(rides, rides["duration"])
-    assert not np.allclose(in_training, habits.transform(rides))
+    encoder = ZoneTargetEncoder()
+    in_training = encoder.fit_transform(rides, rides["duration"])
+    assert not np.allclose(in_training, encoder.transform(rides))
 
 
 def test_zones_never_seen_have_the_mean_duration(rides):
-    habits = ZoneTargetEncoder().fit(rides, rides["duration"])
+    encoder = ZoneTargetEncoder().fit(rides, rides["duration"])
     nowhere = rides[:1].assign(PULocationID=9999, DOLocationID=-5)
-    np.testing.assert_allclose(habits.transform(nowhere), rides["duration"].mean())
+    np.testing.assert_allclose(encoder.transform(nowhere), rides["duration"].mean())
 
 
 def test_the_reference_has_a_column_for_each_pair_and_one_for_the_distance(rides):

@@ -226,7 +226,7 @@ def test_the_reference_takes_a_distance_of_0_for_a_distance(fit_quickly, rides):
     assert (reference.predict(zero) != reference.predict(missing)).any()
 
 
-def test_the_boosted_model_beats_the_naive_answer(fit_quickly, split):
+def test_the_boosted_model_beats_the_naive_one(fit_quickly, split):
     naive, boosted = (
         score_parts(fit_quickly(name, **how), split).set_index("part")["rmse"]["test"]
         for name, how in (("median", {}), ("xgboost", {"n_estimators": 60, "max_depth": 8}))
