@@ -23,9 +23,11 @@ __all__ = [
     "coverage",
     "importance",
     "predict",
+    "predict_parts",
     "score",
     "score_by",
     "score_parts",
+    "score_predictions",
     "score_slices",
 ]
 
@@ -140,14 +142,21 @@ def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[["month", "by", "slice", *METRICS, "rows"]]
 
 
+def predict_parts(fitted: Fitted, split: Split) -> dict[str, pd.DataFrame]:
+    """Return `predict` of each month of a split, by the name of its part."""
+    return {part: predict(fitted, trips) for part, trips in split._asdict().items()}
+
+
 def score_parts(fitted: Fitted, split: Split) -> pd.DataFrame:
     """Return the `score` of the model on each month of a split, a row each."""
-    parts = split._asdict().items()
-    rows = [
-        {"model": fitted.name, "part": name, **score(predict(fitted, trips))}
-        for name, trips in parts
-    ]
-    return pd.DataFrame(rows)
+    return score_predictions(fitted.name, predict_parts(fitted, split))
+
+
+def score_predictions(model: str, predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the same of months that are predicted: columns `model`, `part`, those of `score`."""
+    return pd.DataFrame(
+        {"model": model, "part": part, **score(frame)} for part, frame in predictions.items()
+    )
 
 
 def compare(scores: Iterable[pd.DataFrame]) -> pd.DataFrame:

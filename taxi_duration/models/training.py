@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import root_mean_squared_error
 from sklearn.pipeline import Pipeline
 
 from taxi_duration.data.trips import Trips
@@ -50,7 +49,7 @@ class Fitted:
     months
         That it was fitted on.
     curve
-        rmse after each round, columns `train` and `valid`; one row without rounds.
+        rmse after each round, columns `train` and `valid`; no row without rounds.
     """
 
     pipeline: Pipeline = field(repr=False)
@@ -105,7 +104,7 @@ def fit(
     boosted = MODELS[name].boosted
     start = perf_counter()
     with fit_errors(f"Model {name!r}"):
-        curve = (_fit_boosted if boosted else _fit_plain)(model, train, valid)
+        curve = _fit_pipeline(model, train, valid, boosted=boosted)
         fitted = perf_counter()
         final = _refit(model, train + valid) if refit else model
     settings = model["regressor"].get_params()
@@ -179,17 +178,12 @@ def fit_errors(what: str) -> Iterator[None]:
         raise ModelError(f"{what} cannot be fitted: {reason}") from problem
 
 
-def _fit_plain(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
+def _fit_pipeline(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> pd.DataFrame:
+    """Fit the pipeline and return its curve."""
+    if boosted:
+        return boost(model["regressor"], *make_matrices(model["features"], train, valid))
     model.fit(train.frame, train.frame["duration"])
-    return pd.DataFrame({"train": [_rmse(model, train)], "valid": [_rmse(model, valid)]})
-
-
-def _rmse(model: Pipeline, trips: Trips) -> float:
-    return root_mean_squared_error(trips.frame["duration"], model.predict(trips.frame))
-
-
-def _fit_boosted(model: Pipeline, train: Trips, valid: Trips) -> pd.DataFrame:
-    return boost(model["regressor"], *make_matrices(model["features"], train, valid))
+    return pd.DataFrame(columns=["train", "valid"], dtype=float)
 
 
 def _refit(model: Pipeline, trips: Trips) -> Pipeline:

@@ -13,13 +13,13 @@ import pandas as pd
 from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import Split, Trips, load_trips
 from taxi_duration.errors import ModelError, TrackingError
-from taxi_duration.evaluation.metrics import predict, score_parts
+from taxi_duration.evaluation.metrics import predict_parts, score_predictions
 from taxi_duration.models.catalog import make_model
 from taxi_duration.models.training import fit
 from taxi_duration.registry.loading import RUN_ID, find_model, load_run, verified_files
-from taxi_duration.tracking.entries import by_part, predictions_digest
 from taxi_duration.tracking.provenance import environment, package_digest
 from taxi_duration.tracking.runs import Record, list_runs, read_record
+from taxi_duration.tracking.training import by_part, predictions_digest
 
 __all__ = ["Reproduction", "compare", "reproduce", "retrain"]
 
@@ -122,12 +122,13 @@ def retrain(record: Record, source: str | Path) -> Retrained:
         threads=int(record.parameters["threads"]),
         **_hyperparameters(record),
     )
+    predictions = predict_parts(fitted, split)
     return Retrained(
         code_sha256=package_digest(),
         environment=environment(),
         threads=fitted.threads,
-        metrics=by_part(score_parts(fitted, split)),
-        predictions=predict(fitted, split.test),
+        metrics=by_part(score_predictions(fitted.name, predictions)),
+        predictions=predictions["test"],
     )
 
 

@@ -43,7 +43,7 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
     Parameters
     ----------
     curve : pandas.DataFrame
-        Columns `train` and `valid`: RMSE (minutes), a row a round, as `Fitted.curve`.
+        Columns `train` and `valid`: RMSE (minutes), a row a round, as `Run.curve`.
     model : str
         Name for the title and the colour.
     """

@@ -1,4 +1,4 @@
-"""What a training rests on beside its data: the code, the libraries, the person."""
+"""What a training depends on: the code, the libraries, the developer, and its months."""
 
 from __future__ import annotations
 
@@ -7,22 +7,33 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taxi_duration.data.files import tree_digest
+from taxi_duration.data.trips import Split, Trips
+
+if TYPE_CHECKING:
+    from mlflow.data.meta_dataset import MetaDataset
 
 __all__ = [
     "CHECKOUT",
     "LIBRARIES",
     "Code",
+    "Provenance",
     "code_state",
+    "collect_provenance",
     "developer",
     "environment",
+    "log_inputs",
+    "months_of",
     "package_digest",
+    "tags_of",
 ]
 
 PACKAGE = Path(__file__).parents[1]
@@ -30,16 +41,9 @@ CHECKOUT = PACKAGE.parent
 CODE = {".py", ".ipynb", ".toml", ".cfg"}
 OF_MLFLOW = re.compile(r"(m-)?[0-9a-f]{32}")  # folders of a run and of a logged model
 LIBRARIES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "fastparquet",
-    "scikit-learn",
-    "xgboost",
-    "skops",
+    "numpy", "scipy", "pandas", "pyarrow", "fastparquet", "scikit-learn", "xgboost", "skops",
     "mlflow",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,71 @@ class Code:
     """
 
     commit: str | None
-    patch: str = ""
+    patch: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a training depends on beside its months; the same for all its runs.
+
+    Attributes
+    ----------
+    package_sha256
+        Digest of this library's own files.
+    """
+
+    code: Code
+    package_sha256: str
+    environment: dict[str, str] = field(repr=False)
+    developer: str
+
+
+def collect_provenance() -> Provenance:
+    """Return the provenance of a training that starts now; runs git about ten times."""
+    return Provenance(code_state(), package_digest(), environment(), developer())
+
+
+def tags_of(split: Split, provenance: Provenance, notebook: str | None) -> dict[str, str]:
+    """Return the tags of a run: who trains, on what, with which code, from which notebook."""
+    code = provenance.code
+    return {
+        "developer": provenance.developer,
+        "service": split.train.service.name,
+        "source": split.train.source,
+        "tree": "changed" if code.patch else "clean",
+        "mlflow.source.name": notebook or Path(sys.argv[0]).name,
+        "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
+        **({"mlflow.source.git.commit": code.commit} if code.commit else {}),
+    }
+
+
+def months_of(split: Split) -> dict[str, str]:
+    """Return the months of each part, as text."""
+    return {part: ", ".join(map(str, trips.months)) for part, trips in split._asdict().items()}
+
+
+def log_inputs(split: Split, provenance: Provenance) -> None:
+    """Log what the active run starts from; digests are parameters, which cannot be overwritten."""
+    import mlflow
+
+    files = {f"sha256/{name}": digest for trips in split for name, digest in trips.sha256.items()}
+    mlflow.log_params(months_of(split) | files | {"code_sha256": provenance.package_sha256})
+    mlflow.log_dict(provenance.environment, "environment.json")
+    mlflow.log_text(split.rows().to_csv(), "rows.csv")
+    if provenance.code.patch:
+        mlflow.log_text(provenance.code.patch, "code.patch")
+    for part, trips in split._asdict().items():
+        mlflow.log_input(_dataset(trips), context=part)
+
+
+def _dataset(trips: Trips) -> MetaDataset:
+    """Return the name and digest of a month; other datasets of MLflow read rows for seconds."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    name, digest = next(iter(trips.sha256.items()))
+    source = CodeDatasetSource({"file": name, "service": trips.service.name})
+    return MetaDataset(source, name=name, digest=digest[:36])
 
 
 def code_state(folder: Path = CHECKOUT) -> Code:
@@ -83,7 +151,7 @@ def code_state(folder: Path = CHECKOUT) -> Code:
 
 
 def _is_code(path: Path) -> bool:
-    """Say whether a new file may be a person's code: the tool writes stores, tables and pages.
+    """Return whether a new file is somebody's code, not what this library or MLflow wrote.
 
     Runs and models keep copies of code, and executed notebooks lie beside their page.
     """
@@ -100,12 +168,12 @@ def _is_executed(notebook: Path) -> bool:
 
 
 def package_digest() -> str:
-    """Return one digest for this library's own files: the same digest, the same code."""
+    """Return one digest of this library's own files: the same digest, the same code."""
     return tree_digest(PACKAGE, "*.py", "*.csv")
 
 
 def environment() -> dict[str, str]:
-    """Return what a model's numbers depend on beside data and code: machine, Python, libraries.
+    """Return what figures depend on beside data and code: machine, Python, libraries.
 
     Examples
     --------
@@ -121,7 +189,7 @@ def environment() -> dict[str, str]:
 
 
 def developer() -> str:
-    """Return who trains: git's user name here, else the login name; "unknown" without either."""
+    """Return git's user name here, else the login name; "unknown" without either."""
     with suppress(OSError, subprocess.CalledProcessError):
         return _git(CHECKOUT, "config", "user.name").strip()
     with suppress(OSError, KeyError, ImportError):  # in a container, a user may have no name

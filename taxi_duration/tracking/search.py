@@ -1,14 +1,16 @@
-"""A search for a model's parameters, remembered by MLflow: broken off, it goes on."""
+"""A search for a model's parameters, remembered by MLflow; an interrupted one is resumed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -25,14 +27,21 @@ from taxi_duration.models.tuning import (
     trials_table,
 )
 from taxi_duration.progress import progress_bar
-from taxi_duration.tracking.entries import log_inputs, tags_of
-from taxi_duration.tracking.provenance import environment, package_digest
+from taxi_duration.tracking.provenance import (
+    Provenance,
+    collect_provenance,
+    log_inputs,
+    tags_of,
+)
 from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_errors, uninterrupted
-from taxi_duration.tracking.trial_runs import log_trial, recall_trials
+
+if TYPE_CHECKING:
+    import mlflow.entities
 
 __all__ = ["Search", "record_search"]
 
-KEY = "search_sha256"  # a tag, since a run is made with its tags at one stroke, or not at all
+KEY = "search_sha256"  # a tag, since a run and its tags are created at once, or not at all
+SOURCE = ("mlflow.source.name", "mlflow.source.type")
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Search:
     space
         What was tried.
     trials
-        In the order of their proposal.
+        In the order of their suggestion.
     """
 
     run_id: str
@@ -92,27 +101,27 @@ def record_search(
     at_once: int = 2,
     threads: int | None = None,
 ) -> Search:
-    """Search a model's parameters, and record each trial as soon as it is known.
+    """Search a model's parameters, and record each trial as soon as it is fitted.
 
-    The same search, broken off earlier for whatever reason, goes on with the trials that it has
-    recorded; what it then does is what it would have done. The same means: all arguments but
-    `threads`, the bytes of the train and the valid month, the code, the libraries.
+    If the same search was interrupted, it goes on after the trials that it has recorded, and gives
+    what it would have given. It is the same if all arguments but `threads`, the bytes of the
+    months, the code and the libraries are the same.
 
     Parameters
     ----------
     model, trials, space, seed, patience, at_once, threads
         As `taxi_duration.models.tuning.search` takes them.
-    split
-        Whose train and valid month are used. The test month is not.
-    notebook
-        That asks for it, e.g. "03_tune"; names the run.
+    split : Split
+        Only the train and the valid month are used.
+    notebook : str
+        Where the search was started, e.g. "03_tune"; names the run.
 
     Raises
     ------
     ModelError
         If there is no such model, space or parameter, or nothing to try; nothing is recorded.
     TrackingError
-        If the store fails, or another process makes the same search at this moment.
+        If the store fails, or another process is running the same search.
 
     Examples
     --------
@@ -123,99 +132,145 @@ def record_search(
     True
     """
     name = space if isinstance(space, str) else space.about
-    space = check_search(model, trials=trials, space=space, patience=patience, at_once=at_once)
-    plan = {
-        "model": model, "space": name, "trials": trials, "seed": seed, "patience": patience,
-        "at_once": at_once,
-    }  # fmt: skip
-    key = _key(split, plan | {"ranges": asdict(space)})
+    limits = {"trials": trials, "patience": patience, "at_once": at_once}
+    space = check_search(model, space=space, **limits)
+    plan = {"model": model, "space": name, "seed": seed, **limits}
+    provenance = collect_provenance()
+    key = _key(split, plan | {"ranges": asdict(space)}, provenance)
+    busy = f"This search for model {model!r} is running in another process. Wait for its end, or \
+choose another seed."
     open_store(experiment)
-    busy = (
-        f"This search for model {model!r} is being made by another process. Wait for its end, or "
-        "choose another seed."
-    )
     with (
         store_errors(f"The search for model {model!r} cannot be recorded"),
         lock(f"search {key}", timeout=0, busy=busy),
-        _run(key, tags_of(split, notebook), notebook, experiment) as run_id,
+        _run(tags_of(split, provenance, notebook) | {KEY: key}, notebook, experiment) as run,
     ):
-        log_inputs(split)
+        log_inputs(split, provenance)
         _log_plan(plan, space)
-        known = recall_trials(run_id, space)
+        known = _read_trials(run.info.run_id, space)
         found = search(
-            model, split.train, split.valid, trials=trials, space=space, seed=seed,
-            patience=patience, at_once=at_once, known=known.values(), threads=threads,
+            model, split.train, split.valid, space=space, seed=seed, known=known.values(),
+            threads=threads, **limits,
         )  # fmt: skip
-        done = Search(run_id, model, space, tuple(_log_new(found, known, run_id, total=trials)))
+        recorded = tuple(_record_trials(found, known, run, total=trials))
+        done = Search(run.info.run_id, model, space, recorded)
         _log_best(done)
     return done
 
 
-def _key(split: Split, plan: Mapping[str, object]) -> str:
-    """Return a digest of all that the trials follow from."""
-    here = {name: each for name, each in environment().items() if name != "computer"}
-    rests_on = {
+def _key(split: Split, plan: Mapping[str, object], provenance: Provenance) -> str:
+    """Return a digest of all that decides what the trials are."""
+    here = {name: each for name, each in provenance.environment.items() if name != "computer"}
+    decides = {
         "plan": plan,
         "months": [[str(trips.months), len(trips), trips.sha256] for trips in split],
-        "code": package_digest(),
+        "code": provenance.package_sha256,
         "environment": here | {"hyperopt": version("hyperopt")},
     }
-    return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
-def _run(key: str, tags: dict[str, str], name: str | None, experiment: str) -> Iterator[str]:
-    """Begin the run of a search, or go on with one that did not come to its end."""
+def _run(tags: dict[str, str], name: str | None, experiment: str) -> Iterator[mlflow.entities.Run]:
+    """Resume the run of a search that did not finish, or start one."""
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
 
-    begun = mlflow.search_runs(
+    unfinished = mlflow.search_runs(
         experiment_names=[experiment],
-        filter_string=f"tags.{KEY} = '{key}' AND attributes.status != 'FINISHED'",
+        filter_string=f"tags.{KEY} = '{tags[KEY]}' AND attributes.status != 'FINISHED'",
         output_format="list",
         max_results=1,
     )
-    tags |= {KEY: key}
-    if begun:
-        with mlflow.start_run(run_id=begun[0].info.run_id, nested=_is_nested()) as active:
-            mlflow.set_tags(resolve_tags(tags))
-            yield active.info.run_id
-    else:
-        with mlflow.start_run(run_name=name, nested=_is_nested(), tags=tags) as active:
-            yield active.info.run_id
-
-
-def _is_nested() -> bool:
-    import mlflow
-
-    return mlflow.active_run() is not None
+    run_id = unfinished[0].info.run_id if unfinished else None
+    nested = mlflow.active_run() is not None
+    # MLflow itself resolves the tags of new runs only
+    with mlflow.start_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags)) as run:
+        yield run
 
 
 def _log_plan(plan: Mapping[str, object], space: Space) -> None:
     import mlflow
 
-    mlflow.log_params(plan | {"rounds_patience": space.patience})
-    mlflow.log_params(
-        {f"space/{name}": f"{each.low} to {each.high}, {each.drawn}"
-         for name, each in space.ranges.items()}
-        | {f"fixed/{name}": value for name, value in space.fixed.items()}
-        | {f"finish/{name}": value for name, value in space.finish.items()}
-    )  # fmt: skip
+    ranges = {
+        name: f"{each.low} to {each.high}, {each.drawn}" for name, each in space.ranges.items()
+    }
+    groups = {"space": ranges, "fixed": space.fixed, "finish": space.finish}
+    parts = {f"{group}/{name}": each for group in groups for name, each in groups[group].items()}
+    mlflow.log_params({**plan, "rounds_patience": space.patience, **parts})
 
 
-def _log_new(
-    found: Iterable[Trial], known: Container[int], run_id: str, *, total: int
+def _record_trials(
+    found: Iterable[Trial], known: Container[int], run: mlflow.entities.Run, *, total: int
 ) -> Iterator[Trial]:
+    """Yield the trials of a search, each recorded before the next one is waited for."""
     best = math.inf
     with progress_bar("trials", total=total) as bar:
         for trial in found:
             if trial.number not in known:
                 with uninterrupted():
-                    log_trial(trial, run_id)
+                    _log_trial(trial, run)
             best = min(best, trial.valid_rmse)
             bar.set_postfix_str(f"best {best:.3f} minutes", refresh=False)
             bar.update()
             yield trial
+
+
+def _log_trial(trial: Trial, search_run: mlflow.entities.Run) -> None:
+    """Record a trial as a child run, which is marked as finished when it is complete."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
+    from mlflow.tracking.context.registry import resolve_tags
+
+    client, now = MlflowClient(), int(1000 * time.time())
+    tags = {name: search_run.data.tags[name] for name in SOURCE}
+    tags |= {"mlflow.parentRunId": search_run.info.run_id, "trial": str(trial.number)}
+    run_id = client.create_run(
+        search_run.info.experiment_id,
+        start_time=now - int(1000 * trial.seconds),
+        tags=resolve_tags(tags),
+        run_name=f"trial {trial.number}",
+    ).info.run_id
+    params = {"number": trial.number, **trial.parameters}
+    figures = {
+        "valid_rmse": trial.valid_rmse, "rounds": trial.rounds, "fit_seconds": trial.seconds,
+    }  # fmt: skip
+    client.log_batch(
+        run_id,
+        params=[Param(name, repr(value)) for name, value in params.items()],
+        metrics=[Metric(name, value, now, 0) for name, value in figures.items()],
+    )
+    client.set_terminated(run_id, "FINISHED", end_time=now)
+
+
+def _read_trials(run_id: str, space: Space) -> dict[int, Trial]:
+    """Return the trials that a search has recorded, by number; close runs that are incomplete."""
+    import mlflow
+
+    runs = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.mlflow.parentRunId = '{run_id}' AND tags.trial LIKE '%'",
+        output_format="list",
+    )
+    for run in runs:
+        if run.info.status == "RUNNING":
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+    trials = [_trial(run.data, space) for run in runs if run.info.status == "FINISHED"]
+    return {trial.number: trial for trial in trials}
+
+
+def _trial(data: mlflow.entities.RunData, space: Space) -> Trial:
+    params, metrics = data.params, data.metrics
+    return Trial(
+        number=int(params["number"]),
+        parameters={
+            name: (int if each.drawn == "whole" else float)(params[name])
+            for name, each in space.ranges.items()
+        },
+        valid_rmse=metrics["valid_rmse"],
+        rounds=int(metrics["rounds"]),
+        seconds=metrics["fit_seconds"],
+    )
 
 
 def _log_best(found: Search) -> None:

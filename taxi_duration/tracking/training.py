@@ -1,51 +1,66 @@
-"""One training, remembered by MLflow."""
+"""A training remembered by MLflow: one model, or several under one parent run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
 from taxi_duration.data.trips import Split
-from taxi_duration.evaluation.metrics import compare, coverage, predict, score_parts, score_slices
+from taxi_duration.evaluation.metrics import (
+    compare,
+    coverage,
+    predict,
+    predict_parts,
+    score_predictions,
+    score_slices,
+)
 from taxi_duration.models.catalog import check_names, make_model
 from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
-from taxi_duration.tracking.entries import (
-    Draw,
+from taxi_duration.tracking.model import log_model
+from taxi_duration.tracking.provenance import (
+    Provenance,
+    collect_provenance,
     log_inputs,
-    log_metrics,
-    log_naive,
-    log_parameters,
-    log_pictures,
-    log_predictions,
-    log_slices,
-    log_sureness,
     months_of,
     tags_of,
 )
-from taxi_duration.tracking.model import log_model
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
-__all__ = ["Run", "Training", "record", "record_all"]
+__all__ = ["Run", "Training", "by_part", "predictions_digest", "record", "record_all"]
 
-NAIVE = "median"  # whatever loses to it is not worth its cost
-DIGITS = 2  # two seeds of one model differ by more than a third would tell
+NAIVE = "median"  # the model that any other has to beat
+DIGITS = 2  # two seeds of one model differ by more than the third digit
+BATCH = 1000  # metrics that MLflow takes at once
+
+
+class Picture(Protocol):
+    """What a function of `taxi_duration.plots` returns."""
+
+    def save(self, path: Path) -> object:
+        """Write the picture to a file."""
+
+
+Plot = Callable[[pd.DataFrame], Picture]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A recorded training.
+    """A recorded training of one model.
 
     Attributes
     ----------
     run_id
         MLflow's.
-    fitted
-        The model.
     intervals
-        How sure it is: calibrated on the valid month, which its first fit has not learned from.
+        Calibrated on the valid month, as predicted by the first fit, which has not seen it.
     scores
         As `taxi_duration.evaluation.metrics.score_parts` returns them.
     size
@@ -57,6 +72,13 @@ class Run:
     intervals: Intervals
     scores: pd.DataFrame = field(repr=False)
     size: int
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """`Fitted.curve`; for a model without rounds, its error on either month as one row."""
+        errors = self.scores.set_index("part")["rmse"]
+        whole = pd.DataFrame({part: [errors[part]] for part in ("train", "valid")})
+        return self.fitted.curve if self.fitted.rounds else whole
 
 
 @dataclass(frozen=True)
@@ -89,18 +111,20 @@ def record_all(
     *,
     notebook: str | None = None,
     experiment: str = EXPERIMENT,
+    pictures: Sequence[Plot] = (),
+    tags: Mapping[str, str] | None = None,
     **how: object,
 ) -> Training:
     """Train and record several models, as children of one parent run.
 
     Parameters
     ----------
-    names
-        Of models in `taxi_duration.models.catalog.MODELS`.
-    notebook
-        That asks for it; names the parent run.
-    **how
-        As `record` takes it, for each model.
+    names : iterable of str
+        Models in `taxi_duration.models.catalog.MODELS`, each once.
+    notebook : str
+        Where the training was started, e.g. "02_train"; names the parent run.
+    pictures, tags, **how
+        As `record` takes them, for each model.
 
     Raises
     ------
@@ -110,17 +134,15 @@ def record_all(
         As `record`; then parent and child are marked as failed.
     """
     names = check_names(names)
-    open_store(experiment)
+    shared = _prepare(names, split, notebook, experiment, pictures, tags, **how)
     import mlflow
 
     with (
         store_errors("The training cannot be recorded"),
-        mlflow.start_run(run_name=notebook, tags=tags_of(split, notebook)) as parent,
+        mlflow.start_run(run_name=notebook, tags=shared.source_tags) as parent,
     ):
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
-        runs = [
-            record(name, split, notebook=notebook, experiment=experiment, **how) for name in names
-        ]
+        runs = [_record(name, shared) for name in names]
         training = Training(parent.info.run_id, tuple(runs))
         mlflow.set_tag("best", training.best.fitted.name)
     return training
@@ -132,34 +154,35 @@ def record(
     *,
     notebook: str | None = None,
     experiment: str = EXPERIMENT,
-    pictures: Sequence[Draw] = (),
-    refit: bool = False,
-    threads: int | None = None,
+    pictures: Sequence[Plot] = (),
     tags: Mapping[str, str] | None = None,
-    **parameters: object,
+    **how: object,
 ) -> Run:
-    """Train one model, and record all that the training rests on and leads to.
+    """Train one model and record it: what it started from, its figures and the model itself.
 
     The run is a child of the active one, if there is one.
 
     Parameters
     ----------
-    name, refit, threads, **parameters
-        As `taxi_duration.models.training.fit` takes them.
-    notebook
-        That asks for it, e.g. "02_train".
-    pictures
-        Functions of `taxi_duration.plots` that draw predictions (of the valid month).
-    tags
-        To be set on the run beside our own, e.g. the id of the `search` that found the parameters.
+    name : str
+        A model in `taxi_duration.models.catalog.MODELS`.
+    notebook : str
+        Where the training was started, e.g. "02_train".
+    pictures : sequence of functions
+        From `taxi_duration.plots`, that draw the predictions of the valid month.
+    tags : mapping
+        To be set beside our own, e.g. the id of the `search` that found the parameters.
+    **how
+        `refit`, `threads` and the regressor's parameters, as `taxi_duration.models.training.fit`
+        takes them.
 
     Raises
     ------
     ModelError
         If there is no such model or parameter; nothing is recorded.
     TrackingError
-        If the store fails, or the logged model predicts otherwise than the fitted one. Then, as
-        after any error, the run is marked as failed.
+        If the store fails, or the logged model predicts something else than the fitted one. Then,
+        as after any error, the run is marked as failed.
 
     Examples
     --------
@@ -168,27 +191,159 @@ def record(
     >>> run.scores["part"].tolist()
     ['train', 'valid', 'test']
     """
-    make_model(name, **parameters)
+    return _record(name, _prepare([name], split, notebook, experiment, pictures, tags, **how))
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """A fitted model with its predictions and their scores, by part of the split."""
+
+    fitted: Fitted
+    predictions: dict[str, pd.DataFrame]
+    scores: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the runs of one training have in common, so that it is computed once."""
+
+    split: Split
+    provenance: Provenance
+    source_tags: dict[str, str]
+    tags: dict[str, str]
+    pictures: Sequence[Plot]
+    how: dict[str, object]
+    naive: _Evaluated
+    naive_scores: pd.DataFrame
+
+
+def _prepare(
+    names: Sequence[str],
+    split: Split,
+    notebook: str | None,
+    experiment: str,
+    pictures: Sequence[Plot],
+    tags: Mapping[str, str] | None,
+    *,
+    refit: bool = False,
+    threads: int | None = None,
+    **parameters: object,
+) -> _Shared:
+    """Check the models, open the store, and compute what their runs have in common."""
+    for name in names:
+        make_model(name, threads=threads, **parameters)
     open_store(experiment)
+    provenance = collect_provenance()
+    naive = _evaluate(NAIVE, split, refit=refit and NAIVE in names)
+    return _Shared(
+        split=split,
+        provenance=provenance,
+        source_tags=tags_of(split, provenance, notebook),
+        tags=dict(tags or {}),
+        pictures=pictures,
+        how={"refit": refit, "threads": threads, **parameters},
+        naive=naive,
+        naive_scores=_naive_scores(naive, split),
+    )
+
+
+def _evaluate(name: str, split: Split, **how: object) -> _Evaluated:
+    fitted = fit(name, split.train, split.valid, **how)
+    predictions = predict_parts(fitted, split)
+    return _Evaluated(fitted, predictions, score_predictions(name, predictions))
+
+
+def _naive_scores(naive: _Evaluated, split: Split) -> pd.DataFrame:
+    """Return the scores of the naive model without a refit."""
+    if naive.fitted.first is naive.fitted.pipeline:
+        return naive.scores
+    first = replace(naive.fitted, pipeline=naive.fitted.first)
+    return score_predictions(NAIVE, naive.predictions | {"test": predict(first, split.test)})
+
+
+def _record(name: str, shared: _Shared) -> Run:
     import mlflow
 
-    tags = {**(tags or {}), **tags_of(split, notebook), "model": name}
-    nested = mlflow.active_run() is not None
+    nested, tags = mlflow.active_run() is not None, shared.tags | shared.source_tags
     with (
         store_errors(f"The run of model {name!r} cannot be recorded"),
-        mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
+        mlflow.start_run(run_name=name, nested=nested, tags=tags | {"model": name}) as active,
     ):
-        log_inputs(split)
-        fitted = fit(name, split.train, split.valid, refit=refit, threads=threads, **parameters)
-        scores = score_parts(fitted, split)
-        unseen, judged = predict(fitted, split.valid), predict(fitted, split.test)
-        intervals = calibrate(unseen)
-        size = log_model(fitted, intervals, split.valid.frame)
-        log_parameters(fitted, refit=refit)
-        log_metrics(fitted, scores, size)
-        log_naive(score_parts(fit(NAIVE, split.train, split.valid), split))
-        log_predictions(judged)
-        log_slices(score_slices({"valid": unseen, "test": judged}))
-        log_sureness(coverage(judged.join(intervals.around(judged["predicted"]))))
-        log_pictures(pictures, unseen)
-    return Run(active.info.run_id, fitted, intervals, scores, size)
+        log_inputs(shared.split, shared.provenance)
+        model = shared.naive if name == NAIVE else _evaluate(name, shared.split, **shared.how)
+        unseen = {part: model.predictions[part] for part in ("valid", "test")}
+        intervals = calibrate(unseen["valid"])
+        size = log_model(model.fitted, intervals, shared.split.valid.frame)
+        mlflow.log_params(_parameters(model, refit=shared.how["refit"]))
+        mlflow.log_metrics(_metrics(model, shared.naive_scores, intervals) | {"model_bytes": size})
+        _log_curve(model.fitted, active.info.run_id)
+        mlflow.log_text(score_slices(unseen).to_csv(index=False), "slices.csv")
+        _log_pictures(shared.pictures, unseen["valid"])
+    return Run(active.info.run_id, model.fitted, intervals, model.scores, size)
+
+
+def _parameters(model: _Evaluated, *, refit: bool) -> dict[str, object]:
+    """Return how the model was fitted, and the digest of its test predictions."""
+    digest = predictions_digest(model.predictions["test"])
+    fixed = {"threads": model.fitted.threads, "refit": refit, "test_predictions_sha256": digest}
+    return model.fitted.parameters | fixed
+
+
+def predictions_digest(predictions: pd.DataFrame) -> str:
+    """Return the sha256 of the predicted minutes: the same model has the same."""
+    minutes = predictions["predicted"].to_numpy(dtype="<f8")
+    return hashlib.sha256(minutes.tobytes()).hexdigest()
+
+
+def _metrics(
+    model: _Evaluated, naive_scores: pd.DataFrame, intervals: Intervals
+) -> dict[str, float]:
+    """Return errors, those of the naive model, coverage of the intervals, rounds and seconds."""
+    fitted, test = model.fitted, model.predictions["test"]
+    covered = coverage(test.join(intervals.around(test["predicted"])))
+    return {
+        **by_part(model.scores),
+        **{f"naive_{name}": value for name, value in by_part(naive_scores).items()},
+        **{
+            f"test_{measure}_{row['predicted'].replace(' ', '_')}": row[measure]
+            for row in covered.to_dict("records")
+            for measure in ("coverage", "width")
+        },
+        **({"rounds": fitted.rounds} if fitted.rounds else {}),
+        "fit_seconds": fitted.seconds,
+        "refit_seconds": fitted.refit_seconds,
+    }
+
+
+def by_part(scores: pd.DataFrame) -> dict[str, float]:
+    """Return scores by name, `train_rmse`, `valid_rmse` and so on."""
+    tidy = scores.drop(columns="model").melt("part")
+    return {f"{row.part}_{row.variable}": row.value for row in tidy.itertuples()}
+
+
+def _log_curve(fitted: Fitted, run_id: str) -> None:
+    """Log the error after each round of boosting, as `train_rmse_by_round` and so on.
+
+    `mlflow.xgboost.autolog` would patch every fit in the process, and log names of its own.
+    """
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    points = [
+        Metric(f"{part}_rmse_by_round", float(value), now, step)
+        for part in fitted.curve
+        for step, value in enumerate(fitted.curve[part], start=1)
+    ]
+    for start in range(0, len(points), BATCH):
+        MlflowClient().log_batch(run_id, metrics=points[start : start + BATCH])
+
+
+def _log_pictures(pictures: Sequence[Plot], predictions: pd.DataFrame) -> None:
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        for plot in pictures:
+            plot(predictions).save(Path(folder) / f"{plot.__name__}.png")
+        if pictures:
+            mlflow.log_artifacts(folder, "pictures")

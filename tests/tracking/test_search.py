@@ -162,7 +162,7 @@ def test_a_finished_search_is_made_again_when_it_is_asked_for_again(store, split
 
 
 def test_a_search_that_is_alive_is_not_taken_over(interrupted):
-    assert "is being made by another process. Wait for its end" in interrupted.refusal
+    assert "is running in another process. Wait for its end" in interrupted.refusal
 
 
 def test_killed_at_any_trial_a_search_becomes_what_it_would_have_been(interrupted, undisturbed):
