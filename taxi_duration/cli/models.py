@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from taxi_duration.cli import options
-from taxi_duration.errors import ExitCode, ModelError
+from taxi_duration.errors import ExitCode, ModelError, TrackingError
 
 __all__ = ["COMMANDS"]
 
@@ -142,7 +142,10 @@ def card(model: str, into: Path) -> None:
     made = make_card(model)
     for path in made.save(into):
         click.echo(path)
-    attach_card(made)
+    try:
+        attach_card(made)
+    except TrackingError as problem:  # e.g. of a store that can only be read
+        click.echo(f"taxi-duration: The card is not attached to its version. {problem}", err=True)
 
 
 COMMANDS = (register, promote, rollback, reproduce, history, card)

@@ -1,7 +1,6 @@
 """The store of runs: created once, locked, its failures in one line, no run left running."""
 
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -140,20 +139,19 @@ def mount(*words):
 
 
 @pytest.fixture
-def sealed(employed, tmp_path, monkeypatch):
+def read_only_store(employed, monkeypatch):
     """A store with a champion, in a folder where not even root may write."""
-    (tmp_path / "sealed").mkdir()
-    shutil.copy(employed[0].removeprefix("sqlite:///"), tmp_path / "sealed" / "mlflow.db")
-    mount("--bind", tmp_path / "sealed", tmp_path / "sealed")
+    folder = Path(employed[0].removeprefix("sqlite:///")).parent
+    mount("--bind", folder, folder)
     try:
-        mount("-o", "remount,ro,bind", tmp_path / "sealed")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/sealed/mlflow.db")
+        mount("-o", "remount,ro,bind", folder)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{employed[0]}?timeout=9")  # not opened before
         yield
     finally:
-        subprocess.run(["umount", "--lazy", tmp_path / "sealed"], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_store_that_can_only_be_read_is_read(sealed, tmp_path, capsys):
+def test_a_store_that_can_only_be_read_is_read(read_only_store, tmp_path, capsys):
     assert main(["history"]) == 0
     assert main(["score", "2021-02", "--into", str(tmp_path)]) == 0
     capsys.readouterr()
@@ -161,6 +159,16 @@ def test_a_store_that_can_only_be_read_is_read(sealed, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "Model 'taxi-duration' cannot be changed" in line
     assert "Read-only file system" in line
+
+
+def test_a_card_of_a_store_that_can_only_be_read_is_written_but_not_attached(
+    read_only_store, tmp_path, capsys
+):
+    assert main(["card", "--into", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert [Path(line).exists() for line in said.out.splitlines()] == [True, True]
+    (line,) = said.err.splitlines()
+    assert line.startswith("taxi-duration: The card is not attached")
 
 
 def test_a_full_temporary_folder_is_named_and_not_the_store(tmp_path, monkeypatch):
