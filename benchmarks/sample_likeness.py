@@ -1,4 +1,4 @@
-"""How like a real month is a made one? The same models are judged on three months of either.
+"""How similar are made and real months? The same models are trained and tested on both.
 
     python benchmarks/sample_likeness.py FOLDER [--models median linear ...]
 
@@ -8,53 +8,39 @@ FOLDER has TLC's green months 2021-01 to 2021-03. The reference model takes minu
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from harness import load_months
 from xgboost import XGBRegressor
 
-from taxi_duration.data import Split, load_split, make_month, write_parquet
+from taxi_duration.data import Split
 from taxi_duration.evaluation import predict, score
 from taxi_duration.models import MODELS, fit
 from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.features import Clock
-from taxi_duration.months import GREEN, Month
 
-MONTHS = ("2021-01", "2021-02", "2021-03")
 NO_MAP = "xgboost without map"
-ENOUGH = 0.06  # the made error may differ from the real one by this share
+TOLERANCE = 0.06  # the made error may differ from the real one by this share
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument("--models", nargs="+", default=[*MODELS, NO_MAP])
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    real, made = load_split(*MONTHS, source=given.folder), made_split(given.seed)
-    print(side_by_side(facts(real), facts(made)).round(4).to_string(), "\n")
-    errors = [
-        pd.Series({name: rmse(name, split) for name in given.models}) for split in (real, made)
-    ]
+    options = parser.parse_args()
+    splits = load_months(options.folder), load_months(None, seed=options.seed)
+    print(side_by_side(*map(facts, splits)).round(4).to_string(), "\n")
+    errors = [pd.Series({name: rmse(name, split) for name in options.models}) for split in splits]
     table = side_by_side(*errors)
-    table["alike"] = (table["ratio"] - 1).abs() <= ENOUGH
+    table["alike"] = (table["ratio"] - 1).abs() <= TOLERANCE
     print(table.sort_values("real", ascending=False).round(3).to_string())
 
 
-def made_split(seed: int) -> Split:
-    """Read full-size made months by the same road as real ones."""
-    with TemporaryDirectory() as folder:
-        for text in MONTHS:
-            month = Month.parse(text)
-            write_parquet(make_month(month, seed=seed), Path(folder, GREEN.file(month)))
-        return load_split(*MONTHS, source=folder)
-
-
 def facts(split: Split) -> pd.Series:
-    """Return what a reader would count first."""
+    """Return counts, quantiles and shares of the rides."""
     pairs = [part.frame["PULocationID"] * 1000 + part.frame["DOLocationID"] for part in split]
     minutes = split.test.frame["duration"]
     distance = split.train.frame["trip_distance"]
@@ -71,30 +57,34 @@ def facts(split: Split) -> pd.Series:
 def rmse(name: str, split: Split) -> float:
     """Return the error in the test month of a model fitted on the train month."""
     if name == NO_MAP:
-        return without_map(split)
+        return rmse_without_map(split)
     fitted = fit(name, split.train, split.valid)
     return score(predict(fitted, split.test))["rmse"]
 
 
-def without_map(split: Split) -> float:
-    """Return the error of boosted trees that know zones by number only."""
+def rmse_without_map(split: Split) -> float:
+    """Return the error of boosted trees that have zones by number only."""
     encoder = ZoneTargetEncoder()
-    learned = encoder.fit_transform(split.train.frame, split.train.frame["duration"].to_numpy())
-    seen = [learned, *(encoder.transform(part.frame) for part in split[1:])]
-    train, valid, test = (plain(part.frame, usual) for part, usual in zip(split, seen, strict=True))
+    minutes = [part.frame["duration"] for part in split]
+    encodings = [
+        encoder.fit_transform(split.train.frame, minutes[0].to_numpy()),
+        *(encoder.transform(part.frame) for part in split[1:]),
+    ]
+    train, valid, test = (
+        features(part.frame, encoded) for part, encoded in zip(split, encodings, strict=True)
+    )
     model = XGBRegressor(
         enable_categorical=True, n_estimators=2000, learning_rate=0.08, max_depth=8,
         min_child_weight=10, subsample=0.9, colsample_bytree=0.8, early_stopping_rounds=50,
         random_state=0,
     )  # fmt: skip
-    known = [(valid, split.valid.frame["duration"])]
-    model.fit(train, split.train.frame["duration"], eval_set=known, verbose=False)
-    return float(np.sqrt(np.mean((model.predict(test) - split.test.frame["duration"]) ** 2)))
+    model.fit(train, minutes[0], eval_set=[(valid, minutes[1])], verbose=False)
+    return float(np.sqrt(np.mean((model.predict(test) - minutes[2]) ** 2)))
 
 
-def plain(rides: pd.DataFrame, usual: np.ndarray) -> pd.DataFrame:
+def features(rides: pd.DataFrame, encoded: np.ndarray) -> pd.DataFrame:
     zones = rides[["PULocationID", "DOLocationID"]].astype(pd.CategoricalDtype(range(266)))
-    numbers = np.column_stack([rides["trip_distance"], Clock().transform(rides), usual])
+    numbers = np.column_stack([rides["trip_distance"], Clock().transform(rides), encoded])
     return zones.join(pd.DataFrame(numbers, columns=[*"abcdef"]))
 
 

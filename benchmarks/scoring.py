@@ -1,7 +1,7 @@
 """Scoring a month of 3 million rides beside XGBoost's own prediction of the ready matrix.
 
-Scoring reads the file, looks at each ride, makes the features, predicts, adds the ends, and writes
-the answers with their digests. Each way runs in a process of its own with the same threads, in
+Scoring reads the file, checks each ride, makes the features, predicts with intervals, and writes
+the predictions with their digests. Each way runs in a process of its own with the same threads, in
 turn; the best time counts, and the largest memory.
 
     python benchmarks/scoring.py [FOLDER] [--rows 3000000] [--repeat 3]
@@ -14,10 +14,7 @@ that was missed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,32 +23,42 @@ from time import perf_counter
 from types import SimpleNamespace
 
 import pandas as pd
+from harness import (
+    WARM_UP,
+    green_months,
+    in_own_process,
+    print_table,
+    report,
+    run_in_turn,
+    usage,
+)
 
-from taxi_duration.data import make_month, write_parquet
-from taxi_duration.models import Estimator
-from taxi_duration.months import GREEN, YELLOW, Month
+from taxi_duration.data import load_trips, make_month, open_month, write_parquet
+from taxi_duration.data.rides import read_rides
+from taxi_duration.evaluation import predict
+from taxi_duration.models import MODELS, Estimator, calibrate, fit
+from taxi_duration.months import YELLOW, Month
 
 MONTH = Month(2021, 1)
 SHARE = 0.9  # of XGBoost's own speed, at least
 GIGABYTES = 1.0  # at most
-WARM_UP = 1000  # rows; imports and first looks are not counted
 
 
-def train(source: str | None, into: Path) -> None:
-    """Fit "xgboost" with its own parameters, and keep it as it is kept in the registry."""
-    from taxi_duration.data import load_trips
-    from taxi_duration.evaluation import predict
-    from taxi_duration.models import MODELS, calibrate, fit
+def prepare(months: str | None, folder: Path, rows: int) -> None:
+    """Save "xgboost" with its own parameters, as the registry keeps it, and a month to score."""
+    names = "2021-01", "2021-02"
+    with green_months(months, *names) as source:
+        train, valid = (load_trips(month, source=source) for month in names)
+    fitted = fit("xgboost", train, valid)
+    intervals = calibrate(predict(fitted, valid))
+    (folder / "model").mkdir()
+    estimator = Estimator("xgboost", MODELS["xgboost"].inputs, fitted.pipeline, intervals)
+    estimator.save(folder / "model")
+    make(folder, rows)
 
-    with tempfile.TemporaryDirectory() as made:
-        for month in () if source else (MONTH, MONTH.next()):
-            write_parquet(make_month(month), Path(made, GREEN.file(month)))
-        months = (MONTH, MONTH.next())
-        learned, chosen = (load_trips(month, source=source or made) for month in months)
-    fitted = fit("xgboost", learned, chosen)
-    intervals = calibrate(predict(fitted, chosen))
-    into.mkdir()
-    Estimator("xgboost", MODELS["xgboost"].inputs, fitted.pipeline, intervals).save(into)
+
+def make(folder: Path, rows: int) -> None:
+    write_parquet(make_month(MONTH, service=YELLOW, rows=rows), folder / YELLOW.file(MONTH))
 
 
 def score(estimator: Estimator, folder: Path) -> float:
@@ -67,9 +74,6 @@ def score(estimator: Estimator, folder: Path) -> float:
 
 def boost(estimator: Estimator, folder: Path) -> float:
     """Return the seconds that XGBoost takes for the ready matrix of the same rows."""
-    from taxi_duration.data import open_month
-    from taxi_duration.data.rides import read_rides
-
     blocks = open_month(MONTH, service=YELLOW, source=folder).blocks()
     rides = pd.concat(read_rides(pd.DataFrame(block, copy=False)) for block in blocks)
     matrix = estimator.pipeline[:-1].transform(rides)
@@ -81,60 +85,38 @@ def boost(estimator: Estimator, folder: Path) -> float:
 WAYS = {"score": score, "boost": boost}
 
 
-def run_way(way: str, folder: Path) -> None:
+def run(way: str, folder: Path) -> dict[str, float]:
     estimator = Estimator.load(folder / "model")
     with tempfile.TemporaryDirectory() as warm_up:
         make(Path(warm_up), WARM_UP)
         WAYS[way](estimator, Path(warm_up))
-    seconds = WAYS[way](estimator, folder)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "gigabytes": kilobytes / 1e6}))
-
-
-def make(folder: Path, rows: int) -> None:
-    write_parquet(make_month(MONTH, service=YELLOW, rows=rows), folder / YELLOW.file(MONTH))
-
-
-def measure(way: str, folder: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--way", way, folder]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return usage(WAYS[way](estimator, folder))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", nargs="?")
+    parser.add_argument("months", nargs="?", metavar="FOLDER")
     parser.add_argument("--rows", type=int, default=3_000_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--way")
-    parser.add_argument("--months")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command has it
-    if asked.way == "prepare":
-        train(asked.months or None, Path(asked.folder, "model"))
-        make(Path(asked.folder), asked.rows)
-        return 0
-    if asked.way:
-        run_way(asked.way, Path(asked.folder))
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        prepare = ["--way", "prepare", "--rows", str(asked.rows), "--months", asked.folder or ""]
-        # apart, for a process counts the memory of the one that has started it as its own
-        subprocess.run([sys.executable, __file__, *prepare, folder], check=True)
-        runs = [{way: measure(way, folder) for way in WAYS} for _ in range(asked.repeat)]
-    best = {way: min(run[way]["seconds"] for run in runs) for way in WAYS}
-    share = best["boost"] / best["score"]
-    memory = max(run["score"]["gigabytes"] for run in runs)
-    print("| way | rows/s | share of XGBoost's speed | peak memory |\n|---|---|---|---|")
-    print(f"| XGBoost's own prediction | {asked.rows / best['boost'] / 1e6:.3f} M | 1 | |")
-    speed = asked.rows / best["score"] / 1e6
-    print(f"| scoring a month | {speed:.3f} M | {share:.2f} | {memory:.2f} GB |")
-    missed = list(misses(share, memory))
-    print(*missed, sep="\n", file=sys.stderr, end="\n" if missed else "")
-    return int(bool(missed))
+    with tempfile.TemporaryDirectory() as name:
+        # apart, since a process counts the memory of the one that started it as its own
+        in_own_process(prepare, options.months, Path(name), options.rows)
+        runs = run_in_turn(run, WAYS, Path(name), repeat=options.repeat)
+    seconds = {way: min(each["seconds"] for each in runs[way]) for way in WAYS}
+    memory = max(each["gigabytes"] for each in runs["score"])
+    share = seconds["boost"] / seconds["score"]
+    speed = {way: f"{options.rows / seconds[way] / 1e6:.3f} M" for way in WAYS}
+    print_table(
+        ("way", "rows/s", "share of XGBoost's speed", "peak memory"),
+        ("XGBoost's own prediction", speed["boost"], "1", ""),
+        ("scoring a month", speed["score"], f"{share:.2f}", f"{memory:.2f} GB"),
+    )
+    return report(misses(share, memory))
 
 
 def misses(share: float, memory: float) -> Iterator[str]:
-    """Say each promised figure that was missed."""
     if share < SHARE:
         yield f"Scoring has {share:.2f} of XGBoost's own speed, not {SHARE}."
     if memory > GIGABYTES:

@@ -1,7 +1,7 @@
 """One ride over HTTP, beside a trivial model with the same signature on the same server.
 
-Both are asked in turn over kept-open connections; then rides come without a pause, from a process
-of their own.
+Both get requests in turn over kept-open connections; then rides come without a pause, from a
+process of their own.
 
     python benchmarks/serving.py [FOLDER] [--requests 500] [--seconds 60]
 
@@ -13,10 +13,8 @@ that was missed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,11 +24,11 @@ from time import perf_counter
 
 import numpy as np
 import requests
+from harness import in_own_process, load_months, print_table, report
 
 TIMES = 1.5  # the trivial model's latency, at most
 WARM_UP = 50  # requests that are not counted
 TURN = 20  # requests to one server before the other has its turn
-MONTHS = ("2021-01", "2021-02", "2021-03")
 RIDE = {
     "pickup_datetime": "2021-03-01 08:00:00",
     "PULocationID": 74,
@@ -51,25 +49,21 @@ mlflow.models.set_model(Trivial())
 """
 
 
-def train(source: str | None, folder: Path) -> Path:
+def train(months: str | None, folder: Path) -> Path:
     """Record "xgboost" with its own parameters in a store of its own; return its files."""
     from mlflow import MlflowClient, artifacts
 
-    from taxi_duration.data import load_split, make_month, write_parquet
-    from taxi_duration.months import GREEN, Month
     from taxi_duration.tracking import record
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-    for month in () if source else map(Month.parse, MONTHS):
-        write_parquet(make_month(month), folder / GREEN.file(month))
-    run = record("xgboost", load_split(*MONTHS, source=source or folder))
+    run = record("xgboost", load_months(months))
     (output,) = MlflowClient().get_run(run.run_id).outputs.model_outputs
     address = f"models:/{output.model_id}"
     return Path(artifacts.download_artifacts(artifact_uri=address, dst_path=str(folder / "ours")))
 
 
 def make_trivial(ours: Path, folder: Path) -> Path:
-    """Save a model with the signature of ours that always says one minute."""
+    """Save a model with the signature of ours that always predicts one minute."""
     import mlflow
 
     (folder / "trivial.py").write_text(TRIVIAL, encoding="utf-8")
@@ -89,89 +83,85 @@ def milliseconds(call: Callable[[], object], repeats: int) -> list[float]:
     return taken
 
 
-def asker(client: requests.Session, address: str) -> Callable[[], None]:
-    """Return what asks for one ride, and fails where no minutes come back."""
+def requester(session: requests.Session, address: str) -> Callable[[], None]:
+    """Return a function that requests one prediction, and fails if no minutes come back."""
 
-    def ask() -> None:
-        reply = client.post(address, json={"dataframe_records": [RIDE]}, timeout=30)
+    def request() -> None:
+        reply = session.post(address, json={"dataframe_records": [RIDE]}, timeout=30)
         reply.raise_for_status()
         assert reply.json()["predictions"][0]["duration"] > 0
 
-    return ask
+    return request
 
 
-def ask_in_turn(addresses: dict[str, str], repeats: int) -> dict[str, list[float]]:
-    with ExitStack() as ends:
-        asks = {
-            name: asker(ends.enter_context(requests.Session()), address)
+def request_in_turn(addresses: dict[str, str], repeats: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each request, by server."""
+    taken = {name: [] for name in addresses}
+    with ExitStack() as stack:
+        calls = {
+            name: requester(stack.enter_context(requests.Session()), address)
             for name, address in addresses.items()
         }
-        for ask in asks.values():
-            milliseconds(ask, WARM_UP)
-        rounds = [
-            {name: milliseconds(ask, TURN) for name, ask in asks.items()}
-            for _ in range(max(repeats // TURN, 1))
-        ]
-    return {name: [taken for each in rounds for taken in each[name]] for name in asks}
+        for call in calls.values():
+            milliseconds(call, WARM_UP)
+        for _ in range(max(repeats // TURN, 1)):
+            for name, call in calls.items():
+                taken[name] += milliseconds(call, TURN)
+    return taken
 
 
-def ask_inside(folder: str, repeats: int) -> None:
-    """Print what one ride takes without a server, in the library and through MLflow."""
+def predict_without_server(
+    folder: Path, repeats: int, variables: dict[str, str]
+) -> dict[str, list[float]]:
+    """Return the milliseconds of one ride in the library and through MLflow."""
+    os.environ.update(variables)  # before any library starts its threads
     import mlflow
     import pandas as pd
 
     from taxi_duration.models import Estimator
 
     ride = pd.DataFrame([RIDE]).astype(dict.fromkeys(list(RIDE)[1:], float))
-    estimator, served = Estimator.load(Path(folder, "artifacts")), mlflow.pyfunc.load_model(folder)
-    calls = {"library": lambda: estimator.predict(ride), "MLflow": lambda: served.predict(ride)}
-    print(json.dumps({name: milliseconds(call, repeats)[1:] for name, call in calls.items()}))
+    library, loaded = Estimator.load(folder / "artifacts"), mlflow.pyfunc.load_model(str(folder))
+    calls = {"library": lambda: library.predict(ride), "MLflow": lambda: loaded.predict(ride)}
+    return {name: milliseconds(call, repeats)[1:] for name, call in calls.items()}
 
 
-def load(address: str, seconds: float) -> None:
-    """Ask without a pause; print what each request took, and how many failed."""
+def request_without_pause(address: str, seconds: float) -> tuple[list[float], int]:
+    """Return the milliseconds of each request, and how many failed."""
     taken, failed, deadline = [], 0, perf_counter() + seconds
-    with requests.Session() as client:
-        ask = asker(client, address)
+    with requests.Session() as session:
+        call = requester(session, address)
         while perf_counter() < deadline:
             try:
-                taken += milliseconds(ask, 1)
+                taken += milliseconds(call, 1)
             except (requests.RequestException, AssertionError, LookupError, ValueError):
                 failed += 1
-    print(json.dumps({"taken": taken, "failed": failed}))
+    return taken, failed
 
 
-def beside(*words: str, **how: object) -> dict[str, list[float]]:
-    """Run this file in a process of its own, and read what it prints."""
-    command = [sys.executable, __file__, *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **how)
-    return json.loads(done.stdout)
-
-
-def measure(asked: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], int]:
+def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], int]:
     """Return the milliseconds by way, and how many requests of the steady load failed."""
     from taxi_duration.serving.http import VARIABLES, serve_files
 
-    models = {"ours": train(asked.folder, folder)}
+    models = {"ours": train(options.months, folder)}
     models["trivial"] = make_trivial(models["ours"], folder)
-    inside = beside("--inside", str(models["ours"]), "--requests", str(asked.requests),
-                    env=os.environ | VARIABLES)  # fmt: skip
-    with ExitStack() as ends:
+    alone = in_own_process(predict_without_server, models["ours"], options.requests, VARIABLES)
+    with ExitStack() as stack:
         addresses = {}
         for name, model in models.items():
             port = free_port()
-            ends.enter_context(serve_files(model, host="127.0.0.1", port=port))
+            stack.enter_context(serve_files(model, host="127.0.0.1", port=port))
             addresses[name] = f"http://127.0.0.1:{port}/invocations"
-        over = ask_in_turn(addresses, asked.requests)
-        steady = beside("--load", addresses["ours"], "--seconds", str(asked.seconds))
+        served = request_in_turn(addresses, options.requests)
+        steady, failed = in_own_process(request_without_pause, addresses["ours"], options.seconds)
     ways = {
-        "the library alone": inside["library"],
-        "MLflow's model, no server": inside["MLflow"],
-        "served": over["ours"],
-        "a trivial model, served": over["trivial"],
-        f"served, {asked.seconds:g} s without a pause": steady["taken"],
+        "the library alone": alone["library"],
+        "MLflow's model, no server": alone["MLflow"],
+        "served": served["ours"],
+        "a trivial model, served": served["trivial"],
+        f"served, {options.seconds:g} s without a pause": steady,
     }
-    return ways, steady["failed"]
+    return ways, failed
 
 
 def free_port() -> int:
@@ -182,33 +172,22 @@ def free_port() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", nargs="?")
+    parser.add_argument("months", nargs="?", metavar="FOLDER")
     parser.add_argument("--requests", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--inside")
-    parser.add_argument("--load")
-    asked = parser.parse_args()
-    if asked.inside:
-        ask_inside(asked.inside, asked.requests)
-        return 0
-    if asked.load:
-        load(asked.load, asked.seconds)
-        return 0
     with tempfile.TemporaryDirectory() as folder:
-        ways, failed = measure(asked, Path(folder))
-    print("| one ride | requests | p50 | p99 |\n|---|---|---|---|")
-    for way, taken in ways.items():
-        middle, slow = np.percentile(taken, [50, 99])
-        print(f"| {way} | {len(taken)} | {middle:.1f} ms | {slow:.1f} ms |")
+        ways, failed = measure(parser.parse_args(), Path(folder))
+    rows = (
+        [way, str(len(taken)), *(f"{each:.1f} ms" for each in np.percentile(taken, [50, 99]))]
+        for way, taken in ways.items()
+    )
+    print_table(("one ride", "requests", "p50", "p99"), *rows)
     times = np.median(ways["served"]) / np.median(ways["a trivial model, served"])
     print(f"\nServed, it takes {times:.2f} times as long as a trivial model; {failed} failed.")
-    missed = list(misses(times, failed))
-    print(*missed, sep="\n", file=sys.stderr, end="\n" if missed else "")
-    return int(bool(missed))
+    return report(misses(times, failed))
 
 
 def misses(times: float, failed: int) -> Iterator[str]:
-    """Say each promised figure that was missed."""
     if times > TIMES:
         yield f"A ride takes {times:.2f} times as long as with a trivial model, not {TIMES}."
     if failed:

@@ -1,4 +1,4 @@
-"""From a file of 3 million rides to what a model is fed: rows a second and peak memory.
+"""From a file of 3 million rides to the inputs of a model: rows a second and peak memory.
 
 Each way runs in a process of its own, on the same file, three times in turn; the best time counts.
 Ratios are to the reference way, that of the course notes: every column, `.apply` for the minutes,
@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +24,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+from harness import WARM_UP, in_own_process, print_table, report, run_in_turn, usage
+
+if TYPE_CHECKING:  # each way imports its own libraries, so that their memory is counted apart
     import pandas as pd
 
 MONTH = "2021-01"
@@ -56,21 +55,20 @@ def reference(folder: str) -> None:
     rides["duration"] = rides.tpep_dropoff_datetime - rides.tpep_pickup_datetime
     rides.duration = rides.duration.apply(lambda took: took.total_seconds() / 60)
     rides = rides[(rides.duration >= 1) & (rides.duration <= 60)].copy()
-    zones = ["PULocationID", "DOLocationID"]
-    rides[zones] = rides[zones].astype(str)
+    rides[ZONES] = rides[ZONES].astype(str)
     rides["PU_DO"] = rides["PULocationID"] + "_" + rides["DOLocationID"]
     DictVectorizer().fit_transform(rides[["PU_DO", "trip_distance"]].to_dict(orient="records"))
 
 
 def trips(folder: str) -> pd.DataFrame:
-    """To kept rides, and the others counted by reason."""
+    """Return the kept rides; the others are counted by reason."""
     from taxi_duration.data import load_trips
 
     return load_trips(MONTH, service="yellow", source=folder).frame
 
 
 def polars(folder: str) -> pd.DataFrame:
-    """Do the same as "trips" by polars."""
+    """Return the same as "trips", by polars."""
     import polars as pl
 
     minutes, miles, begun = (pl.col(name) for name in ("duration", "trip_distance", COLUMNS[0]))
@@ -102,7 +100,7 @@ def counts(reasons: list[Any]) -> list[Any]:
 
 
 def duckdb(folder: str) -> pd.DataFrame:
-    """Do the same as "trips" by DuckDB."""
+    """Return the same as "trips", by DuckDB."""
     import duckdb
 
     begun, ended = COLUMNS[:2]
@@ -134,7 +132,7 @@ def sha256(path: Path) -> str:
 
 
 def rows(folder: str) -> None:
-    """To kept rows with minute, weekday, pair and repaired distance."""
+    """Make minute, weekday, pair and repaired distance of the kept rides."""
     from taxi_duration.data import load_trips
     from taxi_duration.models.features import Clock, DistanceRepair
     from taxi_duration.models.zones import pair_codes, zone_codes
@@ -146,7 +144,7 @@ def rows(folder: str) -> None:
 
 
 def matrix(folder: str) -> None:
-    """To the whole matrix that "xgboost" is fed, cross-fitted encoding and learned map included."""
+    """Make all features of "xgboost", with cross-fitted target encodings and the learned map."""
     from taxi_duration.data import load_trips
     from taxi_duration.models.features import RideFeatures
 
@@ -160,54 +158,41 @@ WAYS = {
 }  # fmt: skip
 
 
-def measure(way: str, folder: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--way", way, "--folder", folder]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-def run_way(way: str, folder: str) -> None:
-    with tempfile.TemporaryDirectory() as warm_up:  # imports and first looks are not counted
-        make(warm_up, 1000)
+def run(way: str, folder: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as warm_up:
+        make(warm_up, WARM_UP)
         WAYS[way](warm_up)
     start = perf_counter()
     WAYS[way](folder)
-    seconds = perf_counter() - start
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "gigabytes": kilobytes / 1e6}))
+    return usage(perf_counter() - start)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=3_000_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--way")
-    parser.add_argument("--folder")
-    asked = parser.parse_args()
-    if asked.way == "make":
-        make(asked.folder, asked.rows)
-        return 0
-    if asked.way:
-        run_way(asked.way, asked.folder)
-        return 0
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--way", "make", "--folder", folder]
-        subprocess.run([*command, "--rows", str(asked.rows)], check=True)
-        runs = [{way: measure(way, folder) for way in WAYS} for _ in range(asked.repeat)]
-    best = {way: min((run[way] for run in runs), key=lambda one: one["seconds"]) for way in WAYS}
-    print("| way | rows/s | times the reference's | peak memory | share of the reference's |")
-    print("|---|---|---|---|---|")
-    for way, one in best.items():
-        faster, share = ratios(one, best["reference"])
-        speed = asked.rows / one["seconds"] / 1e6
-        print(f"| {way} | {speed:.2f} M | {faster:.1f} | {one['gigabytes']:.2f} GB | {share:.2f} |")
+        in_own_process(make, folder, options.rows)
+        runs = run_in_turn(run, WAYS, folder, repeat=options.repeat)
+    best = {way: min(runs[way], key=lambda each: each["seconds"]) for way in WAYS}
+    print_table(
+        ("way", "rows/s", "times the reference's", "peak memory", "share of the reference's"),
+        *(row(way, best, options.rows) for way in WAYS),
+    )
     print(f"\nTrips come at {reading(best):.2f} of the speed of the faster of polars and DuckDB.")
-    missed = list(misses(best))
-    print(*missed, sep="\n", file=sys.stderr, end="\n" if missed else "")
-    return int(bool(missed))
+    return report(misses(best))
+
+
+def row(way: str, best: dict[str, dict[str, float]], rows: int) -> list[str]:
+    seconds, gigabytes = best[way]["seconds"], best[way]["gigabytes"]
+    times, share = ratios(best[way], best["reference"])
+    speed = f"{rows / seconds / 1e6:.2f} M"
+    return [way, speed, f"{times:.1f}", f"{gigabytes:.2f} GB", f"{share:.2f}"]
 
 
 def ratios(one: dict[str, float], reference: dict[str, float]) -> tuple[float, float]:
-    """Return how many times as fast, in what share of the memory."""
+    """Return the speed as a multiple of the reference's, and the memory as a share of its."""
     return reference["seconds"] / one["seconds"], one["gigabytes"] / reference["gigabytes"]
 
 
@@ -217,11 +202,10 @@ def reading(best: dict[str, dict[str, float]]) -> float:
 
 
 def misses(best: dict[str, dict[str, float]]) -> Iterator[str]:
-    """Say each promised figure that was missed."""
-    for way, times in TIMES.items():
-        faster, share = ratios(best[way], best["reference"])
-        if faster < times:
-            yield f"{way}: {faster:.1f} times the reference's speed, not {times}."
+    for way, least in TIMES.items():
+        times, share = ratios(best[way], best["reference"])
+        if times < least:
+            yield f"{way}: {times:.1f} times the reference's speed, not {least}."
         if share > SHARE:
             yield f"{way}: {share:.2f} of the reference's peak memory, not {SHARE:.2f}."
     if (share := reading(best)) < READING:

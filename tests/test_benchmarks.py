@@ -62,7 +62,7 @@ def test_what_reading_is_compared_with_keeps_the_same_rides(speed, tmp_path, oth
     pd.testing.assert_frame_equal(theirs, ours, rtol=1e-12)  # polars multiplies by 1/60
 
 
-def test_the_likeness_of_the_sample_is_told_for_each_model(measure):
+def test_the_likeness_of_the_sample_is_printed_for_each_model(measure):
     code, table, err = measure("sample_likeness.py", "{}", "--models", "median")
     assert (code, err) == (0, [])
     assert table[-1].split()[0] == "median"
