@@ -2,7 +2,7 @@
 
     python calibration/calibrate.py FOLDER
 
-Every row that is written rests on ten rides or more, and says on how many (column `rides`).
+Every row that is written summarizes ten rides or more, and says how many (column `rides`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from efforts import efforts
 from fastparquet import ParquetFile
 from published import FEWEST, enough, quantiles
 
-from taxi_duration.data.sample.figures import BANDS, RANGES, road_miles
+from taxi_duration.data.sample.world import BANDS, REACHES, road_miles
 from taxi_duration.models import ZoneMap
 from taxi_duration.months import GREEN, Month
 
 MONTHS = [Month(2021, number) for number in (1, 2, 3)]
 TABLES = Path(__file__).parents[1] / "taxi_duration" / "data" / "sample" / "tables"
 ZERO_MINUTES = [0, 1, 2, 3, 5, 10, 20, 30, 45, 60, 120, 1440]
-PAPERS = [
+COUNTED = [
     "VendorID", "store_and_fwd_flag", "RatecodeID", "passenger_count", "payment_type", "trip_type",
     "extra", "mta_tax", "tolls_amount", "improvement_surcharge", "congestion_surcharge",
 ]  # fmt: skip
@@ -42,7 +42,7 @@ def main(folder: str) -> None:
     tables |= efforts(moving)
     tables["months"]["rides"] = rides.groupby(["feed", "month"]).size().to_numpy()
     tables |= {"dirt": dirt(rides), "zero": zero(rides), "far": far(rides)}
-    tables |= {"papers": papers(rides), "tariff": tariff(moving)}
+    tables |= {"frequencies": frequencies(rides), "tariff": tariff(moving)}
     for name, table in tables.items():
         write(name, table)
 
@@ -108,7 +108,7 @@ def with_miles(moving: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.Data
     miles = own.where(count >= 3, usual[moving["pickup"], moving["dropoff"]])
     band = np.digitize(miles, BANDS) * (moving["pickup"] != moving["dropoff"])
     return moving.assign(
-        usual=miles, sure=count >= 3, band=band, reach=RANGES[band],
+        usual=miles, sure=count >= 3, band=band, reach=REACHES[band],
         detour=np.log(moving["distance"] / miles),
         busy=moving.groupby(["feed", "pickup", "dropoff"])["minutes"].transform("size"),
     )  # fmt: skip
@@ -178,9 +178,9 @@ def far(rides: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def papers(rides: pd.DataFrame) -> pd.DataFrame:
+def frequencies(rides: pd.DataFrame) -> pd.DataFrame:
     """Return how often each value occurs in the columns that do not depend on the way."""
-    long = rides.melt("feed", PAPERS, var_name="column").dropna()
+    long = rides.melt("feed", COUNTED, var_name="column").dropna()
     long = long[~long["value"].astype(str).str.startswith("-")]  # refunds
     table = long.groupby(["feed", "column", "value"], as_index=False).agg(rides=("value", "size"))
     return enough(table)
@@ -202,7 +202,7 @@ def tariff(moving: pd.DataFrame) -> pd.DataFrame:
 def write(name: str, table: pd.DataFrame) -> None:
     """Write a table as readable text."""
     if table["rides"].min() < FEWEST:
-        raise SystemExit(f"Table {name!r} has figures that rest on fewer than {FEWEST} rides.")
+        raise SystemExit(f"Table {name!r} has figures of fewer than {FEWEST} rides.")
     table.to_csv(TABLES / f"{name}.csv", index=False, lineterminator="\n")
 
 

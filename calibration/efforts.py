@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from published import enough, quantiles
 
-from taxi_duration.data.sample.figures import FEEDS, TAILS
+from taxi_duration.data.sample.rides import TAILS
+from taxi_duration.data.sample.world import FEEDS
 from taxi_duration.months import GREEN
 
 __all__ = ["efforts"]
@@ -38,10 +39,10 @@ def efforts(moving: pd.DataFrame) -> dict[str, pd.DataFrame]:
         parts[name] = 0.0
         parts[name], tables[name] = fit(moving.assign(left=log_minutes - sum(parts.values())))
     rides = moving.assign(left=log_minutes - sum(parts.values()))
-    return tables | unexplained(rides) | {"months": month_habits(rides)}
+    return tables | unexplained(rides) | {"months": month_spread(rides)}
 
 
-def month_habits(moving: pd.DataFrame) -> pd.DataFrame:
+def month_spread(moving: pd.DataFrame) -> pd.DataFrame:
     """Return how much the rides and the days of each month differ among themselves."""
     left = moving.groupby(["feed", "month"])["left"].agg(width="std", rides="size").reset_index()
     left["width"] /= moving.groupby("feed")["left"].std()[left["feed"]].to_numpy()

@@ -1,4 +1,4 @@
-"""What may be published: figures that rest on ten rides or more."""
+"""What may be published: figures of ten rides or more."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 __all__ = ["FEWEST", "enough", "quantiles"]
 
-FEWEST = 10  # rides that a published figure has to rest on
+FEWEST = 10  # rides behind a published figure
 LEVELS = np.array([0.0025, 0.01, *np.linspace(0.03, 0.97, 19), 0.99, 0.9975]).round(4)
 
 
 def enough(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what rests on too few rides to be published."""
+    """Leave out figures of too few rides to be published."""
     return table[table["rides"] >= FEWEST].reset_index(drop=True)
 
 
