@@ -22,7 +22,6 @@ from taxi_duration.serving.results import (
     REJECTED,
     Manifest,
     MonthResult,
-    current_manifest,
     month_folder,
     predictions_folder,
     remove_leftovers,
@@ -85,13 +84,6 @@ def score_months(
         Whether to predict again what the same model has predicted.
     progress : callable, optional
         Called after each block with the month and its number of rows done so far.
-
-    Raises
-    ------
-    MonthError, ModelError, TrackingError
-        If there is no such month, service or model, or the store is unavailable.
-    SourceError, SchemaError
-        If a month cannot be read or has no trips, or the folder cannot be written.
     """
     kind, wanted = Service.parse(service), Month.parse_range(months)
     folder = predictions_folder(into)
@@ -120,9 +112,9 @@ def _score_month(
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=LOCK_SECONDS):
-            current = None if force else current_manifest(folder, origin)
-            if current:
-                return MonthResult(folder, current, fresh=False)
+            known = MonthResult.find(folder)
+            if known and known.is_current(origin) and not force:
+                return known
             remove_leftovers(folder)
             with atomic_write(folder) as fresh:
                 manifest = _write(_predict_blocks(model, raw), fresh, origin, progress)

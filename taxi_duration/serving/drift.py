@@ -12,7 +12,6 @@ BINS = 10
 RARE = 0.005  # zones with a smaller share are counted together
 SMALLEST_SHARE = 1e-4  # in place of 0, of which there is no logarithm
 OUTLIERS = (0.005, 0.995)  # quantiles; values beyond them count as these
-
 DRIFT_COLUMNS = {
     "trip_distance": "distance",
     "hour": "hour of pick-up",

@@ -60,8 +60,6 @@ def serve(model: str, *, host: str = "127.0.0.1", port: int = PORT) -> Iterator[
     ModelError
         If there is no such model, its files have changed, the port is unavailable, or the server
         does not start.
-    TrackingError
-        If the store is unavailable.
     """
     found = find_model(model)
     with found.files() as folder, serve_files(folder, host=host, port=port) as process:

@@ -17,7 +17,7 @@ from taxi_duration.evaluation.metrics import coverage, score
 from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
-from taxi_duration.serving.results import MonthResult, predictions_folder
+from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
@@ -71,7 +71,7 @@ class Reference:
     Attributes
     ----------
     rides
-        Of the months that it was trained on, with their `predicted` minutes.
+        Of the months that it was trained on, with `predicted` minutes.
     rmse
         On the valid month, in minutes.
     level
@@ -175,11 +175,8 @@ def monitor(
     Raises
     ------
     ModelError
-        If there is no such model, or it has not scored a month.
-    MonthError, SourceError, SchemaError
-        If there is no such month, or a month that the model was trained on cannot be read.
-    TrackingError
-        If the store is unavailable.
+        If there is no such model, it has not scored a month, or `source` has other months than
+        those that it was trained on.
     """
     kind, wanted = Service.parse(service), Month.parse_range(months)
     found, folder = load(model), predictions_folder(predictions)
@@ -217,15 +214,7 @@ def evaluate_months(
 
 
 def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
-    """Return what a model was like at its training.
-
-    Raises
-    ------
-    ModelError
-        If the months that it was trained on have changed.
-    SourceError, SchemaError
-        If they cannot be read.
-    """
+    """Return what a model was like at its training; the months have to be those of then."""
     record, estimator = model.record, model.estimator
     months = training_months(record)
     service = record.tags["service"]
@@ -255,7 +244,7 @@ def training_months(record: Record) -> list[str]:
 def _scored_month(
     model: RegisteredModel, month: Month, service: Service, folder: Path
 ) -> ScoredMonth:
-    result = MonthResult.find(folder, month, service)
+    result = MonthResult.find(month_folder(folder, month, service))
     if result is None or result.manifest.model["sha256"] != model.sha256:
         raise ModelError(
             f"Version {model.version} of {model.name!r} has not scored {service.name} {month} "
@@ -271,13 +260,11 @@ def _record(report: Report, model: RegisteredModel, months: str) -> None:
 
     name = f"{model.name}/{model.version} {months}"
     tags = {"alarm": str(report.alarm), "verdict": report.verdict}
-    with (
-        store_errors("The report cannot be recorded"),
-        mlflow.start_run(run_name=name, tags=tags),
-    ):
+    figures = report.table.drop(columns=["month", "verdict"])
+    with store_errors("The report cannot be recorded"), mlflow.start_run(run_name=name, tags=tags):
         mlflow.log_params({"model": model.name, "version": model.version, "months": months})
         mlflow.log_params({f"limit_{key}": value for key, value in vars(report.limits).items()})
-        for step, (_, row) in enumerate(report.table.drop(columns=["month", "verdict"]).iterrows()):
+        for step, row in figures.iterrows():
             mlflow.log_metrics(row.dropna().to_dict(), step=step)
         with TemporaryDirectory() as folder:
             report.table.to_csv(Path(folder, "months.csv"), index=False)
@@ -295,7 +282,7 @@ def _figures(month: ScoredMonth, reference: Reference, drifts: pd.DataFrame) -> 
     figures = score(known) if len(known) else dict.fromkeys(("rmse", "mae", "bias", "within_5"))
     return {
         "month": month.month,
-        "age": _months_between(reference.last, month.month),
+        "age": (pd.Period(month.month) - pd.Period(reference.last)).n,
         **figures,
         "coverage": coverage(known)["coverage"].iloc[0] if len(known) else None,
         "rejected": month.rejected / rows,
@@ -321,8 +308,3 @@ def _exceeded(
         yield f"{row['rejected']:.0%} of rows rejected"
     for each in drifts[drifts["psi"] > limits.psi].itertuples():
         yield f"{each.column} drifted (PSI {each.psi:.2f})"
-
-
-def _months_between(first: str, last: str) -> int:
-    begin, end = Month.parse(first), Month.parse(last)
-    return 12 * (end.year - begin.year) + end.number - begin.number

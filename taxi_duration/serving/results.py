@@ -20,7 +20,6 @@ __all__ = [
     "REJECTED",
     "Manifest",
     "MonthResult",
-    "current_manifest",
     "month_folder",
     "predictions_folder",
     "remove_leftovers",
@@ -57,14 +56,6 @@ class Manifest:
     files: dict[str, str]
     environment: dict[str, str]
 
-    @classmethod
-    def load(cls, folder: Path) -> Manifest | None:
-        """Read the manifest in a folder; None if it is missing or no manifest of this version."""
-        try:
-            return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-
     def save(self, folder: Path) -> None:
         """Write it as JSON."""
         text = json.dumps(asdict(self), indent=1)
@@ -86,11 +77,21 @@ class MonthResult:
     fresh: bool
 
     @classmethod
-    def find(cls, into: Path, month: Month, service: Service) -> MonthResult | None:
-        """Find a month's predictions below a folder; None if there are none."""
-        folder = month_folder(into, month, service)
-        manifest = Manifest.load(folder)
-        return cls(folder, manifest, fresh=False) if manifest else None
+    def find(cls, folder: Path) -> MonthResult | None:
+        """Return the result in a folder; None if its manifest is missing or has other fields."""
+        try:
+            manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return cls(folder, manifest, fresh=False)
+
+    def is_current(self, origin: Mapping[str, object]) -> bool:
+        """Say whether it has this origin, and its files are unchanged."""
+        same_origin = all(getattr(self.manifest, name) == each for name, each in origin.items())
+        return same_origin and all(
+            (self.folder / name).is_file() and sha256(self.folder / name) == digest
+            for name, digest in self.manifest.files.items()
+        )
 
     def predictions(self) -> pd.DataFrame:
         """Return the predicted rides; `score_months` lists their columns."""
@@ -109,18 +110,6 @@ def predictions_folder(folder: str | Path | None) -> Path:
 def month_folder(into: Path, month: Month, service: Service) -> Path:
     """Return the folder of a month's predictions."""
     return into / f"service={service.name}" / f"month={month}"
-
-
-def current_manifest(folder: Path, origin: Mapping[str, object]) -> Manifest | None:
-    """Return a folder's manifest if it has this origin and the files are unchanged, else None."""
-    manifest = Manifest.load(folder)
-    if manifest is None or any(getattr(manifest, name) != each for name, each in origin.items()):
-        return None
-    unchanged = all(
-        (folder / name).is_file() and sha256(folder / name) == digest
-        for name, digest in manifest.files.items()
-    )
-    return manifest if unchanged else None
 
 
 def remove_leftovers(folder: Path) -> None:

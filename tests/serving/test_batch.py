@@ -23,7 +23,7 @@ from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
 from taxi_duration.serving import batch
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.results import Manifest, tally
+from taxi_duration.serving.results import MonthResult, tally
 
 JANUARY = Month(2021, 1)
 SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
@@ -97,7 +97,7 @@ def test_the_duration_is_beside_it_where_the_drop_off_is_known(score, raw):
 
 def test_the_manifest_has_the_origin_and_the_counts(score, raw, dirty):
     made = score()
-    manifest = Manifest.load(made.folder)
+    manifest = MonthResult.find(made.folder).manifest
     assert manifest == made.manifest
     assert (manifest.rows, manifest.predicted) == (len(raw), len(raw) - 4)
     assert sum(manifest.rejected.values()) == 4
@@ -277,7 +277,7 @@ def test_a_file_of_something_else_is_an_error_and_leaves_nothing(score, tmp_path
 def test_a_manifest_of_other_fields_counts_as_missing(score):
     folder = score().folder
     (folder / "manifest.json").write_text(json.dumps({"rows": 1}))
-    assert Manifest.load(folder) is None
+    assert MonthResult.find(folder) is None
 
 
 def test_the_tally_accounts_for_every_row(score, raw):
