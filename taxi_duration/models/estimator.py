@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
@@ -26,7 +26,7 @@ from taxi_duration.models.intervals import Intervals
 
 __all__ = ["TRUSTED", "Estimator", "load_pipeline", "save_pipeline"]
 
-PIPELINE, INTERVALS, ABOUT = "pipeline.skops", "intervals.json", "about.json"
+PIPELINE, ABOUT = "pipeline.skops", "about.json"
 
 # Types that a skops file may hold beside those that skops trusts. Never read from the file.
 TRUSTED = (
@@ -114,25 +114,22 @@ class Estimator:
         return regressor.predict(rides).astype(float)
 
     def save(self, folder: Path) -> dict[str, Path]:
-        """Write three files, without pickle; return the path of each by its purpose."""
-        about = folder / ABOUT
-        about.write_text(json.dumps({"name": self.name, "inputs": self.inputs}), encoding="utf-8")
-        return {
-            "pipeline": save_pipeline(self.pipeline, folder / PIPELINE),
-            "intervals": self.intervals.save(folder / INTERVALS),
-            "about": about,
-        }
+        """Write two files, without pickle; return the path of each by its purpose."""
+        about = {"name": self.name, "inputs": self.inputs, "intervals": asdict(self.intervals)}
+        path = folder / ABOUT
+        path.write_text(json.dumps(about, indent=1), encoding="utf-8")
+        return {"pipeline": save_pipeline(self.pipeline, folder / PIPELINE), "about": path}
 
     @classmethod
     def load(cls, folder: Path) -> Estimator:
-        """Read what `save` wrote; a `ModelError` names what is missing, damaged or not trusted."""
+        """Read what `save` wrote; a `ModelError` says what is missing, damaged or not trusted."""
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            name, inputs = about["name"], tuple(about["inputs"])
+            name, inputs, read = about["name"], tuple(about["inputs"]), about["intervals"]
+            intervals = Intervals(read["level"], tuple(read["low"]), tuple(read["high"]))
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise ModelError(f"{folder} does not hold a model ({problem}).") from problem
-        pipeline, intervals = load_pipeline(folder / PIPELINE), Intervals.load(folder / INTERVALS)
-        return cls(name, inputs, pipeline, intervals)
+        return cls(name, inputs, load_pipeline(folder / PIPELINE), intervals)
 
 
 def save_pipeline(pipeline: Pipeline, path: Path) -> Path:

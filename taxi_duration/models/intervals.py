@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -55,20 +53,6 @@ class Intervals:
         group, scale = duration_groups(minutes), np.maximum(minutes, SHORTEST)
         low = minutes + np.take(self.low, group) * scale
         return np.maximum(low, 0), minutes + np.take(self.high, group) * scale
-
-    def save(self, path: Path) -> Path:
-        """Write them as JSON; return the path."""
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        return path
-
-    @classmethod
-    def load(cls, path: Path) -> Intervals:
-        """Read what `save` wrote."""
-        try:
-            read = json.loads(path.read_text(encoding="utf-8"))
-            return cls(read["level"], tuple(read["low"]), tuple(read["high"]))
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise ModelError(f"{path} does not hold intervals ({problem}).") from problem
 
 
 def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:

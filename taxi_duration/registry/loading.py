@@ -54,7 +54,6 @@ LOADER = {
     "model_code_path": "pyfunc_model.py",
     "artifacts": {
         "pipeline": "artifacts/pipeline.skops",
-        "intervals": "artifacts/intervals.json",
         "about": "artifacts/about.json",
     },
 }

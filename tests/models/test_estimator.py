@@ -1,5 +1,6 @@
 """An estimator predicts the same rides alike, before and after it was saved, without pickle."""
 
+import json
 import pickle
 import shutil
 import subprocess
@@ -55,6 +56,7 @@ def test_no_rides_have_no_answers(estimator, asked):
 def test_what_was_saved_answers_the_same(estimator, asked, tmp_path):
     estimator.save(tmp_path)
     loaded = Estimator.load(tmp_path)
+    assert loaded.intervals == estimator.intervals
     assert (loaded.name, loaded.inputs) == (estimator.name, estimator.inputs)
     pd.testing.assert_frame_equal(loaded.predict(asked), estimator.predict(asked))
 
@@ -77,11 +79,22 @@ def test_only_a_model_that_needs_the_distance_refuses_a_ride_without(estimator, 
         pd.testing.assert_frame_equal(estimator.predict(without), estimator.predict(asked))
 
 
-@pytest.mark.parametrize("name", ["about.json", "pipeline.skops", "intervals.json"])
+@pytest.mark.parametrize("name", ["about.json", "pipeline.skops"])
 def test_a_folder_with_a_damaged_file_is_refused(estimator, tmp_path, name):
     estimator.save(tmp_path)
     (tmp_path / name).write_bytes(b"{")
     with pytest.raises(ModelError):
+        Estimator.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "intervals", [None, [1], {"level": 0.8}, {"level": 0.8, "low": 1, "high": 2}]
+)
+def test_a_folder_without_intervals_does_not_hold_a_model(estimator, tmp_path, intervals):
+    estimator.save(tmp_path)
+    about = {"name": "ridge", "inputs": [], "intervals": intervals}
+    (tmp_path / "about.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="does not hold a model"):
         Estimator.load(tmp_path)
 
 

@@ -135,19 +135,6 @@ def test_the_prediction_lies_within_its_interval_and_no_ride_ends_before_it_begi
     assert (found["high"] >= minutes).all()
 
 
-def test_what_was_saved_is_loaded(tmp_path):
-    intervals = calibrate(made(500, seed=0))
-    assert Intervals.load(intervals.save(tmp_path / "intervals.json")) == intervals
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"level": 0.8, "low": 1, "high": 2}'])
-def test_a_file_of_something_else_is_refused(tmp_path, content):
-    path = tmp_path / "intervals.json"
-    path.write_text(content)
-    with pytest.raises(ModelError, match="does not hold intervals"):
-        Intervals.load(path)
-
-
 @pytest.mark.parametrize("level", [0, 1, 80])
 def test_a_level_that_is_no_share_is_refused(level):
     with pytest.raises(ModelError, match=f"Level {level} is no share"):

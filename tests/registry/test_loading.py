@@ -90,7 +90,6 @@ def test_nothing_is_left_behind(version, tmp_path, monkeypatch):
         "requirements.txt",
         "code/taxi_duration/models/estimator.py",
         "artifacts/about.json",
-        "artifacts/intervals.json",
         "artifacts/pipeline.skops",
     ],
 )

@@ -298,18 +298,18 @@ def test_a_taken_port_is_an_error_before_anything_starts(registered):
 
 
 @pytest.fixture
-def intervals(registered):
-    """The registered model's file of intervals; afterwards it is as it was."""
+def about(registered):
+    """The registered model's file of name, inputs and intervals; afterwards it is as it was."""
     from mlflow import MlflowClient
 
     model = MlflowClient(registered).get_logged_model(find_model("1").record.model_id)
-    file = Path(model.artifact_location.removeprefix("file://")) / "artifacts" / "intervals.json"
+    file = Path(model.artifact_location.removeprefix("file://")) / "artifacts" / "about.json"
     before = file.read_bytes()
     yield file
     file.write_bytes(before)
 
 
-def test_a_model_with_a_changed_byte_is_not_served(intervals):
-    intervals.write_bytes(intervals.read_bytes().replace(b"0.8", b"0.9"))
+def test_a_model_with_a_changed_byte_is_not_served(about):
+    about.write_bytes(about.read_bytes().replace(b"0.8", b"0.9"))
     with pytest.raises(ModelError, match="are not those that were recorded"):
         serve("1", port=free_port()).__enter__()
