@@ -28,7 +28,7 @@ coverage: .venv/ready ## Run every test, and say which lines none has reached, n
 mutants: .venv/ready ## Change important code in small ways, and count the changes that tests notice (hours)
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results --all true | awk -F '[.:] *' '\
-		{ all[$$2]++; noticed[$$2] += $$NF == "killed" } \
+		{ all[$$3]++; noticed[$$3] += $$NF == "killed" } \
 		END { for (name in all) printf "%-12s%5d of%5d\n", name, noticed[name], all[name] }' | sort
 
 # The two halves take about as long, so they run side by side.

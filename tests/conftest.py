@@ -196,7 +196,7 @@ def shelf(new_store, months, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def employed(new_store, months, tmp_path_factory):
-    """The address of a store whose champion has answered two months, and its run id."""
+    """The address of a store whose champion has scored two months, and its run id."""
     with new_store(tmp_path_factory.mktemp("employed")) as uri:
         return uri, employ(months)
 

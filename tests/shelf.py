@@ -75,7 +75,7 @@ def _wait(address):
 
 
 def employ(split):
-    """Train a model, make it champion and have it answer two sample months; return its run id."""
+    """Train a model, make it champion and have it score two sample months; return its run id."""
     run = record("xgboost", split, learning_rate=0.2, n_estimators=60, threads=1)
     promote(register(run.run_id), split.test, why="a test")
     score_months("champion", "2021-02..2021-03")

@@ -61,7 +61,7 @@ def test_a_notebook_has_a_result_for_programs(executed):
     assert "application/json" in dict(shown(executed[1]))
 
 
-def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_ride_that_it_answers(reader):
+def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_predicted_ride(reader):
     (run,) = [done for command, done in reader.ended.items() if "-p models=" in command]
     assert re.search(r"^Best on the valid month: xgboost, by 03_tune$", run.out, re.MULTILINE)
     assert re.search(r"^Champion: version 1 of taxi-duration, xgboost\. ", run.out, re.MULTILINE)
