@@ -9,8 +9,6 @@ from itertools import pairwise
 
 from taxi_duration.errors import MonthError, nearest
 
-__all__ = ["GREEN", "SERVICES", "YELLOW", "Month", "Service", "check_order"]
-
 FIRST_YEAR, LAST_YEAR = 2009, 2099  # TLC's records begin in 2009; an end keeps ranges finite
 
 

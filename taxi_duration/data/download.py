@@ -14,8 +14,6 @@ from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
 from taxi_duration.progress import progress_bar
 
-__all__ = ["TLC_URL", "RepublishedWarning", "cache_folder", "check_recorded", "fetch_month"]
-
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"
 RETRIES = 3

@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-__all__ = [
-    "BLOCK",
-    "ENGINES",
-    "Engine",
-    "atomic_write",
-    "check_writable",
-    "parquet_writer",
-    "read_blocks",
-    "read_parquet",
-    "read_schema",
-    "sha256",
-    "tree_digest",
-    "write_errors",
-    "write_parquet",
-]
-
 Engine: TypeAlias = Literal["pyarrow", "fastparquet"]
 ENGINES = get_args(Engine)
 # fastparquet 2026.9 decodes other encodings to wrong values without an error

@@ -13,29 +13,6 @@ import pandas as pd
 
 from taxi_duration.errors import SchemaError
 
-__all__ = [
-    "FARTHEST",
-    "LAST_ZONE",
-    "N_ZONES",
-    "REJECTED",
-    "RIDE",
-    "UNKNOWN_ZONE",
-    "ZONES",
-    "Columns",
-    "are_valid",
-    "as_array",
-    "as_columns",
-    "format_rejections",
-    "in_new_york",
-    "is_invalid_zone",
-    "is_plausible_distance",
-    "read_columns",
-    "read_minutes",
-    "read_rides",
-    "rejections",
-    "repaired",
-]
-
 Columns: TypeAlias = Mapping[str, np.ndarray]
 """Rides as arrays by the name of their column: a frame of one ride is slower than the model."""
 Times: TypeAlias = np.ndarray | pd.Series | pd.DatetimeIndex

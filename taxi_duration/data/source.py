@@ -22,8 +22,6 @@ from taxi_duration.months import GREEN, Month, Service
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SAMPLE_ROWS", "Block", "RawMonth", "ahead", "open_month"]
-
 Block: TypeAlias = Mapping[str, np.ndarray | pd.DatetimeIndex]
 Item = TypeVar("Item")
 

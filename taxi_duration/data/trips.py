@@ -28,8 +28,6 @@ from taxi_duration.data.source import Block, ahead, open_month
 from taxi_duration.errors import SchemaError
 from taxi_duration.months import Month, Service, check_order
 
-__all__ = ["LONGEST", "SHORTEST", "Split", "Trips", "load_rides", "load_split", "load_trips"]
-
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
 NO_ZONE = 0  # stands for any number that is not a TLC zone
 
