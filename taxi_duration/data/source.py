@@ -94,8 +94,8 @@ class RawMonth:
 
     @cached_property
     def _sample(self) -> pd.DataFrame:
-        columns = list(self.service.columns)
-        return make_month(self.month, service=self.service, rows=SAMPLE_ROWS, columns=columns)
+        rows = make_month(self.month, service=self.service, rows=SAMPLE_ROWS)
+        return rows[list(self.service.columns)]
 
 
 def open_month(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taxi_duration.data.sample import make_month
-from taxi_duration.errors import MonthError, SchemaError
+from taxi_duration.errors import MonthError
 from taxi_duration.months import GREEN, YELLOW, Month
 
 JANUARY, FEBRUARY, MARCH = (Month(2021, number) for number in (1, 2, 3))
@@ -59,7 +59,7 @@ def test_a_known_month_has_its_real_size(month):
 
 @pytest.mark.parametrize("unknown", [Month(2009, 1), Month(2024, 2), Month(2030, 7)])
 def test_any_other_month_has_a_size_and_rides_of_its_own(unknown):
-    month = make_month(unknown, columns=[GREEN.pickup])
+    month = make_month(unknown)
     inside = month[GREEN.pickup].between(unknown.start, unknown.next().start)
     assert 50_000 < len(month) < 100_000
     assert inside.mean() > 0.999
@@ -88,10 +88,9 @@ def test_the_same_seed_makes_the_same_month(seed, number):
     ],
 )
 def test_another_seed_month_or_service_makes_other_rides(other):
-    columns = ["PULocationID", "DOLocationID"]
+    zones = ["PULocationID", "DOLocationID"]
     one, two = (
-        make_month(**({"month": JANUARY, "rows": 500, "columns": columns} | changed))
-        for changed in ({}, other)
+        make_month(**({"month": JANUARY, "rows": 500} | changed))[zones] for changed in ({}, other)
     )
     assert not one.equals(two)
 
@@ -102,13 +101,6 @@ def test_a_month_never_changes():
     assert month["PULocationID"].sum() == 552_332
     miles = month["trip_distance"]
     assert miles[miles < 60].sum() == pytest.approx(22_556.86)
-
-
-@settings(max_examples=15)
-@given(st.sets(st.sampled_from(list(make_month(JANUARY, rows=0))), min_size=1))
-def test_a_column_does_not_depend_on_which_others_are_asked_for(columns):
-    whole = make_month(JANUARY, rows=40)
-    pd.testing.assert_frame_equal(make_month(JANUARY, rows=40, columns=columns), whole[[*columns]])
 
 
 def test_the_dispatch_feed_lacks_columns_and_seconds(month):
@@ -159,7 +151,7 @@ def test_distance_is_missing_as_often_as_in_the_real_month(kept):
 
 def test_as_many_rides_as_really_take_a_pair_that_nobody_took_before(kept):
     ends = ["PULocationID", "DOLocationID"]
-    before = make_month(JANUARY, columns=ends)
+    before = make_month(JANUARY)[ends]
     seen = pd.MultiIndex.from_frame(before).unique()
     assert 1 - pd.MultiIndex.from_frame(kept[ends]).isin(seen).mean() == pytest.approx(
         0.09, abs=0.01
@@ -168,7 +160,7 @@ def test_as_many_rides_as_really_take_a_pair_that_nobody_took_before(kept):
 
 def test_months_share_one_world(kept):
     ends = ["PULocationID", "DOLocationID"]
-    other = make_month(JANUARY, columns=[*ends, "trip_distance"])
+    other = make_month(JANUARY)
     one, two = (
         frame[frame["trip_distance"].between(0.1, 60)].groupby(ends)["trip_distance"]
         for frame in (kept, other)
@@ -193,11 +185,6 @@ def test_every_published_figure_rests_on_ten_rides_or_more(table):
 
 def test_the_figures_are_small():
     assert sum(len(table.read_bytes()) for table in TABLES) < 300_000
-
-
-def test_a_column_that_tlc_does_not_have_is_refused_with_the_nearest():
-    with pytest.raises(SchemaError, match="Did you mean 'trip_distance'"):
-        make_month(JANUARY, columns=["trip_distanze"])
 
 
 @pytest.mark.parametrize("wrong", [{"rows": -1}, {"seed": -1}])
