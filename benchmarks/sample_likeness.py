@@ -18,7 +18,7 @@ from taxi_duration.data import Split
 from taxi_duration.evaluation import predict, score
 from taxi_duration.models import MODELS, fit
 from taxi_duration.models.encoding import ZoneTargetEncoder
-from taxi_duration.models.features import Clock
+from taxi_duration.models.features import clock
 
 NO_MAP = "xgboost without map"
 TOLERANCE = 0.06  # the made error may differ from the real one by this share
@@ -84,7 +84,7 @@ def rmse_without_map(split: Split) -> float:
 
 def features(rides: pd.DataFrame, encoded: np.ndarray) -> pd.DataFrame:
     zones = rides[["PULocationID", "DOLocationID"]].astype(pd.CategoricalDtype(range(266)))
-    numbers = np.column_stack([rides["trip_distance"], Clock().transform(rides), encoded])
+    numbers = np.column_stack([rides["trip_distance"], clock(rides), encoded])
     return zones.join(pd.DataFrame(numbers, columns=[*"abcdef"]))
 
 

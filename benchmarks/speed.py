@@ -134,11 +134,11 @@ def sha256(path: Path) -> str:
 def rows(folder: str) -> None:
     """Make minute, weekday, pair and repaired distance of the kept rides."""
     from taxi_duration.data import load_trips
-    from taxi_duration.models.features import Clock, DistanceRepair
+    from taxi_duration.models.features import DistanceRepair, clock
     from taxi_duration.models.zones import pair_codes, zone_codes
 
     rides = load_trips(MONTH, service="yellow", source=folder).frame
-    Clock().fit(rides).transform(rides)
+    clock(rides)
     DistanceRepair().fit(rides).transform(rides)
     pair_codes(zone_codes(rides["PULocationID"]), zone_codes(rides["DOLocationID"]))
 

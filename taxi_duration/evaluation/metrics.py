@@ -86,11 +86,6 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
         `rmse`, `mae` and `bias` (predicted minus actual) in minutes, `within_5` the share of
         rides predicted to 5 minutes, and `rows`.
 
-    Raises
-    ------
-    ModelError
-        If there are no rides, or one lacks its duration or its prediction.
-
     Examples
     --------
     >>> score(pd.DataFrame({"duration": [10.0, 20.0], "predicted": [13.0, 20.0]}))["mae"]
@@ -133,6 +128,13 @@ def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         Columns `month` (that name), `by`, `slice`, and those of `score`.
+
+    Examples
+    --------
+    >>> times = {"pickup_datetime": pd.Timestamp("2021-02-01 08:00"), "trip_distance": 2.0}
+    >>> rides = pd.DataFrame([times | {"duration": 10.0, "predicted": 12.0}])
+    >>> score_slices({"valid": rides})["by"].tolist()
+    ['distance', 'hour', 'weekday']
     """
     tables = [
         score_by(frame, by).rename(columns={by: "slice"}).assign(month=name, by=by)

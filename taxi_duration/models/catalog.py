@@ -50,30 +50,14 @@ QUOTE_DEFAULTS = DEFAULTS | {"learning_rate": 0.05, "colsample_bytree": 0.4}
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a named model is made.
+    """How a named model is made."""
 
-    Attributes
-    ----------
-    about
-        One line for a person who chooses.
-    features
-        Makes the transformer of rides, or None if the regressor takes them as they are.
-    regressor
-        Makes the regressor from `parameters`.
-    parameters
-        The regressor's, where they are not its defaults.
-    boosted
-        Whether it is fitted in rounds, and stopped early by the valid month.
-    inputs
-        Columns of a ride that it takes.
-    """
-
-    about: str
-    features: Callable[[], BaseEstimator] | None
+    about: str  # one line for a person who chooses
+    features: Callable[[], BaseEstimator] | None  # None if the regressor takes rides as they are
     regressor: Callable[..., BaseEstimator]
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    boosted: bool = False
-    inputs: tuple[str, ...] = RIDE
+    parameters: Mapping[str, object] = field(default_factory=dict)  # other than the defaults
+    boosted: bool = False  # fitted in rounds, and stopped early by the valid month
+    inputs: tuple[str, ...] = RIDE  # columns of a ride that it takes
 
 
 def _xgboost(**parameters: object) -> XGBRegressor:

@@ -31,7 +31,6 @@ PIPELINE, ABOUT = "pipeline.skops", "about.json"
 # Types that a skops file may hold beside those that skops trusts. Never read from the file.
 TRUSTED = (
     "taxi_duration.models.baseline.MedianDuration",
-    "taxi_duration.models.features.Clock",
     "taxi_duration.models.features.DistanceRepair",
     "taxi_duration.models.features.ReferenceFeatures",
     "taxi_duration.models.features.RideFeatures",

@@ -8,43 +8,30 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
-from taxi_duration.data.rides import (
-    N_ZONES,
-    Columns,
-    as_array,
-    as_columns,
-    is_plausible_distance,
-)
+from taxi_duration.data.rides import N_ZONES, Columns, as_array, as_columns, is_plausible_distance
 from taxi_duration.models.encoding import ZoneTargetEncoder
-from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, ride_zones
+from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, ride_distance, ride_zones
 
-__all__ = ["Clock", "DistanceRepair", "ReferenceFeatures", "RideFeatures"]
+__all__ = ["DistanceRepair", "ReferenceFeatures", "RideFeatures", "clock"]
 
+CLOCK = ("minute_of_day", "day_of_week")
 BLOCK = 50_000  # rows
 WAITING = 0.3  # miles added to the straight line, so that a ride around the block has a detour
 
 
-class Clock(TransformerMixin, BaseEstimator):
-    """The minute of the day (0-1439) and the day of the week (Monday is 0) of the pick-up.
+def clock(X: pd.DataFrame | Columns) -> np.ndarray:
+    """Return minute of the day (0-1439) and day of the week (Monday is 0) of the pick-up.
 
-    Seconds are left out: they are 0 for one feed of TLC's only, and would reveal it.
+    Both are missing where `pickup_datetime` is. Seconds are left out: they are 0 for one feed of
+    TLC's only, and would reveal it.
     """
-
-    def fit(self, X: pd.DataFrame, y: object = None) -> Clock:  # noqa: ARG002, D102
-        return self
-
-    def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
-        """Return both numbers, missing where `pickup_datetime` is."""
-        pickup = as_array(X["pickup_datetime"]).astype("datetime64[m]")
-        minutes = pickup.astype(np.int64).astype(np.int32)  # division is 10 times faster
-        days = minutes // 1440
-        weekday = (days + 3) % 7  # 1970 began on a Thursday
-        clock = _columns(minutes - 1440 * days, weekday)
-        clock[np.isnat(pickup)] = np.nan
-        return clock
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
-        return np.array(["minute_of_day", "day_of_week"], dtype=object)
+    pickup = as_array(X["pickup_datetime"]).astype("datetime64[m]")
+    minutes = pickup.astype(np.int64).astype(np.int32)  # division is 10 times faster
+    days = minutes // 1440
+    weekday = (days + 3) % 7  # 1970 began on a Thursday
+    features = _columns(minutes - 1440 * days, weekday)
+    features[np.isnat(pickup)] = np.nan
+    return features
 
 
 class DistanceRepair(TransformerMixin, BaseEstimator):
@@ -59,7 +46,7 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> DistanceRepair:  # noqa: ARG002
         """Fit the medians on rides."""
-        distance = _distance(X).astype(np.float32)
+        distance = ride_distance(X).astype(np.float32)
         good = is_plausible_distance(distance)
         pickup, dropoff = (codes[good] for codes in ride_zones(X))
         distance = distance[good]
@@ -77,7 +64,7 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the repaired distance, the given one, and 1 where they differ."""
-        given = _distance(X)
+        given = ride_distance(X)
         good = is_plausible_distance(given)
         return _columns(np.where(good, given, self.medians(X)), given, ~good)
 
@@ -97,10 +84,8 @@ class RideFeatures(TransformerMixin, BaseEstimator):
     --------
     >>> from taxi_duration.data.trips import load_trips
     >>> rides = load_trips("2021-01").frame
-    >>> features = RideFeatures()
-    >>> features.fit_transform(rides, rides["duration"]).shape == (len(rides), 18)
-    True
-    >>> list(RideFeatures(distance=False).fit(rides, rides["duration"]).get_feature_names_out())[:3]
+    >>> features = RideFeatures(distance=False).fit(rides, rides["duration"])
+    >>> list(features.get_feature_names_out())[:3]
     ['usual_distance', 'minute_of_day', 'day_of_week']
     """
 
@@ -114,7 +99,6 @@ class RideFeatures(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
         """Fit on rides, and return their features for training: with cross-fitted encodings."""
-        self.clock_ = Clock()
         self.repair_ = DistanceRepair().fit(X)
         self.map_ = ZoneMap().fit(X)
         self.encoder_ = ZoneTargetEncoder()
@@ -127,11 +111,11 @@ class RideFeatures(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Return the features' names; docs/features.md has a row for each."""
-        parts = [self.clock_, self.encoder_, self.map_]
-        names = np.concatenate([part.get_feature_names_out() for part in parts])
+        encoded, places = self.encoder_.get_feature_names_out(), self.map_.get_feature_names_out()
+        names = [*CLOCK, *encoded, *places]
         if not self.distance:
-            return np.concatenate([["usual_distance"], names]).astype(object)
-        return np.concatenate([self.repair_.get_feature_names_out(), names, ["detour"]])
+            return np.array(["usual_distance", *names], dtype=object)
+        return np.array([*self.repair_.get_feature_names_out(), *names, "detour"], dtype=object)
 
     def _matrix(self, rides: Columns, encoded: np.ndarray) -> np.ndarray:
         """Fill the matrix block by block: what fits into a processor's cache is faster."""
@@ -144,12 +128,12 @@ class RideFeatures(TransformerMixin, BaseEstimator):
         return matrix.T
 
     def _parts(self, X: Columns, encoded: np.ndarray) -> list[np.ndarray]:
-        clock, places = self.clock_.transform(X), self.map_.transform(X)
+        places = self.map_.transform(X)
         if not self.distance:
-            return [self.repair_.medians(X)[:, None], clock, encoded, places]
+            return [self.repair_.medians(X)[:, None], clock(X), encoded, places]
         distance = self.repair_.transform(X)
         detour = distance[:, :1] / (places[:, -1:] + WAITING)
-        return [distance, clock, encoded, places, detour]
+        return [distance, clock(X), encoded, places, detour]
 
 
 class ReferenceFeatures(TransformerMixin, BaseEstimator):
@@ -158,12 +142,12 @@ class ReferenceFeatures(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: object = None) -> ReferenceFeatures:  # noqa: ARG002
         """Fit the pairs that there are, and the median distance for where it is missing."""
         self.pairs_ = OneHotEncoder(handle_unknown="ignore").fit(_pairs(X))
-        self.median_ = float(np.nan_to_num(np.nanmedian(_distance(X))))
+        self.median_ = float(np.nan_to_num(np.nanmedian(ride_distance(X))))
         return self
 
     def transform(self, X: pd.DataFrame | Columns) -> sparse.csr_matrix:
         """Return a sparse matrix; a pair never seen is all zeros."""
-        distance = _distance(X)
+        distance = ride_distance(X)
         distance = np.where(np.isnan(distance), self.median_, distance)
         rows = np.arange(len(distance))
         # built by hand to keep zeros as values: boosted trees take an absent entry for missing
@@ -178,7 +162,3 @@ def _columns(*columns: np.ndarray) -> np.ndarray:
 
 def _pairs(X: pd.DataFrame | Columns) -> np.ndarray:
     return pair_codes(*ride_zones(X))[:, None]
-
-
-def _distance(X: pd.DataFrame | Columns) -> np.ndarray:
-    return as_array(X["trip_distance"]).astype(float, copy=False)

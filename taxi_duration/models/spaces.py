@@ -27,27 +27,13 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may try.
+    """What a search may try."""
 
-    Attributes
-    ----------
-    about
-        One line for a person who chooses.
-    ranges
-        Of the parameters that are searched.
-    fixed
-        Parameters of all trials, in place of the model's own.
-    finish
-        Parameters of the last training, in place of those of the best trial.
-    patience
-        Rounds without a better valid month, after which a trial stops.
-    """
-
-    about: str
-    ranges: Mapping[str, Range]
-    fixed: Mapping[str, float] = field(default_factory=dict)
-    finish: Mapping[str, float] = field(default_factory=dict)
-    patience: int = 50
+    about: str  # one line for a person who chooses
+    ranges: Mapping[str, Range]  # of the parameters that are searched
+    fixed: Mapping[str, float] = field(default_factory=dict)  # of all trials
+    finish: Mapping[str, float] = field(default_factory=dict)  # of the last training
+    patience: int = 50  # rounds without a better valid month, after which a trial stops
 
 
 SPACES: Mapping[str, Space] = MappingProxyType(

@@ -28,40 +28,18 @@ PATIENCE = 50  # rounds without a better valid month, after which boosting stops
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted pipeline, and how it was fitted.
+    """A fitted pipeline, and how it was fitted."""
 
-    Attributes
-    ----------
-    pipeline
-        From rides (columns of `Trips.frame`) to minutes.
-    first
-        The same before it was refitted on the valid month; without a refit, `pipeline` itself.
-    name
-        Its name in `taxi_duration.models.catalog.MODELS`.
-    parameters
-        The regressor's parameters that were set; `n_estimators` is the number of rounds.
-    rounds
-        Of boosting; None for models that have none.
-    seconds, refit_seconds
-        Of the fit, and of the refit on train and valid (0 without).
-    threads
-        That boosting ran with.
-    months
-        That it was fitted on.
-    curve
-        rmse after each round, columns `train` and `valid`; no row without rounds.
-    """
-
-    pipeline: Pipeline = field(repr=False)
-    first: Pipeline = field(repr=False)
-    name: str
-    parameters: dict[str, object] = field(repr=False)
-    rounds: int | None
-    seconds: float
-    refit_seconds: float
-    threads: int
-    months: tuple[Month, ...]
-    curve: pd.DataFrame = field(repr=False)
+    pipeline: Pipeline = field(repr=False)  # from rides (columns of `Trips.frame`) to minutes
+    first: Pipeline = field(repr=False)  # before the refit; without one, `pipeline` itself
+    name: str  # in `taxi_duration.models.catalog.MODELS`
+    parameters: dict[str, object] = field(repr=False)  # of the regressor, where they were set
+    rounds: int | None  # of boosting
+    seconds: float  # of the fit
+    refit_seconds: float  # 0 without a refit
+    threads: int  # of boosting
+    months: tuple[Month, ...]  # that `pipeline` was fitted on
+    curve: pd.DataFrame = field(repr=False)  # rmse by round, `train` and `valid`; may be empty
 
 
 def fit(
@@ -80,17 +58,10 @@ def fit(
 
     Parameters
     ----------
-    name : str
-        One of `taxi_duration.models.catalog.MODELS`.
     refit : bool
         Whether to fit once more on train and valid together, with that number of rounds.
-    threads, **parameters
+    name, threads, **parameters
         As `taxi_duration.models.catalog.make_model` takes them.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model or parameter, or it cannot be fitted.
 
     Examples
     --------

@@ -45,27 +45,13 @@ TOP = 5  # the best fifth of the trials
 
 @dataclass(frozen=True)
 class Trial:
-    """A set of parameters, and its error.
+    """A set of parameters, and how well the model did with it."""
 
-    Attributes
-    ----------
-    number
-        From 0, in the order of the suggestions.
-    parameters
-        Those that are searched.
-    valid_rmse
-        After the best round, in minutes.
-    rounds
-        Up to the best.
-    seconds
-        Of the fit.
-    """
-
-    number: int
-    parameters: Mapping[str, float]
-    valid_rmse: float
-    rounds: int
-    seconds: float
+    number: int  # from 0, in the order of the suggestions
+    parameters: Mapping[str, float]  # those that are searched
+    valid_rmse: float  # after the best round, in minutes
+    rounds: int  # up to the best
+    seconds: float  # of the fit
 
 
 def search(
@@ -173,16 +159,8 @@ def final_parameters(trials: Sequence[Trial], space: str | Space = "ours") -> di
 
 def trials_table(trials: Iterable[Trial]) -> pd.DataFrame:
     """Return a row a trial: `number`, `valid_rmse`, `rounds`, `seconds`, then its parameters."""
-    return pd.DataFrame(
-        {
-            "number": trial.number,
-            "valid_rmse": trial.valid_rmse,
-            "rounds": trial.rounds,
-            "seconds": trial.seconds,
-            **trial.parameters,
-        }
-        for trial in trials
-    )
+    rows = [vars(trial) | dict(trial.parameters) for trial in trials]
+    return pd.DataFrame(rows).drop(columns="parameters")
 
 
 def parameter_effects(trials: Sequence[Trial], space: str | Space = "ours") -> pd.DataFrame:

@@ -17,7 +17,7 @@ from taxi_duration.data.rides import (
     is_plausible_distance,
 )
 
-__all__ = ["ZoneMap", "group_median", "pair_codes", "ride_zones", "zone_codes"]
+__all__ = ["ZoneMap", "group_median", "pair_codes", "ride_distance", "ride_zones", "zone_codes"]
 
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
@@ -40,6 +40,11 @@ def ride_zones(X: pd.DataFrame | Columns) -> tuple[np.ndarray, np.ndarray]:
     """Return the codes of the pick-up and of the drop-off zones of rides."""
     pickup, dropoff = (zone_codes(X[name]) for name in ZONES)
     return pickup, dropoff
+
+
+def ride_distance(X: pd.DataFrame | Columns) -> np.ndarray:
+    """Return the distance of rides in miles, as floats."""
+    return as_array(X["trip_distance"]).astype(float, copy=False)
 
 
 def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
@@ -135,8 +140,7 @@ class ZoneMap(TransformerMixin, BaseEstimator):
 
 def _pair_distances(X: pd.DataFrame) -> np.ndarray:
     """Return the median distance of each pair, both ways together; 0 where there is none."""
-    pickup, dropoff = ride_zones(X)
-    distance = as_array(X["trip_distance"]).astype(float, copy=False)
+    (pickup, dropoff), distance = ride_zones(X), ride_distance(X)
     low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
     use = (low > 0) & (low < high) & (high < UNKNOWN_ZONE) & is_plausible_distance(distance)
     codes = pair_codes(low, high)[use]

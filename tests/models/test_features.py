@@ -13,14 +13,13 @@ from sklearn.preprocessing import TargetEncoder
 
 from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.features import (
-    Clock,
     DistanceRepair,
     ReferenceFeatures,
     RideFeatures,
+    clock,
 )
 
 TRANSFORMERS = {
-    "clock": Clock,
     "repair": DistanceRepair,
     "encoder": ZoneTargetEncoder,
     "ride": RideFeatures,
@@ -158,7 +157,7 @@ def test_without_the_distance_nothing_depends_on_it(rides):
 @pytest.mark.parametrize("unit", ["s", "us", "ns"])
 def test_the_clock_tells_minute_of_the_day_and_day_of_the_week(time, minute, weekday, unit):
     rides = pd.DataFrame({"pickup_datetime": pd.Series([time], dtype=f"datetime64[{unit}]")})
-    np.testing.assert_array_equal(Clock().fit_transform(rides), [[minute, weekday]])
+    np.testing.assert_array_equal(clock(rides), [[minute, weekday]])
 
 
 SHORT = make_rides(
