@@ -20,6 +20,8 @@ from taxi_duration.data.trips import Split, load_split
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.training import fit
 from taxi_duration.months import GREEN, Month
+from taxi_duration.registry.loading import find_model
+from taxi_duration.registry.promotion import promote, register
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor
 
@@ -192,6 +194,37 @@ def shelf(new_store, months, tmp_path_factory):
     """The address of a store with trainings to choose from, and their run ids (see `shelf`)."""
     with new_store(tmp_path_factory.mktemp("shelf")) as uri:
         return uri, stock(months)
+
+
+@pytest.fixture(scope="session")
+def registry_database(shelf, months, tmp_path_factory):
+    """Copy the shelf's database, in which some trainings became champion, one after the other."""
+    uri, runs = shelf
+
+    @cache
+    def registry_database(*which):
+        if not which:
+            return uri.removeprefix("sqlite:///")
+        place = tmp_path_factory.mktemp("registry") / "mlflow.db"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}")
+            shutil.copy(registry_database(*which[:-1]), place)
+            assert promote(register(runs[which[-1]]), months.test, why="because").accepted
+        return place
+
+    return registry_database
+
+
+@pytest.fixture
+def registry(registry_database, tmp_path, monkeypatch):
+    """Use a store that is the test's own, as `registry_database` makes it; return the champion."""
+
+    def registry(*which):
+        copy = shutil.copy(registry_database(*which), tmp_path / "mlflow.db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
+        return find_model("champion") if which else None
+
+    return registry
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Stores with trainings to choose from or a champion at work, and a server of MLflow."""
+"""Stores with trainings to choose from or a champion at work, a server, and files changed."""
 
 import os
 import shutil
@@ -80,3 +80,18 @@ def employ(split):
     promote(register(run.run_id), split.test, why="a test")
     score_months("champion", "2021-02..2021-03")
     return run.run_id
+
+
+@contextmanager
+def changed_file(path, content):
+    """A while in which a file has other bytes, or is missing (None)."""
+    before = path.read_bytes() if path.exists() else None
+    _write(path, content)
+    try:
+        yield
+    finally:
+        _write(path, before)
+
+
+def _write(path, content):
+    path.unlink(missing_ok=True) if content is None else path.write_bytes(content)

@@ -16,7 +16,7 @@ from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.tracking.runs import list_runs
 
 if TYPE_CHECKING:
-    from taxi_duration.registry.promotion import Entry
+    from taxi_duration.registry.journal import Entry
 
 __all__ = ["NotebookBar", "format_history", "model_table", "show_progress", "summary"]
 

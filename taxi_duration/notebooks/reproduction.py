@@ -175,13 +175,9 @@ def _source(record: Record) -> str:
     return source
 
 
-def _months(record: Record, part: str) -> list[str]:
-    return record.parameters[part].split(", ")
-
-
 def _inputs(record: Record, source: str | Path) -> dict[str, str]:
     """Return the digests of the files that are now where the run's inputs came from."""
-    months = [month for part in Split._fields for month in _months(record, part)]
+    months = [month for part in Split._fields for month in record.months(part)]
     found = [open_month(each, service=record.tags["service"], source=source) for each in months]
     return {raw.file: raw.sha256 for raw in found}
 
@@ -189,7 +185,7 @@ def _inputs(record: Record, source: str | Path) -> dict[str, str]:
 def _trips(record: Record, part: str, source: str | Path) -> Trips:
     first, *rest = (
         load_trips(month, service=record.tags["service"], source=source)
-        for month in _months(record, part)
+        for month in record.months(part)
     )
     return sum(rest, start=first)
 

@@ -1,7 +1,8 @@
-"""A model card: what a registered model is, what it is good for and how good, from its record."""
+"""The model card: what a registered model is, what it is good for and how good, from its record."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,22 +12,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from taxi_duration.data.files import atomic_write
+from taxi_duration.data.trips import Split
 from taxi_duration.errors import TrackingError
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
-from taxi_duration.registry.journal import entries
+from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import RegisteredModel, find_model, set_tag
-from taxi_duration.registry.markdown import (
-    cell,
-    lines_of,
-    minutes,
-    pairs,
-    share,
-    table,
-    to_html,
-    whole,
-)
-from taxi_duration.tracking.runs import Record, attach, download, files_of
+from taxi_duration.tracking.runs import attach, download, files_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -34,23 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["Card", "attach_card", "make_card"]
 
 TEMPLATES = Path(__file__).parent / "templates" / "card"
-PARTS = ("train", "valid", "test")
-NEEDED = ("rows.csv", "slices.csv")
-WHEN = "%Y-%m-%d %H:%M UTC"
-ENOUGH = 50  # rides; of fewer no slice is called the hardest
+RUN_TABLES = ("rows.csv", "slices.csv")
+TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
+MIN_RIDES = 50  # of a slice that may be called the hardest
+minutes, share, whole = "{:.2f}".format, "{:.1%}".format, "{:,.0f}".format
 
 
 @dataclass(frozen=True)
 class Card:
     """A card in Markdown, and the same as a page that loads nothing from anywhere."""
 
-    version: RegisteredModel
+    model: RegisteredModel
     markdown: str = field(repr=False)
     html: str = field(repr=False)
 
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write both into a folder, as NAME-VERSION.md and .html; return their paths."""
-        stem = f"{self.version.name}-{self.version.version}"
+        stem = f"{self.model.name}-{self.model.version}"
         paths = folder / f"{stem}.md", folder / f"{stem}.html"
         for path, text in zip(paths, (self.markdown, self.html), strict=True):
             with atomic_write(path) as fresh:
@@ -59,162 +51,159 @@ class Card:
 
 
 def make_card(model: str | RegisteredModel) -> Card:
-    """Write the card of a registered model, from its record alone.
+    """Return the card of a registered model, made from its record alone.
 
     Parameters
     ----------
-    model
-        As `find_model` takes it.
+    model : str or RegisteredModel
+        As `find_model` takes it, or found.
 
     Raises
     ------
     ModelError
         If there is no such version, or its files are not those that were registered.
     TrackingError
-        If its run lacks what a card tells, or the store does not answer.
+        If its run lacks a table that a card needs.
     """
-    version = find_model(model) if isinstance(model, str) else model
-    version.check_files()
-    markdown = _template("card.md.j2").render(_facts(version, version.record)).strip() + "\n"
-    title = f"{version.name}, version {version.version}"
-    html = _template("card.html.j2").render(title=title, body=to_html(markdown))
-    return Card(version, markdown, html)
+    from markdown_it import MarkdownIt
+
+    found = find_model(model) if isinstance(model, str) else model
+    found.check_files()
+    markdown = _template("card.md.j2").render(_facts(found)).strip() + "\n"
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    return Card(found, markdown, _template("card.html.j2").render(model=found, body=body))
 
 
 def attach_card(card: Card) -> None:
-    """Attach a card to the version: its files to the run, and where they are as a tag.
+    """Attach a card: its files to the run, and where they are as a tag of the version.
 
     Raises
     ------
     TrackingError
-        If the store does not take it.
+        If the store cannot be written.
     """
     with TemporaryDirectory() as folder:
         page = card.save(Path(folder))[1]
-        attach(card.version.run_id, Path(folder).iterdir(), folder="card")
-        set_tag(card.version, "card", f"runs:/{card.version.run_id}/card/{page.name}")
+        attach(card.model.run_id, Path(folder).iterdir(), folder="card")
+        set_tag(card.model, "card", f"runs:/{card.model.run_id}/card/{page.name}")
 
 
 def _template(name: str) -> jinja2.Template:
     import jinja2
 
-    place = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    place.filters |= {"minutes": minutes, "share": share, "whole": whole, "cell": cell}
-    return place.get_template(name)
+    environment.filters |= {"minutes": minutes, "share": share, "whole": whole, "text": _text}
+    return environment.get_template(name)
 
 
-def _facts(version: RegisteredModel, record: Record) -> dict[str, object]:
-    verdict = version.verdict
-    rows, slices = _tables(version.run_id)
-    test = record.parameters["test"].split(", ")
+def _text(value: object) -> str:
+    """Return a value as one line that Markdown takes for text."""
+    return re.sub(r"([\\|*_`<\[])", r"\\\1", " ".join(str(value).split()))
+
+
+def _facts(model: RegisteredModel) -> dict[str, object]:
+    record, verdict = model.record, model.verdict
+    rows, slices = _run_tables(model.run_id)
     return {
-        "version": version,
+        "model": model,
+        "record": record,
         "verdict": verdict,
-        "metrics": record.metrics,
-        "service": record.tags["service"],
-        "months": {part: record.parameters[part] for part in PARTS},
-        "refit": record.parameters["refit"] == "True",
-        "commit": record.tags.get("mlflow.source.git.commit"),
+        "is_refitted": record.parameters["refit"] == "True",
         "is_changed": record.tags["tree"] == "changed",
-        "code": record.parameters["code_sha256"],
-        "is_gate_test": bool(verdict and set(verdict.months) & set(test)),
-        "identity": pairs(_identity(version, record)),
-        "files": table(["file", "sha256"], record.inputs.items()),
-        "environment": pairs(record.environment),
-        "rows": table(["month", *rows], lines_of(rows.map(whole))),
-        "gate": verdict and pairs({"verdict": str(verdict)}),
+        "is_gate_test": verdict and set(verdict.months) & set(record.months("test")),
+        "identity": _pairs(_identity(model)),
+        "files": pd.DataFrame(record.inputs.items(), columns=["file", "sha256"]),
+        "environment": _pairs(record.environment),
+        "rows": rows.map(whole).reset_index(names="month"),
         "errors": _errors(record.metrics),
-        "slices": {by: _slices(part) for by, part in slices.groupby("by", sort=False)},
+        "slices": {by: _slices(part, by) for by, part in slices.groupby("by", sort=False)},
         "hardest": _hardest(slices),
         "coverage": _coverage(record.metrics),
-        "costs": pairs(_costs(version, record)),
-        "promotions": _promotions(version),
+        "costs": _pairs(_costs(model)),
+        "promotions": _promotions(model),
     }
 
 
-def _tables(run_id: str) -> list[pd.DataFrame]:
-    missing = set(NEEDED) - set(files_of(run_id))
+def _run_tables(run_id: str) -> list[pd.DataFrame]:
+    missing = set(RUN_TABLES) - set(files_of(run_id))
     if missing:
         raise TrackingError(
             f"Run {run_id!r} keeps no {', '.join(sorted(missing))}: an earlier version of this "
             "library recorded it. Train the model again, and register that run."
         )
     with TemporaryDirectory() as folder:
-        rows, slices = (download(run_id, name, Path(folder)) for name in NEEDED)
+        rows, slices = (download(run_id, name, Path(folder)) for name in RUN_TABLES)
         return [pd.read_csv(rows, index_col=0), pd.read_csv(slices)]
 
 
-def _identity(version: RegisteredModel, record: Record) -> dict[str, object]:
+def _pairs(facts: Mapping[str, object]) -> pd.DataFrame:
+    return pd.DataFrame(facts.items(), columns=["what", "which"])
+
+
+def _identity(model: RegisteredModel) -> dict[str, object]:
+    record = model.record
     return {
         "model": record.model,
-        "registered": f"{version.created:{WHEN}}",
-        "trained": f"{record.started:{WHEN}}",
+        "registered": f"{model.created:{TIME_FORMAT}}",
+        "trained": f"{record.started:{TIME_FORMAT}}",
         "developer": record.tags["developer"],
-        "run": version.run_id,
-        "digest of its files": version.sha256,
+        "run": model.run_id,
+        "digest of its files": model.sha256,
     } | {
         name: value
         for name, value in record.parameters.items()
-        if "sha256" not in name and name not in PARTS
+        if "sha256" not in name and name not in Split._fields
     }
 
 
-def _errors(metrics: Mapping[str, float]) -> str:
-    lines = [
-        [f"{who}{part}", *(_score(metrics[f"{prefix}{part}_{name}"], name) for name in METRICS)]
-        for who, prefix in (("", ""), ("naive, ", "naive_"))
-        for part in PARTS
-    ]
-    return table(["month", *map(_title, METRICS)], lines)
+def _errors(metrics: Mapping[str, float]) -> pd.DataFrame:
+    rows = {
+        f"{label}{part}": [metrics[f"{prefix}{part}_{name}"] for name in METRICS]
+        for label, prefix in (("", ""), ("naive, ", "naive_"))
+        for part in Split._fields
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=METRICS)
+    for name in METRICS:
+        table[name] = table[name].map(share if name.startswith("within") else minutes)
+    return table.rename(columns={"within_5": "within 5 minutes"}).reset_index(names="month")
 
 
-def _title(name: str) -> str:
-    return f"{name.replace('_', ' ')} minutes" if name.startswith("within") else name
-
-
-def _score(value: float, name: str) -> str:
-    return share(value) if name.startswith("within") else minutes(value)
-
-
-def _slices(slices: pd.DataFrame) -> str:
+def _slices(slices: pd.DataFrame, by: str) -> pd.DataFrame:
     valid, test = (
         slices[slices["month"] == month].set_index("slice") for month in ("valid", "test")
     )
-    frame = pd.DataFrame(
-        {
-            "valid rmse": valid["rmse"].map(minutes),
-            "test rmse": test["rmse"].map(minutes),
-            "valid bias": valid["bias"].map(minutes),
-            "test bias": test["bias"].map(minutes),
-            "test rows": test["rows"].map(whole),
-        },
-        index=test.index,
-    )
-    return table([slices["by"].iloc[0], *frame], lines_of(frame.fillna("none")))
+    columns = {
+        "valid rmse": valid["rmse"].map(minutes),
+        "test rmse": test["rmse"].map(minutes),
+        "valid bias": valid["bias"].map(minutes),
+        "test bias": test["bias"].map(minutes),
+        "test rows": test["rows"].map(whole),
+    }
+    return pd.DataFrame(columns, index=test.index).fillna("none").reset_index(names=by)
 
 
 def _hardest(slices: pd.DataFrame) -> dict[str, object] | None:
-    judged = slices[(slices["month"] == "test") & (slices["rows"] >= ENOUGH)]
-    return None if judged.empty else judged.loc[judged["rmse"].idxmax()].to_dict()
+    large = slices[(slices["month"] == "test") & (slices["rows"] >= MIN_RIDES)]
+    return None if large.empty else large.loc[large["rmse"].idxmax()].to_dict()
 
 
-def _coverage(metrics: Mapping[str, float]) -> str:
-    names = {name: name.replace(" ", "_") for name in ("all", *GROUPS)}
-    lines = [
+def _coverage(metrics: Mapping[str, float]) -> pd.DataFrame:
+    keys = {name: name.replace(" ", "_") for name in ("all", *GROUPS)}
+    rows = [
         [name, share(metrics[f"test_coverage_{key}"]), minutes(metrics[f"test_width_{key}"])]
-        for name, key in names.items()
+        for name, key in keys.items()
         if f"test_coverage_{key}" in metrics
     ]
-    return table(["predicted", "coverage", "width"], lines)
+    return pd.DataFrame(rows, columns=["predicted", "coverage", "width"])
 
 
-def _costs(version: RegisteredModel, record: Record) -> dict[str, str]:
-    metrics, verdict = record.metrics, version.verdict
+def _costs(model: RegisteredModel) -> dict[str, str]:
+    metrics, verdict = model.record.metrics, model.verdict
     speed = {"rides a second, at the gate": whole(verdict.rows_per_second)} if verdict else {}
     return {
         "size on disk, in MB": minutes(metrics["model_bytes"] / 1e6),
@@ -223,10 +212,10 @@ def _costs(version: RegisteredModel, record: Record) -> dict[str, str]:
     } | speed
 
 
-def _promotions(version: RegisteredModel) -> str:
-    lines = [
-        [f"{entry.when:{WHEN}}", entry.kind, entry.before or "none", entry.who, entry.why]
-        for entry in entries(version.name)
-        if entry.version == version.version
+def _promotions(model: RegisteredModel) -> pd.DataFrame:
+    rows = [
+        [f"{entry.when:{TIME_FORMAT}}", entry.kind, entry.before or "none", entry.who, entry.why]
+        for entry in read_journal(model.name)
+        if entry.version == model.version
     ]
-    return table(["when", "how", "champion before", "who", "why"], lines) if lines else ""
+    return pd.DataFrame(rows, columns=["when", "how", "champion before", "who", "why"])

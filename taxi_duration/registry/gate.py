@@ -1,8 +1,10 @@
-"""Whether a challenger may take the champion's place: judged on one month that chose neither."""
+"""The promotion gate: whether a challenger is better than the champion, on one unused month."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,16 +14,15 @@ from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES
 from taxi_duration.models.catalog import make_model
-from taxi_duration.registry.verdict import Limits, Verdict
 
-__all__ = ["NAIVE", "Candidate", "Limits", "Verdict", "judge", "naive"]
+__all__ = ["BASELINE", "Candidate", "Limits", "Verdict", "judge", "predict_baseline"]
 
-NAIVE = "median"
-JUDGED = ("distance", "hour", "part")
-WEEK = 7  # days; fewer do not tell how far days differ
+BASELINE = "median"
+GATE_SLICES = ("distance", "hour", "part")
+MIN_DAYS = 7  # fewer do not show how much days differ
 FOLDS = 5
-DRAWS = 2000
-TAILS = (0.025, 0.975)
+BOOTSTRAP_DRAWS = 2000
+INTERVAL = (0.025, 0.975)  # quantiles
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,116 @@ class Candidate:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The limits that a challenger has to keep.
+
+    Attributes
+    ----------
+    gain
+        Share by which its rmse has to be lower: two seeds of one model differ by a third of it.
+    harm
+        Share by which the rmse of a slice may be higher.
+    rides
+        That a slice has at least; smaller slices are left out.
+    size_mb
+        On disk, at most.
+    rows_per_second
+        Of prediction, at least.
+    """
+
+    gain: float = 0.01
+    harm: float = 0.03
+    rides: int = 500
+    size_mb: float = 100.0
+    rows_per_second: float = 2000.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of the promotion gate for a challenger, with its figures.
+
+    Attributes
+    ----------
+    accepted
+        Whether the challenger may become champion.
+    reasons
+        Why, in words; all of them if it is rejected.
+    challenger, champion
+        Their names.
+    sha256
+        Digest of the challenger's files: the verdict holds for these only.
+    challenger_rmse, champion_rmse
+        In minutes, on the same rides.
+    difference, low, high
+        Challenger's minus champion's rmse, and the ends of its 95 % interval.
+    worst, worst_change, worst_rides
+        The slice whose rmse grew by the largest share (a negative one if it fell everywhere).
+    size_mb, rows_per_second
+        Of the challenger.
+    months, rows, inputs
+        Of the gate: its months, its rides, and the sha256 of each file.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    challenger: str
+    champion: str
+    sha256: str
+    challenger_rmse: float
+    champion_rmse: float
+    difference: float
+    low: float
+    high: float
+    worst: str
+    worst_change: float
+    worst_rides: int
+    size_mb: float
+    rows_per_second: float
+    months: tuple[str, ...]
+    rows: int
+    inputs: dict[str, str]
+    limits: Limits = field(default_factory=Limits)
+
+    def __str__(self) -> str:
+        return f"{'accepted' if self.accepted else 'rejected'}: {'; '.join(self.reasons)}"
+
+    def table(self) -> pd.DataFrame:
+        """Return its figures, a row each, without the speed, which differs from run to run."""
+        change = f"{self.worst_change:+.1%} on {self.worst_rides:,} rides"
+        rows = {
+            "champion so far": self.champion,
+            "champion's rmse": f"{self.champion_rmse:.2f}",
+            "challenger's rmse": f"{self.challenger_rmse:.2f}",
+            "difference": f"{self.difference:+.2f}, between {self.low:+.2f} and {self.high:+.2f}",
+            "worst slice": f"{self.worst}, {change}",
+            "verdict": "accepted" if self.accepted else "rejected",
+        }
+        return pd.DataFrame({"gate": rows})
+
+    def to_json(self) -> str:
+        """Return all of it as text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Verdict:
+        """Read what `to_json` wrote."""
+        read = json.loads(text)
+        texts = {name: tuple(read[name]) for name in ("reasons", "months")}
+        return cls(**(read | texts | {"limits": Limits(**read["limits"])}))
+
+    @classmethod
+    def of(cls, **figures: object) -> Verdict:
+        """Return the verdict that follows from the figures and the limits."""
+        found = cls(accepted=False, reasons=(), **figures)
+        objections = tuple(_objections(found))
+        return replace(found, accepted=not objections, reasons=objections or (_gain(found),))
+
+
 def judge(
     gate: Trips, challenger: Candidate, champion: Candidate, *, limits: Limits | None = None
 ) -> Verdict:
-    """Judge whether the challenger is better on the gate's rides, beyond chance and everywhere.
+    """Return whether the challenger is better on the gate's rides, beyond chance and everywhere.
 
     Its rmse has to be lower by a share that two seeds of one model do not reach, with a 95 %
     interval that excludes zero. The interval comes from drawing whole days [1]_, since rides of
@@ -60,7 +167,7 @@ def judge(
     >>> from taxi_duration.data.trips import load_trips
     >>> gate = load_trips("2021-03")
     >>> exact = Candidate("exact", gate.frame["duration"].to_numpy())
-    >>> verdict = judge(gate, exact, Candidate("median", naive(gate)))
+    >>> verdict = judge(gate, exact, Candidate("median", predict_baseline(gate)))
     >>> verdict.accepted, verdict.challenger_rmse
     (True, 0.0)
     """
@@ -79,11 +186,11 @@ def judge(
     )  # fmt: skip
 
 
-def naive(gate: Trips) -> np.ndarray:
-    """Return the minutes of "median", each ride's learned from other days of the same month.
+def predict_baseline(gate: Trips) -> np.ndarray:
+    """Return the minutes of "median" for each ride, fitted on other days of the same month.
 
-    The first champion has only this to beat. It knows the month's own pace, as no model that was
-    trained before does, so it is a harder measure than a median of the past.
+    The first champion is compared with it. It knows the pace of the gate's own month, as no model
+    that was trained before does, so it is harder to beat than a median of earlier months.
 
     Raises
     ------
@@ -92,7 +199,7 @@ def naive(gate: Trips) -> np.ndarray:
     """
     rides = gate.frame
     return cross_val_predict(
-        make_model(NAIVE), rides, rides["duration"], groups=_days(gate), cv=GroupKFold(FOLDS)
+        make_model(BASELINE), rides, rides["duration"], groups=_days(gate), cv=GroupKFold(FOLDS)
     )
 
 
@@ -110,9 +217,9 @@ def _squares(gate: Trips, candidate: Candidate) -> np.ndarray:
 def _days(gate: Trips) -> np.ndarray:
     """Return the day of each ride, numbered."""
     days, names = pd.factorize(gate.frame["pickup_datetime"].dt.normalize())
-    if len(names) < WEEK:
+    if len(names) < MIN_DAYS:
         raise ModelError(
-            f"The gate's rides are of {len(names)} days, fewer than {WEEK}. Take a whole month."
+            f"The gate's rides are of {len(names)} days, fewer than {MIN_DAYS}. Take a whole month."
         )
     return days
 
@@ -121,23 +228,60 @@ def _interval(squares: pd.DataFrame, day: np.ndarray) -> tuple[float, float]:
     """Return the 95 % interval of the difference in rmse, from drawing whole days."""
     rides = np.bincount(day)
     equal = np.full(len(rides), 1 / len(rides))
-    drawn = np.random.default_rng(0).multinomial(len(rides), equal, size=DRAWS)
+    drawn = np.random.default_rng(0).multinomial(len(rides), equal, size=BOOTSTRAP_DRAWS)
     new, old = (
         np.sqrt(drawn @ np.bincount(day, weights=squares[each]) / (drawn @ rides))
         for each in ("new", "old")
     )
-    low, high = np.quantile(new - old, TAILS)
+    low, high = np.quantile(new - old, INTERVAL)
     return float(low), float(high)
 
 
 def _worst_slice(gate: Trips, squares: pd.DataFrame, *, at_least: int) -> tuple[str, float, int]:
     """Return the slice whose rmse grew by the largest share, that share, and its rides."""
     found = [("none", -1.0, 0)]
-    for by in JUDGED:
+    for by in GATE_SLICES:
         slices = squares.groupby(SLICES[by](gate.frame), observed=True)
         rides, means = slices.size(), slices.mean()
         changes = np.sqrt(means["new"] / means["old"])[rides >= at_least] - 1
         found += [
-            (f"{by} {name}", float(changes[name]), int(rides[name])) for name in changes.index
+            (f"{by} {name}", float(change), int(rides[name])) for name, change in changes.items()
         ]
     return max(found, key=lambda each: each[1])
+
+
+def _objections(found: Verdict) -> Iterator[str]:
+    limits, rmse, before = found.limits, found.challenger_rmse, found.champion_rmse
+    if not rmse <= (1 - limits.gain) * before:
+        yield (
+            f"its rmse of {rmse:.3f} is not lower than the {before:.3f} of {found.champion} "
+            f"by {limits.gain:.0%}"
+        )
+    elif not found.high < 0:
+        yield f"the difference may be chance, {_difference(found)}"
+    if not found.worst_change <= limits.harm:
+        yield (
+            f"{found.worst} is worse by {found.worst_change:.1%} on {found.worst_rides:,} rides, "
+            f"more than {limits.harm:.0%}"
+        )
+    if not found.size_mb <= limits.size_mb:
+        yield f"it takes {found.size_mb:.1f} MB, more than {limits.size_mb:g}"
+    if not found.rows_per_second >= limits.rows_per_second:
+        yield (
+            f"it predicts {found.rows_per_second:,.0f} rides a second, fewer than "
+            f"{limits.rows_per_second:,.0f}"
+        )
+
+
+def _gain(found: Verdict) -> str:
+    share = 1 - found.challenger_rmse / found.champion_rmse
+    return (
+        f"its rmse of {found.challenger_rmse:.3f} is {share:.1%} lower than the "
+        f"{found.champion_rmse:.3f} of {found.champion}, {_difference(found)}"
+    )
+
+
+def _difference(found: Verdict) -> str:
+    return (
+        f"{found.difference:+.3f} with a 95 % interval from {found.low:+.3f} to {found.high:+.3f}"
+    )

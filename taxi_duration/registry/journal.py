@@ -1,4 +1,4 @@
-"""Who made which version champion, when, why and on what evidence."""
+"""The journal of a model: who made which version champion, when, why and on what evidence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
-from taxi_duration.registry.verdict import Verdict
+from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.provenance import developer
 from taxi_duration.tracking.store import client, lock, store_errors
@@ -18,10 +18,18 @@ from taxi_duration.tracking.store import client, lock, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
 
-__all__ = ["CHAMPION", "Entry", "alone", "champion_of", "entries", "on_day", "previous", "write"]
+__all__ = [
+    "CHAMPION",
+    "Entry",
+    "champion_of",
+    "former_champion",
+    "model_lock",
+    "read_journal",
+    "write_entry",
+]
 
 CHAMPION = "champion"
-PREFIX = "journal/"
+PREFIX = "journal/"  # of the tags that hold the entries
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,9 @@ class Entry:
     kind
         "promote" or "rollback".
     version, before
-        The champion that it made, and the one that it found; None if there was none.
+        The new champion, and the one before it; None if there was none.
     who, when, why
-        The developer, the moment (UTC), and what they said.
+        The developer, the moment (UTC), and the reason that they gave.
     verdict
         The evidence; None for a rollback.
     """
@@ -51,17 +59,23 @@ class Entry:
     why: str
     verdict: Verdict | None = field(default=None, repr=False)
 
+    def to_json(self) -> str:
+        """Return all of it as text."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Entry:
+        """Read what `to_json` wrote."""
+        read = json.loads(text)
+        verdict = read["verdict"] and Verdict.from_json(json.dumps(read["verdict"]))
+        return cls(**read | {"when": datetime.fromisoformat(read["when"]), "verdict": verdict})
+
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
+def model_lock(name: str) -> Iterator[None]:
     """Let one process at a time change the model of that name.
 
     Holds among the processes of one computer, not among several that share a server.
-
-    Raises
-    ------
-    TrackingError
-        If another process does not come to an end.
     """
     with store_errors(f"Model {name!r} cannot be changed"), lock(f"model {name}"):
         yield
@@ -72,7 +86,7 @@ def champion_of(name: str) -> str | None:
     return _champion(_registered(name))
 
 
-def entries(name: str) -> list[Entry]:
+def read_journal(name: str) -> list[Entry]:
     """Return the changes of champion that took effect, in their order.
 
     An entry is written before the champion changes, so that no change is without one. It counts
@@ -82,17 +96,17 @@ def entries(name: str) -> list[Entry]:
     ------
     ModelError
         If the store has no model of that name.
-    TrackingError
-        If it does not answer.
     """
     model = _registered(name)
     written = _written(model)
-    now = [*(later.before for later in written[1:]), _champion(model)]
-    return [entry for entry, found in zip(written, now, strict=False) if entry.version == found]
+    found = [*(later.before for later in written[1:]), _champion(model)]
+    return [entry for entry, after in zip(written, found, strict=False) if entry.version == after]
 
 
-def write(name: str, kind: str, version: str, *, why: str, verdict: Verdict | None = None) -> None:
-    """Write down a change of champion that is about to be made; call it within `alone`."""
+def write_entry(
+    name: str, kind: str, version: str, *, why: str, verdict: Verdict | None = None
+) -> None:
+    """Write down a change of champion that is about to be made; call it within `model_lock`."""
     model = _registered(name)
     entry = Entry(
         number=max((each.number for each in _written(model)), default=0) + 1,
@@ -105,46 +119,28 @@ def write(name: str, kind: str, version: str, *, why: str, verdict: Verdict | No
         verdict=verdict,
     )
     with store_errors(f"The journal of model {name!r} cannot be written"):
-        client().set_registered_model_tag(
-            name, f"{PREFIX}{entry.number:06}", json.dumps(asdict(entry), default=str)
-        )
+        client().set_registered_model_tag(name, f"{PREFIX}{entry.number:06}", entry.to_json())
 
 
-def previous(name: str) -> str:
-    """Return the version that was champion before the present one: what a rollback goes back to.
+def former_champion(name: str) -> str:
+    """Return the version that a rollback goes back to: the champion before the present one.
 
-    A promotion puts a version on top of those before, a rollback takes one away.
+    Champions are a stack: a promotion puts a version on top, a rollback takes one away.
 
     Raises
     ------
     ModelError
         If there was none.
     """
-    pile: list[str] = []
-    for entry in entries(name):
+    champions: list[str] = []
+    for entry in read_journal(name):
         if entry.kind == "rollback":
-            pile.pop()
+            champions.pop()
         else:
-            pile.append(entry.version)
-    if len(pile) < 2:
+            champions.append(entry.version)
+    if len(champions) < 2:
         raise ModelError(f"Model {name!r} has no former champion to go back to. Promote another.")
-    return pile[-2]
-
-
-def on_day(name: str, day: str | date) -> str | None:
-    """Return the version that was champion when that day (UTC) ended, if any.
-
-    Raises
-    ------
-    ModelError
-        If the text is no day.
-    """
-    try:
-        wanted = date.fromisoformat(str(day))
-    except ValueError as problem:
-        raise ModelError(f"Day {day!r} does not exist. Write it as YYYY-MM-DD.") from problem
-    until = [entry.version for entry in entries(name) if entry.when.date() <= wanted]
-    return until[-1] if until else None
+    return champions[-2]
 
 
 def _registered(name: str) -> RegisteredModel:
@@ -164,11 +160,6 @@ def _champion(model: RegisteredModel) -> str | None:
 
 
 def _written(model: RegisteredModel) -> list[Entry]:
-    texts = {key: text for key, text in model.tags.items() if key.startswith(PREFIX)}
-    return [_read(texts[key]) for key in sorted(texts)]
-
-
-def _read(text: str) -> Entry:
-    read = json.loads(text)
-    verdict = read["verdict"] and Verdict.from_json(json.dumps(read["verdict"]))
-    return Entry(**(read | {"when": datetime.fromisoformat(read["when"]), "verdict": verdict}))
+    """Return every entry, also those of changes that did not take effect."""
+    tags = sorted(model.tags.items())
+    return [Entry.from_json(text) for key, text in tags if key.startswith(PREFIX)]

@@ -17,7 +17,7 @@ import pandas as pd
 from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.registry.verdict import Verdict
+from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, read_record
 from taxi_duration.tracking.store import client, store_errors

@@ -1,19 +1,31 @@
-"""Register a run's model, make it champion if the gate lets it, take it back; and who did what."""
+"""Register the model of a run, promote it through the gate, roll it back; its history."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 import pandas as pd
 
-from taxi_duration.data.trips import Trips
+from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, check_name
 from taxi_duration.months import Month
-from taxi_duration.registry import journal
-from taxi_duration.registry.admission import check_run
-from taxi_duration.registry.gate import NAIVE, Candidate, judge, naive
-from taxi_duration.registry.journal import CHAMPION, Entry, alone
+from taxi_duration.registry.gate import (
+    BASELINE,
+    Candidate,
+    Limits,
+    Verdict,
+    judge,
+    predict_baseline,
+)
+from taxi_duration.registry.journal import (
+    CHAMPION,
+    Entry,
+    champion_of,
+    former_champion,
+    model_lock,
+    read_journal,
+    write_entry,
+)
 from taxi_duration.registry.loading import (
     DIGEST,
     NAME,
@@ -21,27 +33,16 @@ from taxi_duration.registry.loading import (
     RegisteredModel,
     find_model,
     set_tag,
+    verified_files,
 )
 from taxi_duration.registry.selection import throughput
-from taxi_duration.registry.verdict import Limits, Verdict
-from taxi_duration.tracking.runs import read_record
+from taxi_duration.tracking.runs import Record, files_of, read_record
 from taxi_duration.tracking.store import client, store_errors
 
-__all__ = [
-    "NAME",
-    "Entry",
-    "Limits",
-    "Verdict",
-    "champion_on",
-    "history",
-    "promote",
-    "register",
-    "rollback",
-]
+__all__ = ["check_run", "history", "promote", "register", "rollback"]
 
 CHALLENGER = "challenger"
-NO_ADDRESS = "@'\""  # signs by which an address or a filter of MLflow would break in two
-LEARNED = ("train", "valid")  # months that a model learned from, stopped or was calibrated by
+FORBIDDEN = "@'\""  # in a name: they would break an address or a filter of MLflow
 
 
 def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
@@ -50,17 +51,13 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     Raises
     ------
     ModelError
-        If the run has not finished, has no model with a signature, comes from changed code whose
-        patch was not kept, is no better than "median", or its files are not those it recorded; if
-        the name cannot be used.
-    TrackingError
-        If the store does not answer.
+        If the run does not pass `check_run`, or the name cannot be used.
     """
-    check_name(name, ModelError, without=NO_ADDRESS)
+    check_name(name, ModelError, without=FORBIDDEN)
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"
-    with alone(name), store_errors(f"Run {run_id!r} cannot be registered"):
+    with model_lock(name), store_errors(f"Run {run_id!r} cannot be registered"):
         if not store.search_registered_models(f"name = '{name}'"):
             store.create_registered_model(name)
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
@@ -72,9 +69,35 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
                 )
             ]
         version = str(found[0].version)
-        if version != journal.champion_of(name):
+        if version != champion_of(name):
             store.set_registered_model_alias(name, CHALLENGER, version)
     return find_model(version, name=name)
+
+
+def check_run(record: Record) -> None:
+    """Raise an error if the model of a run must not be registered.
+
+    Raises
+    ------
+    ModelError
+        If the run has not finished, has no model with a signature, comes from changed code whose
+        patch was not kept, is no better than "median", or its files are not those it recorded.
+    """
+    if record.status != "FINISHED" or not record.model_id:
+        state = "has no model" if record.status == "FINISHED" else f"is {record.status}"
+        raise ModelError(f"Run {record.run_id!r} {state}. Register a finished run of a model.")
+    valid, naive_valid = (record.metrics.get(f"{each}valid_rmse") for each in ("", "naive_"))
+    if valid is None or naive_valid is None or not valid < naive_valid:
+        raise ModelError(
+            f"Run {record.run_id!r} has an rmse of {valid} on the valid month, no better than the "
+            f"{naive_valid} of 'median'. Register a run that is."
+        )
+    if record.tags.get("tree") == "changed" and "code.patch" not in files_of(record.run_id):
+        raise ModelError(
+            f"Run {record.run_id!r} comes from changed code, and its patch was not kept. "
+            "Commit, and train again."
+        )
+    _check_signature(record)
 
 
 def promote(
@@ -94,34 +117,41 @@ def promote(
 
     Parameters
     ----------
-    version
-        As `find_model` takes it.
-    gate
+    version : str or RegisteredModel
+        As `find_model` takes it, or found.
+    gate : Trips
         The newest month, which has chosen nothing so far; each use is recorded.
-    why
+    why : str
         For the journal.
-    dry_run
-        Whether only to say what would happen.
+    limits : Limits, optional
+        Of the gate.
+    dry_run : bool
+        Whether only to return the verdict, and change nothing.
 
     Raises
     ------
     ModelError
         If the gate's month does not come after all that a model learned from, or a model's files
         are not those that were registered.
-    TrackingError
-        If the store does not answer.
     """
-    asked = find_model(version, name=name) if isinstance(version, str) else version
-    with alone(asked.name):
-        challenger, before = find_model(asked.address), journal.champion_of(asked.name)
-        if challenger.version == before and challenger.verdict:
+    found = find_model(version, name=name) if isinstance(version, str) else version
+    with model_lock(found.name):
+        challenger, champion = find_model(found.address), champion_of(found.name)
+        if challenger.version == champion and challenger.verdict:
             challenger.check_files()
             return challenger.verdict
-        new = before is None or challenger.version == before
-        champion = None if new else find_model(before, name=asked.name)
-        verdict = _judge(gate, challenger, champion, limits=limits)
+        is_first = champion in (None, challenger.version)
+        other = None if is_first else find_model(champion, name=found.name)
+        verdict = judge(
+            gate,
+            _candidate(challenger, gate),
+            _candidate(other, gate) if other else Candidate(BASELINE, predict_baseline(gate)),
+            limits=limits,
+        )
         if not dry_run:
-            _settle(challenger, verdict, why=why)
+            set_tag(challenger, VERDICT, verdict.to_json())
+            if verdict.accepted:
+                _set_champion(challenger, "promote", why=why, verdict=verdict)
     return verdict
 
 
@@ -132,32 +162,16 @@ def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
     ------
     ModelError
         If there was none before, or its files are not those that were registered.
-    TrackingError
-        If the store does not answer.
     """
-    with alone(name):
-        former = find_model(journal.previous(name), name=name)
+    with model_lock(name):
+        former = find_model(former_champion(name), name=name)
         former.check_files()
-        _move(name, former.version, "rollback", why=why)
+        _set_champion(former, "rollback", why=why)
     return find_model(former.address)
 
 
-def champion_on(day: str | date, *, name: str = NAME) -> RegisteredModel | None:
-    """Return which version was champion when that day (UTC) ended, if any.
-
-    Raises
-    ------
-    ModelError
-        If the text is no day, or the store has no such model.
-    TrackingError
-        If the store does not answer.
-    """
-    version = journal.on_day(name, day)
-    return find_model(version, name=name) if version else None
-
-
 def history(*, name: str = NAME) -> pd.DataFrame:
-    """Return the registered versions, the oldest first, and what each rests on.
+    """Return the registered versions, the oldest first, with what each was trained on and scored.
 
     Returns
     -------
@@ -171,30 +185,28 @@ def history(*, name: str = NAME) -> pd.DataFrame:
     ------
     ModelError
         If the store has no such model.
-    TrackingError
-        If the store does not answer.
     """
-    changes = journal.entries(name)
+    changes = read_journal(name)
     with store_errors("The registry cannot be read"):
         found = client().search_model_versions(f"name = '{name}'")
     numbers = sorted(int(each.version) for each in found)
     versions = [find_model(str(number), name=name) for number in numbers]
-    return pd.DataFrame([_line(version, changes) for version in versions])
+    return pd.DataFrame([_row(version, changes) for version in versions])
 
 
-def _judge(
-    gate: Trips,
-    challenger: RegisteredModel,
-    champion: RegisteredModel | None,
-    *,
-    limits: Limits | None,
-) -> Verdict:
-    old = _stand(champion, gate) if champion else Candidate(NAIVE, naive(gate))
-    return judge(gate, _stand(challenger, gate), old, limits=limits)
+def _check_signature(record: Record) -> None:
+    from mlflow.models import Model
+
+    with verified_files(record) as folder:
+        if Model.load(str(folder)).signature is None:
+            raise ModelError(
+                f"The model of run {record.run_id!r} does not say what it takes and gives. "
+                "Log it with a signature."
+            )
 
 
-def _stand(model: RegisteredModel, gate: Trips) -> Candidate:
-    """Have a version predict the gate's rides, which it may not have seen."""
+def _candidate(model: RegisteredModel, gate: Trips) -> Candidate:
+    """Return a version with its predictions of the gate's rides, which it must not have seen."""
     _check_gate(gate, model)
     pipeline = model.estimator.pipeline
     return Candidate(
@@ -208,8 +220,7 @@ def _stand(model: RegisteredModel, gate: Trips) -> Candidate:
 
 def _check_gate(gate: Trips, model: RegisteredModel) -> None:
     record = model.record
-    texts = ", ".join(record.parameters[part] for part in LEARNED).split(", ")
-    last = max(map(Month.parse, texts))
+    last = max(map(Month.parse, record.months("train") + record.months("valid")))
     if not min(gate.months) > last:
         raise ModelError(
             f"The gate's month {min(gate.months)} does not come after {last}, which {model} has "
@@ -222,21 +233,16 @@ def _check_gate(gate: Trips, model: RegisteredModel) -> None:
         )
 
 
-def _settle(challenger: RegisteredModel, verdict: Verdict, *, why: str) -> None:
-    """Write the verdict on the version, and make it champion if it is accepted."""
-    set_tag(challenger, VERDICT, verdict.to_json())
-    if verdict.accepted:
-        _move(challenger.name, challenger.version, "promote", why=why, verdict=verdict)
+def _set_champion(
+    model: RegisteredModel, kind: str, *, why: str, verdict: Verdict | None = None
+) -> None:
+    """Change the champion; the entry is written first, and counts once the alias has moved."""
+    write_entry(model.name, kind, model.version, why=why, verdict=verdict)
+    with store_errors(f"The champion of {model.name!r} cannot be changed"):
+        client().set_registered_model_alias(model.name, CHAMPION, model.version)
 
 
-def _move(name: str, version: str, kind: str, *, why: str, verdict: Verdict | None = None) -> None:
-    """Change the champion; the intent is written first, and counts once the alias has moved."""
-    journal.write(name, kind, version, why=why, verdict=verdict)
-    with store_errors(f"The champion of {name!r} cannot be changed"):
-        client().set_registered_model_alias(name, CHAMPION, version)
-
-
-def _line(version: RegisteredModel, changes: Sequence[Entry]) -> dict[str, object]:
+def _row(version: RegisteredModel, changes: Sequence[Entry]) -> dict[str, object]:
     record = version.record
     parameters, metrics = record.parameters, record.metrics
     return {
@@ -244,7 +250,7 @@ def _line(version: RegisteredModel, changes: Sequence[Entry]) -> dict[str, objec
         "run_id": version.run_id,
         "model": record.model,
         "created": version.created,
-        **{part: parameters.get(part) for part in ("train", "valid", "test", "refit")},
+        **{name: parameters.get(name) for name in (*Split._fields, "refit")},
         "inputs": record.inputs,
         "parameters": parameters,
         **{name: metrics.get(name) for name in ("valid_rmse", "test_rmse")},

@@ -97,6 +97,10 @@ class Record:
         """The run id of the training that this run is a child of."""
         return self.tags.get("mlflow.parentRunId")
 
+    def months(self, part: str) -> list[str]:
+        """Return the months of a part: "train", "valid" or "test"."""
+        return self.parameters[part].split(", ")
+
     @property
     def inputs(self) -> dict[str, str]:
         """The sha256 of each file that the run read, by name."""

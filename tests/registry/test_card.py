@@ -164,7 +164,7 @@ def test_a_card_tells_what_a_reader_has_to_know(cards, word):
 
 
 def test_a_refit_is_told(cards):
-    assert ["learned once more from both" in card.markdown for card in cards] == [False, True]
+    assert ["then trained again on both" in card.markdown for card in cards] == [False, True]
 
 
 def test_the_former_champion_is_what_it_was_compared_with(cards):
@@ -191,13 +191,13 @@ def test_the_page_loads_nothing_from_anywhere(cards):
 def test_a_version_that_no_gate_has_seen_has_a_card(versions, split):
     unseen = record("ridge", split, alpha=2.0)
     card = make_card(register(unseen.run_id, name=versions[0].name))
-    assert "The gate has not been asked" in card.markdown
+    assert "The promotion gate has not run" in card.markdown
     assert "It has never been champion" in card.markdown
 
 
 def test_a_card_is_attached_to_run_and_version(cards):
     attach_card(cards[0])
-    run_id = cards[0].version.run_id
+    run_id = cards[0].model.run_id
     tags = MlflowClient().get_model_version(NAME, "1").tags
     assert files_of(run_id, "card") == ["card/carded-1.html", "card/carded-1.md"]
     assert tags["card"] == f"runs:/{run_id}/card/carded-1.html"

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import site
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,74 +13,92 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.notebooks.reproduction import reproduce
 from taxi_duration.registry.card import make_card
-from taxi_duration.registry.loading import load, load_run
+from taxi_duration.registry.loading import NAME, find_model, load, load_run
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.serving.batch import score_months
 
 
-@pytest.fixture(scope="module")
-def own_store(shelf, months, tmp_path_factory):
-    """A store in which one model is champion: its address, and where the model's files lie."""
-    from mlflow import MlflowClient
-
-    uri, runs = shelf
-    copy = shutil.copy(uri.removeprefix("sqlite:///"), tmp_path_factory.mktemp("loading"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
-        version = register(runs["good"])
-        promote(version, months.test, why="first")
-        client = MlflowClient(f"sqlite:///{copy}")
-        (output,) = client.get_run(version.run_id).outputs.model_outputs
-        place = client.get_logged_model(output.model_id).artifact_location
-    return f"sqlite:///{copy}", version, Path(place.removeprefix("file://"))
+@pytest.fixture
+def champion(registry):
+    """A registered model in a store that is the test's own."""
+    return registry("good")
 
 
 @pytest.fixture
-def version(own_store, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", own_store[0])
-    return own_store[1]
-
-
-@pytest.fixture
-def files(own_store, version, tmp_path):
+def files(champion, tmp_path):
     """Where the model's files lie; afterwards they are as they were."""
-    shutil.copytree(own_store[2], tmp_path / "before")
-    yield own_store[2]
-    shutil.rmtree(own_store[2])
-    shutil.copytree(tmp_path / "before", own_store[2])
+    model = MlflowClient().get_logged_model(champion.record.model_id)
+    place = Path(model.artifact_location.removeprefix("file://"))
+    shutil.copytree(place, tmp_path / "before")
+    yield place
+    shutil.rmtree(place)
+    shutil.copytree(tmp_path / "before", place)
+
+
+NAMES = ["models:/taxi-duration@champion", "taxi-duration@champion", "champion", "1",
+         "models:/taxi-duration/1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*NAMES, "run"])
+def test_a_model_is_found_by_any_of_its_names(champion, name):
+    assert find_model(champion.run_id if name == "run" else name) == champion
+
+
+@pytest.mark.parametrize("name", ["1", "champion"])
+def test_a_model_of_another_name_is_found_by_its_number_or_alias(champion, name):
+    other = register(champion.run_id, name="other")
+    found = find_model("1" if name == "1" else "challenger", name="other")
+    assert (found, found.name) == (other, "other")
 
 
 @pytest.mark.parametrize(
-    "model", ["models:/taxi-duration@champion", "taxi-duration@champion", "champion", "1"]
+    "name", ["7", "nobody", "not an alias", "models:/none/1", "none@champion", "0" * 32]
 )
-def test_the_champion_is_loaded_by_any_of_its_names(version, model):
-    loaded = load(model)
-    assert (loaded.name, loaded.version, loaded.run_id) == ("taxi-duration", "1", version.run_id)
+def test_a_model_that_does_not_exist_is_an_error(champion, name):
+    with pytest.raises(ModelError, match="There is no model"):
+        find_model(name)
 
 
-def test_it_predicts_minutes_with_their_ends(version, months):
-    loaded, rides = load(), months.test.frame.head(50)
-    valid = rides[rides["trip_distance"] > 0]
-    answers = loaded.predict(valid)
-    assert np.array_equal(
-        answers["duration"], loaded.estimator.pipeline.predict(valid).astype(float)
-    )
-    assert (answers["low"] < answers["high"]).all()
+def test_a_model_says_what_it_is(champion, shelf):
+    assert (champion.name, champion.version) == (NAME, "1")
+    assert champion.aliases == ("challenger", "champion")
+    assert (champion.run_id, champion.verdict.accepted) == (shelf[1]["good"], True)
+    assert champion.sha256 == champion.record.parameters["model_sha256"]
+    assert (str(champion), champion.address) == ("version 1", "models:/taxi-duration/1")
 
 
-def test_a_run_is_loaded_without_being_registered(version, shelf):
+def test_its_record_and_its_estimator_are_read_once(champion, lookups):
+    found = load()
+    lookups.clear()
+    assert found.estimator is found.estimator
+    assert found.record is found.record
+    assert not lookups
+
+
+def test_it_predicts_minutes_with_their_ends(champion, months):
+    rides = months.test.frame.head(50).query("trip_distance > 0")
+    predicted = champion.predict(rides)
+    minutes = champion.estimator.pipeline.predict(rides).astype(float)
+    assert np.array_equal(predicted["duration"], minutes)
+    assert (predicted["low"] < predicted["high"]).all()
+
+
+def test_a_run_is_loaded_without_being_registered(champion, shelf):
     assert load_run(shelf[1]["weak"]).name == "xgboost"
 
 
-def test_nothing_is_left_behind(version, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_nothing_is_left_behind(champion, tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
     load()
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +112,7 @@ def test_nothing_is_left_behind(version, tmp_path, monkeypatch):
         "artifacts/pipeline.skops",
     ],
 )
-def test_one_flipped_byte_in_any_file_is_refused(version, files, name):
+def test_one_flipped_byte_in_any_file_is_rejected(files, name):
     content = bytearray((files / name).read_bytes())
     content[len(content) // 2] ^= 1
     (files / name).write_bytes(content)
@@ -102,23 +121,23 @@ def test_one_flipped_byte_in_any_file_is_refused(version, files, name):
 
 
 USES = {
-    "promote": lambda version, gate: promote(version, gate, why="again"),
-    "card": lambda version, gate: make_card(version),
-    "reproduce": lambda version, gate: reproduce("champion"),
-    "reproduce a run": lambda version, gate: reproduce(version.run_id),
-    "score": lambda version, gate: score_months("champion", "2021-03"),
+    "promote": lambda champion, gate: promote(champion, gate, why="again"),
+    "card": lambda champion, gate: make_card(champion),
+    "reproduce": lambda champion, gate: reproduce("champion"),
+    "reproduce a run": lambda champion, gate: reproduce(champion.run_id),
+    "score": lambda champion, gate: score_months("champion", "2021-03"),
 }
 
 
 @pytest.mark.parametrize("change", ["one byte", "gone"])
 @pytest.mark.parametrize("use", USES)
-def test_a_version_whose_files_have_changed_is_refused_wherever_it_is_named(
-    version, files, months, use, change
+def test_a_version_whose_files_have_changed_is_rejected_wherever_it_is_used(
+    champion, files, months, use, change
 ):
     about = files / "artifacts" / "about.json"
     about.write_bytes(about.read_bytes() + b" ") if change == "one byte" else shutil.rmtree(files)
     with pytest.raises((ModelError, TrackingError), match=r"not those that were|cannot be read"):
-        USES[use](version, months.test)
+        USES[use](champion, months.test)
     files.mkdir(exist_ok=True)
 
 
@@ -144,41 +163,29 @@ def rewrite(files, change):
     (files / "MLmodel").write_text(yaml.safe_dump(read))
 
 
-def forge(uri, version, digest):
+def forge(champion, digest):
     """Write another digest where it should be impossible to write one."""
-    import sqlite3
-
-    with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
+    with sqlite3.connect(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")) as database:
         for table, key in (("params", "model_sha256"), ("model_version_tags", "sha256")):
             database.execute(f"UPDATE {table} SET value = ? WHERE value = ? AND key = ?",
-                             (digest, version.sha256, key))  # fmt: skip
+                             (digest, champion.sha256, key))  # fmt: skip
 
 
 @pytest.mark.parametrize("change", WRONG)
-def test_an_mlmodel_that_names_other_code_is_refused_even_with_a_digest_that_fits(
-    own_store, version, files, change
+def test_an_mlmodel_that_names_other_code_is_rejected_even_with_a_digest_that_fits(
+    champion, files, change
 ):
     (files / "code" / "evil.py").write_text("raise SystemExit('was run')")
     rewrite(files, change)
-    forged = tree_digest(files)
-    forge(own_store[0], version, forged)
-    try:
-        with pytest.raises(ModelError, match="MLflow would run other code"):
-            load()
-    finally:
-        import dataclasses
-
-        forge(own_store[0], dataclasses.replace(version, sha256=forged), version.sha256)
+    forge(champion, tree_digest(files))
+    with pytest.raises(ModelError, match="MLflow would run other code"):
+        load()
 
 
-def test_a_version_with_another_digest_than_its_run_is_refused(version):
-    from mlflow import MlflowClient
-
-    client = MlflowClient()
-    client.set_model_version_tag(version.name, "1", "sha256", "0" * 64)
+def test_a_version_with_another_digest_than_its_run_is_rejected(champion):
+    MlflowClient().set_model_version_tag(NAME, "1", "sha256", "0" * 64)
     with pytest.raises(ModelError, match="carries another digest than its run"):
         load()
-    client.set_model_version_tag(version.name, "1", "sha256", version.sha256)
 
 
 ELSEWHERE = """
@@ -194,8 +201,9 @@ except ImportError:
 
 
 def test_mlflow_loads_the_champion_where_pickles_are_forbidden_and_we_are_not(
-    version, months, tmp_path
+    champion, months, tmp_path_factory
 ):
+    tmp_path = tmp_path_factory.mktemp("elsewhere")
     for found in Path(site.getsitepackages()[0]).iterdir():
         if not re.match(r"_*(editable.*)?taxi[_-]duration", found.name):
             (tmp_path / found.name).symlink_to(found)
@@ -204,5 +212,5 @@ def test_mlflow_loads_the_champion_where_pickles_are_forbidden_and_we_are_not(
     done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["columns"] == ["duration", "low", "high"]
-    expected = load().predict(months.valid.frame.head(3)).to_numpy()
+    expected = champion.predict(months.valid.frame.head(3)).to_numpy()
     np.testing.assert_allclose(found["data"], expected, rtol=1e-12)
