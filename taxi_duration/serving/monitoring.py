@@ -237,8 +237,8 @@ def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
 
 def training_months(record: Record) -> list[str]:
     """Return the months that a run's model was trained on; a refitted one also on the valid one."""
-    refitted = record.parameters["refit"] == "True"
-    return [record.parameters[part] for part in (("train", "valid") if refitted else ("train",))]
+    is_refitted = record.parameters["refit"] == "True"
+    return record.months("train") + (record.months("valid") if is_refitted else [])
 
 
 def _scored_month(

@@ -416,6 +416,11 @@ def test_a_refitted_model_was_trained_on_the_valid_month_too(trained):
     ]
 
 
+def test_a_model_may_have_been_trained_on_several_months(trained):
+    several = replace(trained, parameters=trained.parameters | {"train": "2020-12, 2021-01"})
+    assert training_months(several) == ["2020-12", "2021-01"]
+
+
 @pytest.mark.parametrize(
     ("refit", "parts", "last"),
     [("False", ["train"], "2021-01"), ("True", ["train", "valid"], "2021-02")],
