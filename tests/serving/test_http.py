@@ -55,10 +55,12 @@ def registered(new_store, split, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def servers(registered):
-    """Servers of both models, by kind; they start side by side."""
+    """Servers of both models, by kind, started side by side; after their blocks they are gone."""
     blocks = {kind: serve(f"models:/{name}/1", port=free_port()) for kind, name in MODELS.items()}
     with ExitStack() as ends, ThreadPoolExecutor() as aside:
-        yield dict(zip(blocks, aside.map(ends.enter_context, blocks.values()), strict=True))
+        started = dict(zip(blocks, aside.map(ends.enter_context, blocks.values()), strict=True))
+        yield started
+    assert not any(psutil.pid_exists(server.process.pid) for server in started.values())
 
 
 @pytest.fixture(scope="module")
@@ -255,13 +257,6 @@ def temporary(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", None)
     return folder
-
-
-def test_after_the_block_the_server_is_gone_and_nothing_left(registered, temporary):
-    with serve("1", port=free_port()) as server:
-        assert psutil.pid_exists(server.process.pid)
-    assert not psutil.pid_exists(server.process.pid)
-    assert list(temporary.iterdir()) == []
 
 
 def children_of(command, *, up, port):
