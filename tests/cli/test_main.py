@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,23 +69,6 @@ def full_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@contextmanager
-def stopped_when_busy(mark, number):
-    """Send this process a signal as soon as a cell has marked that it is at work."""
-    kernels = []
-
-    def stop():
-        while not (mark.exists() and mark.read_text()):
-            time.sleep(0.05)
-        kernels.append(int(mark.read_text()))
-        os.kill(os.getpid(), number)
-
-    thread = threading.Thread(target=stop, daemon=True)
-    thread.start()
-    yield kernels
-    thread.join()
 
 
 def test_the_command_is_installed():
@@ -190,7 +172,7 @@ def test_a_run_that_cannot_be_meant_is_rejected_and_touches_nothing(say, words, 
         (["--valid", "2021-04"], "02_train: The test month 2021-03 does not come after the valid"),
     ],
 )
-def test_months_in_a_wrong_order_are_refused_be_they_given_or_the_notebooks_own(
+def test_months_in_a_wrong_order_are_rejected_whether_given_or_the_notebooks_own(
     say, words, message
 ):
     code, out, (line,) = say("run", "--notebooks", STORIES, *words)
@@ -242,9 +224,9 @@ def tlc_months(tlc, tmp_path, say, monkeypatch):
 
 
 def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_months):
-    code, _, err = say("run", "01_explore", "--notebooks", STORIES, "--source", "tlc")
+    code, _, err = say("run", HERE / "reads_a_month.ipynb", "--source", "tlc")
     assert (code, err) == (0, [])
-    assert '"name": "stderr"' not in Path("runs/latest/01_explore.ipynb").read_text()
+    assert '"name": "stderr"' not in Path("runs/latest/reads_a_month.ipynb").read_text()
 
 
 def test_an_unpublished_month_is_rejected_before_a_notebook_starts(say, tlc_months):
@@ -327,29 +309,19 @@ def test_a_range_that_ends_before_it_begins_is_rejected(say):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, number, code):
-    mark = tmp_path / "mark"
-    with stopped_when_busy(mark, number) as kernels:
-        try:
-            left_with = main(["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"])
-        except SystemExit as stop:
-            left_with = stop.code
-    assert left_with == code
-    assert mark.read_text() == "cleaned up"
-    assert list(Path("runs/latest").iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(kernels[0], 0)
-
-
-def test_a_stopped_run_says_nothing_of_its_kernel(tmp_path):
+def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path, number, code):
     mark = tmp_path / "mark"
     words = ["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"]
     program = [sys.executable, "-m", "taxi_duration.cli.main", *words]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
-        while not (mark.exists() and mark.read_text()):
+        while not (mark.exists() and (kernel := mark.read_text())):
             time.sleep(0.05)
-        running.terminate()
-        assert (running.stderr.read(), running.wait()) == ("", 143)
+        running.send_signal(number)
+        assert (running.stderr.read().strip(), running.wait()) == ("", code)
+    assert mark.read_text() == "cleaned up"
+    assert list(Path("runs/latest").iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(kernel), 0)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(say, full_disk):

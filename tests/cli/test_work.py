@@ -113,11 +113,6 @@ def test_predictions_are_beside_the_recorded_runs_unless_a_folder_is_named(at_wo
     assert counts == "6,000 predicted, 0 rejected (as before)\n"
 
 
-def test_a_month_without_predictions_ends_with_1_and_what_to_run_first(monitor, tmp_path, capsys):
-    assert monitor("2021-02", tmp_path) == 1
-    assert "Run the notebook 05_score first" in capsys.readouterr().err
-
-
 @pytest.fixture
 def backtest(tmp_path):
     """Back-test a quick model into a folder of the test's own."""
