@@ -57,9 +57,6 @@ class ZoneTargetEncoder(TransformerMixin, BaseEstimator):
         columns = [np.take(minutes, codes) for minutes, (codes, _) in keys]
         return np.stack(columns, dtype=np.float32, casting="same_kind").T
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
-        return np.array(["usual_pair", "usual_pickup", "usual_dropoff"], dtype=object)
-
 
 def _keys(X: pd.DataFrame | Columns) -> list[tuple[np.ndarray, int]]:
     """Return codes of pair, pick-up and drop-off zone, and how many codes there can be."""

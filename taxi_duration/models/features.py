@@ -14,7 +14,13 @@ from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, ride_d
 
 __all__ = ["DistanceRepair", "ReferenceFeatures", "RideFeatures", "clock"]
 
-CLOCK = ("minute_of_day", "day_of_week")
+DISTANCE = ("distance", "given_distance", "repaired")
+OTHERS = (
+    "minute_of_day", "day_of_week",
+    "usual_pair", "usual_pickup", "usual_dropoff",
+    "pickup_x", "pickup_y", "pickup_z", "dropoff_x", "dropoff_y", "dropoff_z",
+    "way_x", "way_y", "straight_line",
+)  # fmt: skip
 BLOCK = 50_000  # rows
 WAITING = 0.3  # miles added to the straight line, so that a ride around the block has a detour
 
@@ -68,9 +74,6 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
         good = is_plausible_distance(given)
         return _columns(np.where(good, given, self.medians(X)), given, ~good)
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
-        return np.array(["distance", "given_distance", "repaired"], dtype=object)
-
 
 class RideFeatures(TransformerMixin, BaseEstimator):
     """The features of a boosted model: clock, distance, target encoding and map.
@@ -111,11 +114,8 @@ class RideFeatures(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Return the features' names; docs/features.md has a row for each."""
-        encoded, places = self.encoder_.get_feature_names_out(), self.map_.get_feature_names_out()
-        names = [*CLOCK, *encoded, *places]
-        if not self.distance:
-            return np.array(["usual_distance", *names], dtype=object)
-        return np.array([*self.repair_.get_feature_names_out(), *names, "detour"], dtype=object)
+        names = (*DISTANCE, *OTHERS, "detour") if self.distance else ("usual_distance", *OTHERS)
+        return np.array(names, dtype=object)
 
     def _matrix(self, rides: Columns, encoded: np.ndarray) -> np.ndarray:
         """Fill the matrix block by block: what fits into a processor's cache is faster."""

@@ -127,10 +127,6 @@ class ZoneMap(TransformerMixin, BaseEstimator):
         way = (dropoff - pickup)[:2]
         return np.concatenate([pickup, dropoff, way, np.hypot(*way)[None]]).T
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002, D102
-        ends = [f"{end}_{axis}" for end in ("pickup", "dropoff") for axis in "xyz"]
-        return np.array([*ends, "way_x", "way_y", "straight_line"], dtype=object)
-
     def places(self) -> pd.DataFrame:
         """Return `zone`, and its place `east` and `north` in miles, turned with north up."""
         zones = np.flatnonzero(~np.isnan(self.coordinates_[:, 0]))
