@@ -35,11 +35,11 @@ def test_a_month_that_was_read_before_is_taken_as_it_is():
     ["2021-13", "2021-00", "2021-3", "202103", "2021-03-01", "2021/03", " 2021-03", "2021-03\n",
      "", "march", "2008-12", "2100-01", "٢٠٢١-٠٣", None, 202103, 2021.03],
 )  # fmt: skip
-def test_a_month_that_does_not_exist_is_refused(text):
-    with pytest.raises(MonthError) as refusal:
+def test_a_month_that_does_not_exist_is_rejected(text):
+    with pytest.raises(MonthError) as error:
         Month.parse(text)
     how = "Write it as YYYY-MM, e.g. '2021-03', from 2009-01 to 2099-12."
-    assert str(refusal.value) == f"Month {text!r} does not exist. {how}"
+    assert str(error.value) == f"Month {text!r} does not exist. {how}"
 
 
 @given(months.filter(lambda month: month.year < 2090), st.integers(0, 40))
@@ -57,16 +57,16 @@ def test_a_month_is_a_range_of_itself():
 @pytest.mark.parametrize(
     "text", ["2021-13..2022-01", "2021-01..2021-13", "..2021-01", "2021-01..", "", "2021"]
 )
-def test_a_range_of_months_that_do_not_exist_is_refused(text):
+def test_a_range_of_months_that_do_not_exist_is_rejected(text):
     with pytest.raises(MonthError, match=r"does not exist\. Write it as YYYY-MM"):
         Month.parse_range(text)
 
 
-def test_a_range_that_ends_before_it_begins_is_refused():
-    with pytest.raises(MonthError) as refusal:
+def test_a_range_that_ends_before_it_begins_is_rejected():
+    with pytest.raises(MonthError) as error:
         Month.parse_range("2021-03..2021-01")
     expected = "Months '2021-03..2021-01' end before they begin. Write them as 2021-01..2021-03."
-    assert str(refusal.value) == expected
+    assert str(error.value) == expected
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
@@ -75,11 +75,11 @@ def test_a_service_is_found_by_its_name(service):
     assert Service.parse(service) is service
 
 
-def test_an_unknown_service_is_refused_and_the_nearest_one_offered():
-    with pytest.raises(MonthError) as refusal:
+def test_an_unknown_service_is_rejected_and_the_nearest_one_offered():
+    with pytest.raises(MonthError) as error:
         Service.parse("gren")
     expected = "Service 'gren' is unknown. Did you mean 'green'? Known: 'green', 'yellow'."
-    assert str(refusal.value) == expected
+    assert str(error.value) == expected
 
 
 def test_each_service_spells_its_files_and_columns_as_tlc_does():
@@ -108,7 +108,7 @@ def test_a_missing_month_does_not_hide_a_wrong_order():
 
 
 @pytest.mark.parametrize(
-    ("train", "valid", "test", "said"),
+    ("train", "valid", "test", "message"),
     [
         (2, 1, 3, "The valid month 2021-01 does not come after the train month 2021-02."),
         (1, 2, 1, "The test month 2021-01 does not come after the valid month 2021-02."),
@@ -116,10 +116,10 @@ def test_a_missing_month_does_not_hide_a_wrong_order():
         (1, 2, 2, "The test month 2021-02 does not come after the valid month 2021-02."),
     ],
 )
-def test_months_in_another_order_are_refused(train, valid, test, said):
-    with pytest.raises(MonthError) as refusal:
+def test_months_in_another_order_are_rejected(train, valid, test, message):
+    with pytest.raises(MonthError) as error:
         check_order(Month(2021, train), Month(2021, valid), Month(2021, test))
-    assert str(refusal.value) == f"{said} Choose months in the order train, valid, test."
+    assert str(error.value) == f"{message} Choose months in the order train, valid, test."
 
 
 def test_an_error_is_caught_by_the_family_and_by_its_usual_name():

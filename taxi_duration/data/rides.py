@@ -90,7 +90,7 @@ RULES: dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]] = {
     ("trip_distance", "is missing or no number (the model 'quote' needs none)"): np.isnan,
     ("trip_distance", "is not 0 or more miles"): lambda miles: ~((miles >= 0) & (miles < np.inf)),
 }
-REJECTED = tuple(f"{field} {limit}" for field, limit in RULES)
+REASONS = tuple(f"{field} {limit}" for field, limit in RULES)
 
 
 def read_rides(given: pd.DataFrame) -> pd.DataFrame:
@@ -257,8 +257,8 @@ def in_new_york(times: Times) -> np.ndarray:
     instants = _instants(times)
     if not _has_zone(times):
         return instants
-    zoned = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(NEW_YORK)
-    return zoned.tz_localize(None).to_numpy()
+    local = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(NEW_YORK)
+    return local.tz_localize(None).to_numpy()
 
 
 def read_minutes(pickup: Times, dropoff: Times) -> np.ndarray:
@@ -277,9 +277,8 @@ def read_minutes(pickup: Times, dropoff: Times) -> np.ndarray:
 
 
 def _has_zone(times: Times) -> bool:
-    if times.dtype.kind != "M" or isinstance(times, np.ndarray):
-        return False
-    return pd.DatetimeIndex(times).tz is not None  # Arrow's types, too
+    dtype = getattr(times.dtype, "pyarrow_dtype", times.dtype)
+    return getattr(dtype, "tz", None) is not None
 
 
 def _instants(times: Times) -> np.ndarray:

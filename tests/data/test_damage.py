@@ -53,7 +53,7 @@ def test_none_of_them_ends_the_process(outcomes):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_is_refused_in_one_line_or_read_exactly(outcomes, kind):
+def test_each_is_rejected_in_one_line_or_read_exactly(outcomes, kind):
     found, expected = outcomes
     others = {came for each, came in found if each == kind and came != expected}
     assert [came for came in others if not came.startswith("rejected ")] == []

@@ -1,4 +1,4 @@
-"""A month from TLC: fetched once, remembered, and what is said when it cannot be had."""
+"""A month from TLC: downloaded once, its digest recorded, and each way in which that fails."""
 
 import socket
 import subprocess
@@ -31,27 +31,27 @@ def published(tlc, month_bytes):
 
 
 @pytest.fixture(scope="module")
-def hopeless(tmp_path_factory, month_bytes):
+def unreachable(tmp_path_factory, month_bytes):
     """What three servers that never recover lead to: all tried at once, since each try waits."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        no_server = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with Tlc() as broken, Tlc() as cut, ThreadPoolExecutor() as pool:
         broken.gives(FILE, Answer(status=500))
         cut.gives(FILE, Answer(month_bytes[:1000], promised=len(month_bytes)))
-        places = {"error": broken.url, "cut off": cut.url, "nobody": nobody}
+        places = {"error": broken.url, "cut off": cut.url, "no server": no_server}
         tries = {
-            name: (pool.submit(_refusal, url, tmp_path_factory.mktemp("hopeless")))
+            name: (pool.submit(_failure, url, tmp_path_factory.mktemp("unreachable")))
             for name, url in places.items()
         }
         found = {name: answer.result() for name, answer in tries.items()}
         return {**found, "asked": broken.asked[FILE]}
 
 
-def _refusal(url, cache):
-    with pytest.raises(SourceError) as refusal:
+def _failure(url, cache):
+    with pytest.raises(SourceError) as error:
         fetch_month(JANUARY, cache=cache, base_url=url, progress=False)
-    return str(refusal.value), list(cache.iterdir())
+    return str(error.value), list(cache.iterdir())
 
 
 def test_a_month_is_downloaded_as_it_was_published(published, fetch, folder, month_bytes):
@@ -92,7 +92,7 @@ def test_the_address_given_wins_over_the_environment(published, fetch, monkeypat
     assert published.asked[FILE] == 1
 
 
-def test_progress_is_shown_where_it_is_asked_for(published, folder, capsys):
+def test_progress_is_shown_on_request(published, folder, capsys):
     fetch_month(JANUARY, cache=folder, base_url=published.url, progress=True)
     assert FILE in capsys.readouterr().err
 
@@ -103,11 +103,11 @@ def test_no_progress_is_shown_otherwise_but_on_a_terminal(published, folder, cap
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_an_unpublished_month_is_said_to_be_late(tlc, fetch, folder, status):
+def test_the_message_on_an_unpublished_month_says_that_it_is_late(tlc, fetch, folder, status):
     tlc.gives(FILE, Answer(status=status))
-    with pytest.raises(SourceError) as refusal:
+    with pytest.raises(SourceError) as error:
         fetch()
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         f"TLC has not published {FILE}. It is about two months late: choose an earlier month, or "
         "try again later."
     )
@@ -116,33 +116,33 @@ def test_an_unpublished_month_is_said_to_be_late(tlc, fetch, folder, status):
 
 
 @pytest.mark.parametrize("trouble", ["error", "cut off"])
-def test_a_server_that_recovers_is_asked_again(tlc, fetch, month_bytes, trouble):
+def test_a_download_that_fails_is_tried_again(tlc, fetch, month_bytes, trouble):
     bad = {"error": Answer(status=503), "cut off": Answer(month_bytes[:1000], promised=9999)}
     tlc.gives(FILE, bad[trouble], Answer(month_bytes))
     assert fetch().read_bytes() == month_bytes
     assert tlc.asked[FILE] == 2
 
 
-@pytest.mark.parametrize("trouble", ["error", "cut off", "nobody"])
-def test_a_server_that_does_not_recover_is_given_up(hopeless, trouble):
-    said, left = hopeless[trouble]
-    assert f"/{FILE} could not be downloaded, tried 4 times: " in said
-    assert said.endswith("Check the network, or name a mirror with TAXI_DURATION_TLC_URL.")
+@pytest.mark.parametrize("trouble", ["error", "cut off", "no server"])
+def test_a_server_that_does_not_recover_is_an_error(unreachable, trouble):
+    message, left = unreachable[trouble]
+    assert f"/{FILE} could not be downloaded, tried 4 times: " in message
+    assert message.endswith("Check the network, or name a mirror with TAXI_DURATION_TLC_URL.")
     assert left == []
 
 
-def test_it_is_asked_four_times_before(hopeless):
-    assert hopeless["asked"] == 4
+def test_a_download_is_tried_four_times(unreachable):
+    assert unreachable["asked"] == 4
 
 
-def test_a_page_in_place_of_the_month_is_refused(tlc, fetch, folder):
+def test_a_page_in_place_of_the_month_is_rejected(tlc, fetch, folder):
     tlc.gives(FILE, Answer(b"<html>Log in to this network</html>"))
     with pytest.raises(SourceError, match="sent is not a month of trips"):
         fetch()
     assert list(folder.iterdir()) == []
 
 
-def test_a_month_published_again_is_said_so_and_the_old_copy_kept(
+def test_a_month_published_again_is_a_warning_and_the_old_copy_is_kept(
     published, fetch, raw, folder, month_bytes
 ):
     path = fetch()
@@ -153,7 +153,7 @@ def test_a_month_published_again_is_said_so_and_the_old_copy_kept(
     assert path.read_bytes() == month_bytes
 
 
-def test_a_month_that_was_not_published_again_is_not_talked_about(published, fetch, recwarn):
+def test_a_month_that_was_not_published_again_is_no_warning(published, fetch, recwarn):
     assert fetch() == fetch(again=True)
     assert published.asked[FILE] == 2
     assert len(recwarn) == 0
@@ -168,14 +168,14 @@ def test_a_lost_copy_is_not_replaced_by_another_publication(published, fetch, ra
     assert not (folder / FILE).exists()
 
 
-def test_a_copy_that_was_changed_is_refused(published, fetch):
+def test_a_copy_that_was_changed_is_rejected(published, fetch):
     path = fetch()
     path.write_bytes(path.read_bytes() + b"!")
     with pytest.raises(SourceError, match=r"is not what was downloaded.*Delete it and fetch it"):
         fetch()
 
 
-def test_a_file_that_was_put_there_by_hand_is_recorded_and_then_held_to_it(fetch, january):
+def test_a_file_put_there_by_hand_is_recorded_and_checked_from_then_on(fetch, january):
     assert fetch() == january
     january.write_bytes(january.read_bytes() + b"!")
     with pytest.raises(SourceError, match="is not what was downloaded"):
@@ -204,20 +204,20 @@ def test_a_record_is_read_as_sha256sum_writes_it(fetch, january, spelled):
         fetch()
 
 
-def test_a_record_that_is_no_text_is_refused_and_named(fetch, january):
+def test_a_record_that_is_no_text_is_rejected_and_named(fetch, january):
     (january.parent / "SHA256SUMS").write_bytes(b"\xff\xfe")
     with pytest.raises(SourceError, match=r"SHA256SUMS cannot be read \(.*: restore it, or delete"):
         fetch()
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(tlc, read_only):
-    with pytest.raises(SourceError) as refusal:
+def test_a_folder_that_cannot_be_written_is_an_error_before_any_download(tlc, read_only):
+    with pytest.raises(SourceError) as error:
         fetch_month(JANUARY, cache=read_only, base_url=tlc.url, progress=False)
-    assert str(refusal.value).startswith(f"Cannot write {str(read_only)!r}: ")
+    assert str(error.value).startswith(f"Cannot write {str(read_only)!r}: ")
     assert tlc.asked == {}
 
 
-def test_a_file_in_place_of_the_folder_is_refused(tlc, january):
+def test_a_file_in_place_of_the_folder_is_rejected(tlc, january):
     with pytest.raises(SourceError, match=r"Cannot write .* choose another folder: --cache"):
         fetch_month(JANUARY, cache=january, base_url=tlc.url, progress=False)
 
@@ -242,16 +242,16 @@ def fetch_with_room_for(room, *, cache, url):
 
 
 def test_a_folder_without_room_for_the_month_stays_empty(published, folder, month_bytes):
-    said = fetch_with_room_for(len(month_bytes) // 2, cache=folder, url=published.url)
-    assert said.startswith(f"Cannot write {str(folder)!r}: File too large. Make room")
+    message = fetch_with_room_for(len(month_bytes) // 2, cache=folder, url=published.url)
+    assert message.startswith(f"Cannot write {str(folder)!r}: File too large. Make room")
     assert list(folder.iterdir()) == []
 
 
 def test_a_folder_without_room_for_the_digest_stays_as_it_was(published, folder, month_bytes):
     others = "".join(f"{number:064d}  other-{number}.parquet\n" for number in range(1000))
     (folder / "SHA256SUMS").write_text(others)
-    said = fetch_with_room_for(len(month_bytes) + 10, cache=folder, url=published.url)
+    message = fetch_with_room_for(len(month_bytes) + 10, cache=folder, url=published.url)
     sums = folder / "SHA256SUMS"
-    assert said.startswith(f"Cannot write {str(sums)!r}: File too large. Make room")
+    assert message.startswith(f"Cannot write {str(sums)!r}: File too large. Make room")
     assert [path for path in folder.iterdir() if path.suffix != ".lock"] == [sums]
     assert sums.read_text() == others

@@ -1,4 +1,4 @@
-"""Parquet files: read in blocks, written whole, and said why not."""
+"""Files: parquet read in blocks, anything written whole or not at all, digests."""
 
 import hashlib
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_blocks_have_the_rows_asked_for_whatever_the_row_groups(raw, folder):
     assert lengths(folder / "groups.parquet", rows=250) == [250, 250, 100]
 
 
-def test_fastparquet_gives_no_block_of_more_rows_than_asked_for(raw, folder):
+def test_a_block_by_fastparquet_has_no_more_rows_than_asked_for(raw, folder):
     raw.to_parquet(folder / "groups.parquet", engine="pyarrow", row_group_size=300)
     found = lengths(folder / "groups.parquet", rows=250, engine="fastparquet")
     assert found == [250, 50, 250, 50]
@@ -64,7 +64,7 @@ def test_blocks_put_together_are_the_column(january, raw):
     assert np.array_equal(whole, raw["trip_distance"])
 
 
-def test_an_unknown_engine_is_refused_and_the_known_ones_named(january):
+def test_an_unknown_engine_is_rejected_and_the_known_ones_named(january):
     with pytest.raises(SourceError, match=r"Engine 'arrow' is unknown\..*'pyarrow', 'fastparquet'"):
         next(read_blocks(january, ["trip_distance"], engine="arrow"))
 
@@ -127,9 +127,9 @@ def test_a_folder_replaces_the_former_one_as_a_whole(folder):
 
 
 def test_a_folder_that_cannot_be_written_is_named(raw, read_only):
-    with pytest.raises(SourceError) as refusal:
+    with pytest.raises(SourceError) as error:
         write_parquet(raw, read_only / "month.parquet")
-    assert str(refusal.value).startswith(f"Cannot write {str(read_only / 'month.parquet')!r}: ")
+    assert str(error.value).startswith(f"Cannot write {str(read_only / 'month.parquet')!r}: ")
 
 
 def test_a_disk_that_is_full_leaves_nothing(raw, folder, full_disk):
@@ -139,21 +139,21 @@ def test_a_disk_that_is_full_leaves_nothing(raw, folder, full_disk):
 
 
 @pytest.mark.parametrize("content", [b"<html>Access denied</html>", b"", b"PAR"])
-def test_a_file_that_is_not_parquet_is_refused(folder, content, read):
+def test_a_file_that_is_not_parquet_is_rejected(folder, content, read):
     (folder / "page.parquet").write_bytes(content)
     with pytest.raises(SourceError, match=r"page\.parquet is not a parquet file: it starts with"):
         read(folder / "page.parquet")
 
 
 @pytest.mark.parametrize("left", [0.01, 0.5, 0.99])
-def test_a_file_that_was_cut_off_is_refused(january, left, read):
+def test_a_file_that_was_cut_off_is_rejected(january, left, read):
     whole = january.read_bytes()
     january.write_bytes(whole[: int(left * len(whole))])
     with pytest.raises(SourceError, match=r"cut off.* Delete it and fetch it again\."):
         read(january)
 
 
-def test_a_file_with_a_damaged_footer_is_refused(january, read):
+def test_a_file_with_a_damaged_footer_is_rejected(january, read):
     whole = january.read_bytes()
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     january.write_bytes(whole[:footer] + b"\xff" * (len(whole) - 8 - footer) + whole[-8:])
@@ -161,7 +161,7 @@ def test_a_file_with_a_damaged_footer_is_refused(january, read):
         read(january)
 
 
-def test_a_file_with_a_damaged_middle_is_refused(january):
+def test_a_file_with_a_damaged_middle_is_rejected(january):
     whole = january.read_bytes()
     third = len(whole) // 3
     january.write_bytes(whole[:third] + b"\xff" * third + whole[2 * third :])
@@ -181,7 +181,7 @@ def test_a_column_that_is_not_there_is_not_called_damage(january):
 
 
 @pytest.mark.parametrize(
-    ("column", "how", "said"),
+    ("column", "how", "message"),
     [
         ("PULocationID", {"column_encoding": {"PULocationID": "DELTA_BINARY_PACKED"}},
          "column 'PULocationID' has encoding DELTA_BINARY_PACKED"),
@@ -189,13 +189,13 @@ def test_a_column_that_is_not_there_is_not_called_damage(january):
          "column 'trip_distance' has encoding BYTE_STREAM_SPLIT"),
     ],
 )  # fmt: skip
-def test_fastparquet_refuses_by_name_what_it_would_misread(raw, folder, column, how, said):
+def test_fastparquet_rejects_by_name_what_it_would_misread(raw, folder, column, how, message):
     table = pa.Table.from_pandas(raw)
     pq.write_table(table, folder / "new.parquet", use_dictionary=False, **how)
-    with pytest.raises(SourceError) as refusal:
+    with pytest.raises(SourceError) as error:
         list(read_blocks(folder / "new.parquet", [column], engine="fastparquet"))
-    assert str(refusal.value) == (
-        f"{folder / 'new.parquet'} cannot be read by engine 'fastparquet': {said}. "
+    assert str(error.value) == (
+        f"{folder / 'new.parquet'} cannot be read by engine 'fastparquet': {message}. "
         "Take engine 'pyarrow'."
     )
 

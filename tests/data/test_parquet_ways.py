@@ -61,11 +61,11 @@ def test_each_value_is_read_as_it_was_written(written):
 
 
 @pytest.mark.parametrize("written", WAYS, indirect=True)
-def test_fastparquet_reads_the_same_or_refuses_by_name(written):
+def test_fastparquet_reads_the_same_or_rejects_by_name(written):
     try:
         assert list(differences(*written, engine="fastparquet")) == []
-    except SourceError as refusal:
-        assert "cannot be read by engine 'fastparquet'" in str(refusal)  # noqa: PT017
+    except SourceError as error:
+        assert "cannot be read by engine 'fastparquet'" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize(

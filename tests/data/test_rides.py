@@ -1,4 +1,4 @@
-"""Which rides are answered, which are rejected, and what is said of them."""
+"""Which rides are accepted, which are rejected, and the message about them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_duration.data.rides import (
-    REJECTED,
+    REASONS,
     format_rejections,
     in_new_york,
     read_minutes,
@@ -55,7 +55,7 @@ def test_a_good_ride_is_accepted():
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"pickup_datetime": None}, "pickup_datetime is missing or no time"),
         ({"pickup_datetime": "yesterday"}, "pickup_datetime is missing or no time, got yesterday"),
@@ -102,9 +102,9 @@ def test_a_good_ride_is_accepted():
         ({"trip_distance": np.inf}, "trip_distance is not 0 or more miles, got inf"),
     ],
 )
-def test_a_bad_ride_is_refused_with_row_field_and_limit(changed, said):
+def test_a_bad_ride_is_rejected_with_row_field_and_limit(changed, message):
     rides = pd.DataFrame([GOOD, GOOD | changed], dtype=object)
-    assert format_rejections(rides, rejected(rides)) == f"row 1: {said}"
+    assert format_rejections(rides, rejected(rides)) == f"row 1: {message}"
 
 
 @pytest.mark.parametrize("zone", [1, 265, 74.0, "74", np.int8(74), Decimal(74)])
@@ -159,13 +159,13 @@ def test_minutes_are_missing_where_a_time_is(missing):
 
 
 @pytest.mark.parametrize(("distance", "usual"), [(0, True), (0.1, False), (60, False), (61, True)])
-def test_a_distance_of_0_or_over_60_miles_is_repaired_not_refused(distance, usual):
+def test_a_distance_of_0_or_over_60_miles_is_repaired_not_rejected(distance, usual):
     rides = read_rides(one(trip_distance=distance))
     assert rejections(rides).isna().all()
     assert repaired(rides).tolist() == [usual]
 
 
-def test_a_model_without_distance_refuses_no_ride_for_it():
+def test_a_model_without_distance_rejects_no_ride_for_it():
     rides = pd.concat([one(trip_distance=None), one(trip_distance=-1), one()])
     assert rejected(rides, distance=False).isna().all()
     assert rejected(rides.drop(columns="trip_distance"), distance=False).isna().all()
@@ -189,24 +189,24 @@ def test_a_time_with_a_zone_becomes_new_yorks(time):
     assert read_rides(mixed)["pickup_datetime"].tolist() == [eight, eight]
 
 
-def test_summer_and_winter_time_are_told_apart():
+def test_summer_and_winter_time_are_distinguished():
     times = ["2021-03-14T06:59:00Z", "2021-03-14T07:00:00Z"]
     rides = pd.concat([one(pickup_datetime=time) for time in times])
     assert read_rides(rides)["pickup_datetime"].dt.hour.tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("name", ["pickup_datetime", "PULocationID", "DOLocationID"])
-def test_a_missing_column_is_an_error_not_a_refusal(name):
+def test_a_missing_column_is_an_error_not_a_rejection(name):
     with pytest.raises(SchemaError, match=f"no column '{name}'"):
         read_rides(one().drop(columns=name))
 
 
 @given(st.lists(ANY_RIDE, max_size=6))
-def test_accepted_and_refused_rides_add_up_whatever_is_given(rows):
+def test_accepted_and_rejected_rides_add_up_whatever_is_given(rows):
     rides = pd.DataFrame(rows, columns=list(GOOD), dtype=object)
     found = rejected(rides)
     assert found.isna().sum() + found.value_counts().sum() == len(rows)
-    assert set(found.dropna()) <= set(REJECTED)
+    assert set(found.dropna()) <= set(REASONS)
 
 
 @given(st.lists(ANY_RIDE, max_size=6))
@@ -240,14 +240,14 @@ def test_a_time_with_a_zone_and_one_without_are_compared_on_new_yorks_clock():
     assert read_minutes(begun, ended).tolist() == [10.0]
 
 
-def test_as_many_refused_rides_as_may_be_told_are_all_told():
+def test_five_rejected_rides_are_all_listed():
     rides = pd.concat([one(PULocationID=0)] * 5, ignore_index=True)
-    said = format_rejections(rides, rejected(rides))
-    assert (said.count("row "), "more" in said) == (5, False)
+    message = format_rejections(rides, rejected(rides))
+    assert (message.count("row "), "more" in message) == (5, False)
 
 
-def test_of_many_refused_rides_the_first_are_told_and_the_others_counted():
+def test_of_many_rejected_rides_the_first_are_listed_and_the_others_counted():
     rides = pd.concat([one(PULocationID=0)] * 7, ignore_index=True)
-    said = format_rejections(rides, rejected(rides), at_most=2)
-    assert said.count("row ") == 2
-    assert said.endswith("; and 5 more rows")
+    message = format_rejections(rides, rejected(rides), at_most=2)
+    assert message.count("row ") == 2
+    assert message.endswith("; and 5 more rows")

@@ -32,7 +32,7 @@ def minutes(month):
 
 @pytest.fixture(scope="module")
 def kept(month, minutes):
-    """The rides that a model learns from."""
+    """The rides that a model is trained on."""
     return month.assign(minutes=minutes)[minutes.between(1, 60)]
 
 
@@ -149,7 +149,7 @@ def test_distance_is_missing_as_often_as_in_the_real_month(kept):
     assert kept["trip_distance"].eq(0).mean() == pytest.approx(0.022, abs=0.002)
 
 
-def test_as_many_rides_as_really_take_a_pair_that_nobody_took_before(kept):
+def test_as_many_rides_take_a_new_pair_of_zones_as_in_the_real_month(kept):
     ends = ["PULocationID", "DOLocationID"]
     before = make_month(JANUARY)[ends]
     seen = pd.MultiIndex.from_frame(before).unique()
@@ -178,7 +178,7 @@ def test_money_adds_up(month):
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_published_figure_rests_on_ten_rides_or_more(table):
+def test_every_published_figure_summarizes_ten_rides_or_more(table):
     with table.open() as file:
         assert pd.read_csv(file)["rides"].min() >= 10
 
@@ -188,6 +188,6 @@ def test_the_figures_are_small():
 
 
 @pytest.mark.parametrize("wrong", [{"rows": -1}, {"seed": -1}])
-def test_less_than_nothing_is_refused(wrong):
+def test_less_than_nothing_is_rejected(wrong):
     with pytest.raises(MonthError, match="-1"):
         make_month(JANUARY, **wrong)

@@ -60,7 +60,7 @@ def test_a_folder_is_remembered_by_its_absolute_path(january, folder, monkeypatc
 
 
 @pytest.mark.parametrize("where", ["tlc", "folder"])
-def test_a_month_that_is_not_the_one_recorded_is_refused_wherever_it_is_read(
+def test_a_month_that_is_not_the_one_recorded_is_rejected_wherever_it_is_read(
     january, folder, raw, monkeypatch, where
 ):
     monkeypatch.setenv("TAXI_DURATION_CACHE", str(folder))
@@ -92,37 +92,37 @@ def test_a_sample_month_comes_in_one_block():
     assert len(block["trip_distance"]) == SAMPLE_ROWS
 
 
-def test_a_folder_that_is_not_there_is_refused_and_the_ways_named(tmp_path):
+def test_a_folder_that_is_not_there_is_rejected_and_the_ways_named(tmp_path):
     nowhere = tmp_path / "nowhere"
-    with pytest.raises(SourceError) as refusal:
+    with pytest.raises(SourceError) as error:
         open_month(JANUARY, source=nowhere)
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         f"There is no folder {str(nowhere)!r}. Name one that holds TLC's files, "
         'or "tlc" to download them, or "sample".'
     )
 
 
-def test_a_missing_file_is_refused_and_those_that_are_there_named(january, folder):
-    with pytest.raises(SourceError) as refusal:
+def test_a_missing_file_is_rejected_and_those_that_are_there_named(january, folder):
+    with pytest.raises(SourceError) as error:
         open_month("2021-02", source=folder)
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         f"{str(folder)!r} has no green_tripdata_2021-02.parquet; it has {january.name}. "
         f"Download it: taxi-duration fetch 2021-02 --service green --cache {folder}"
     )
 
 
-def test_a_folder_with_the_other_service_only_is_refused(january, folder):
+def test_a_folder_with_the_other_service_only_is_rejected(january, folder):
     with pytest.raises(SourceError, match=r"has no yellow_.*; it has no such month\. Download it"):
         open_month(JANUARY, service=YELLOW, source=folder)
 
 
-def test_a_month_without_rows_is_refused(raw, folder):
+def test_a_month_without_rows_is_rejected(raw, folder):
     raw[:0].to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
     with pytest.raises(SchemaError, match="has no rows"):
         read(open_month(JANUARY, source=folder))
 
 
-def test_a_damaged_file_is_refused(january, folder):
+def test_a_damaged_file_is_rejected(january, folder):
     january.write_bytes(january.read_bytes()[:-4])
     with pytest.raises(SourceError, match=r"is cut off.* Delete it and fetch it again"):
         read(open_month(JANUARY, source=folder))

@@ -137,10 +137,10 @@ def test_a_ride_can_be_odd_in_several_ways():
     assert trips.odd.sum() == 3
 
 
-def test_a_month_with_no_kept_ride_is_refused():
-    with pytest.raises(SchemaError) as refusal:
+def test_a_month_with_no_kept_ride_is_rejected():
+    with pytest.raises(SchemaError) as error:
         load(make_rides([(0, 30, 74, 41, 1.5), (0, 4000, 74, 41, 1.5)]))
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         "None of the 2 rows of green_tripdata_2021-01.parquet is a ride of 1 to 60 minutes. "
         "Look at its pick-up and drop-off times, or choose another month."
     )
@@ -297,7 +297,7 @@ def test_where_a_month_came_from_stays_with_it(january, folder):
     assert list(trips.sha256) == [january.name]
 
 
-def test_all_rows_can_be_had_each_with_the_reason_why_it_is_left_out(january, folder, raw):
+def test_load_rides_returns_all_rows_with_the_reasons_to_leave_them_out(january, folder, raw):
     rides, trips = load_rides("2021-01", source=folder), load_trips("2021-01", source=folder)
     assert len(rides) == len(raw)
     assert rides["left_out"].value_counts().to_dict() == trips.left_out.to_dict()
@@ -307,16 +307,16 @@ def test_all_rows_can_be_had_each_with_the_reason_why_it_is_left_out(january, fo
 @pytest.mark.parametrize("column", GREEN.columns)
 def test_a_missing_column_is_named(raw, folder, column):
     raw.drop(columns=column).to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
-    with pytest.raises(SchemaError) as refusal:
+    with pytest.raises(SchemaError) as error:
         load_trips("2021-01", source=folder)
-    assert str(refusal.value) == (
+    assert str(error.value) == (
         "green_tripdata_2021-01.parquet does not hold green taxi trips: "
         f"column {column!r} is missing. Choose another file or service."
     )
 
 
 @pytest.mark.parametrize(
-    ("column", "wrong", "said"),
+    ("column", "wrong", "message"),
     [
         ("trip_distance", "2.5", "column 'trip_distance' has type large_string, not numbers"),
         ("trip_distance", True, "column 'trip_distance' has type bool, not numbers"),
@@ -329,21 +329,21 @@ def test_a_missing_column_is_named(raw, folder, column):
         ("lpep_dropoff_datetime", 12, "'lpep_dropoff_datetime' has type int64, not datetimes"),
     ],
 )
-def test_a_column_of_the_wrong_type_is_named(write, column, wrong, said):
-    with pytest.raises(SchemaError) as refusal:
+def test_a_column_of_the_wrong_type_is_named(write, column, wrong, message):
+    with pytest.raises(SchemaError) as error:
         load_trips("2021-01", source=write(**{column: wrong}))
-    assert said in str(refusal.value)
+    assert message in str(error.value)
 
 
-def test_all_that_is_wrong_is_said_at_once(raw, folder):
+def test_all_that_is_wrong_is_listed_at_once(raw, folder):
     wrong = raw.drop(columns="DOLocationID").assign(trip_distance="far")
     wrong.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
-    with pytest.raises(SchemaError) as refusal:
+    with pytest.raises(SchemaError) as error:
         load_trips("2021-01", source=folder)
-    assert "column 'DOLocationID' is missing; column 'trip_distance' has" in str(refusal.value)
+    assert "column 'DOLocationID' is missing; column 'trip_distance' has" in str(error.value)
 
 
-def test_a_yellow_file_under_a_green_name_is_refused(raw, folder):
+def test_a_yellow_file_under_a_green_name_is_rejected(raw, folder):
     yellow = raw.rename(columns=dict(zip(GREEN.columns, YELLOW.columns, strict=True)))
     yellow.to_parquet(folder / GREEN.file(JANUARY), engine="pyarrow")
     with pytest.raises(SchemaError, match="column 'lpep_pickup_datetime' is missing"):
@@ -351,35 +351,35 @@ def test_a_yellow_file_under_a_green_name_is_refused(raw, folder):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         ({"month": "2021-13"}, "Month '2021-13' does not exist"),
         ({"month": "2021-01", "service": "purple"}, "Service 'purple' is unknown"),
     ],
 )
-def test_an_unknown_month_or_service_is_refused(asked, said):
-    with pytest.raises(MonthError, match=said):
+def test_an_unknown_month_or_service_is_rejected(asked, message):
+    with pytest.raises(MonthError, match=message):
         load_trips(**asked)
 
 
-def test_a_month_that_the_folder_does_not_have_is_refused(january, folder):
+def test_a_month_that_the_folder_does_not_have_is_rejected(january, folder):
     with pytest.raises(SourceError, match=r"has no green_tripdata_2021-02\.parquet"):
         load_trips("2021-02", source=folder)
 
 
 @pytest.mark.parametrize("months", [("2021-02", "2021-01", "2021-03"), ("2021-01", "2021-02") * 2])
-def test_months_out_of_order_are_refused_before_any_is_read(months, tmp_path):
+def test_months_out_of_order_are_rejected_before_any_is_read(months, tmp_path):
     with pytest.raises(MonthError, match=r"Choose months in the order train, valid, test\."):
         load_split(*months[:3], source=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("month", ["2021-01", "2020-12"])
-def test_a_month_that_does_not_come_after_the_one_learned_from_is_refused(month, tmp_path):
+def test_a_month_before_the_train_month_is_rejected(month, tmp_path):
     with pytest.raises(MonthError, match=f"valid month {month} does not come after"):
         load_trips(month, source=tmp_path / "nowhere", after="2021-01")
 
 
-def test_a_split_tells_how_many_rows_of_each_part_were_kept_and_left_out():
+def test_a_split_counts_the_rows_of_each_part_that_were_kept_and_left_out():
     split = load_split("2021-01", "2021-02", "2021-03")
     rows = split.rows()
     assert list(rows.columns) == ["kept", *LEFT_OUT]
