@@ -183,7 +183,7 @@ def test_a_file_put_there_by_hand_is_recorded_and_checked_from_then_on(fetch, ja
 
 
 def test_digests_recorded_at_the_same_time_are_all_kept(tlc, folder, month_bytes):
-    files = [GREEN.file(Month(2021, number)) for number in range(1, 7)]
+    files = [GREEN.file(Month(2021, number)) for number in (1, 2, 3)]
     for file in files:
         tlc.gives(file, Answer(month_bytes))
     words = ["-m", "taxi_duration.cli.main", "fetch", "--cache", folder, "--base-url", tlc.url]
