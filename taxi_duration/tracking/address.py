@@ -33,11 +33,6 @@ def store_uri() -> str:
     """Return the address of the store, the same wherever Python was started.
 
     A database lies in the folder as it is named: SQLAlchemy would decode a `%20` in it.
-
-    Examples
-    --------
-    >>> store_uri().partition(":")[0] in {"sqlite", "http", "https"}
-    True
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_home() / 'mlflow.db'}"
     found = SQLITE.fullmatch(uri)
@@ -52,26 +47,6 @@ def shown_uri() -> str:
     return without_password(store_uri())
 
 
-def beside_store(name: str) -> Path:
-    """Return a path next to the database, or in the user's folder if the store is a server."""
-    database = database_of(store_uri())
-    return (database.parent if database else _home()) / name
-
-
-def _home() -> Path:
-    if (CHECKOUT / "setup.cfg").exists():
-        return CHECKOUT / "store"
-    return Path.home() / ".taxi_duration"
-
-
-def database_of(uri: str) -> Path | None:
-    """Return the file of an SQLite database; None for a server or another database."""
-    if uri.startswith(ENCODED):
-        return Path(unquote(uri.removeprefix(ENCODED).partition("?")[0])).absolute()
-    found = SQLITE.fullmatch(uri)
-    return Path(found["path"]).absolute() if found else None
-
-
 def without_password(text: str) -> str:
     """Mask the password in each address of a text.
 
@@ -83,9 +58,28 @@ def without_password(text: str) -> str:
     return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
+def database_of(uri: str) -> Path | None:
+    """Return the file of an SQLite database; None for a server or another database."""
+    if uri.startswith(ENCODED):
+        return Path(unquote(uri.removeprefix(ENCODED).partition("?")[0])).absolute()
+    found = SQLITE.fullmatch(uri)
+    return Path(found["path"]).absolute() if found else None
+
+
+def beside_store(name: str) -> Path:
+    """Return a path next to the database, or in the user's folder if the store is a server."""
+    database = database_of(store_uri())
+    return (database.parent if database else _home()) / name
+
+
+def _home() -> Path:
+    is_checkout = (CHECKOUT / "setup.cfg").exists()
+    return CHECKOUT / "store" if is_checkout else Path.home() / ".taxi_duration"
+
+
 @contextmanager
 def address_errors(uri: str) -> Iterator[None]:
-    """Reject an address that MLflow cannot use here, and say what is missing."""
+    """Report an address that MLflow cannot use here, and what is missing."""
     if NO_FILE.fullmatch(uri):
         raise TrackingError(_no_address(uri, "it names no file"))
     try:

@@ -1,8 +1,9 @@
-"""A fitted pipeline as an MLflow model: without pickle, and proved by loading it again."""
+"""A fitted pipeline as an MLflow model: without pickle, and checked by loading it again."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,33 +24,22 @@ if TYPE_CHECKING:
 __all__ = ["example_rides", "log_model"]
 
 PACKAGE = Path(__file__).parents[1]
-VALID = 3  # rides of the example
+EXAMPLE = 3  # rides
 NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost")
 
 
 def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
-    """Log the model to the active run, load it again, and compare what both predict.
+    """Log the model to the active run, and return the size of its pipeline in bytes.
 
     Models-from-code around a skops file is the one form that MLflow loads where pickles are
     forbidden; it carries the library, so it predicts where `taxi_duration` is not installed. The
-    digest of its files is a parameter of the run, `model_sha256`, since tags can be overwritten.
+    logged files are loaded again: they must predict the same, and their digest becomes a parameter
+    of the run, `model_sha256`, since tags can be overwritten.
 
     Parameters
     ----------
-    intervals
-        That answer how sure the model is.
-    rides
-        Some to take the input example from (columns of `Trips.frame`).
-
-    Returns
-    -------
-    int
-        Size of the pipeline on disk, in bytes.
-
-    Raises
-    ------
-    TrackingError
-        If the logged model does not predict what the fitted one does.
+    rides : DataFrame
+        Columns of `Trips.frame`; the first ones become the input example.
     """
     import mlflow
 
@@ -65,8 +55,8 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
             python_model=str(PACKAGE / "tracking" / "pyfunc_model.py"),
             artifacts={purpose: str(path) for purpose, path in files.items()},
             code_paths=[str(PACKAGE)],
-            signature=_signature(fitted.name),
-            input_example=example.head(VALID),
+            signature=_signature(estimator.inputs),
+            input_example=example.head(EXAMPLE),
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -85,40 +75,37 @@ def example_rides(rides: pd.DataFrame, name: str) -> pd.DataFrame:
     >>> rides = load_trips("2021-01").frame
     >>> example_rides(rides, "xgboost").isna().sum().to_dict()
     {'pickup_datetime': 0, 'PULocationID': 1, 'DOLocationID': 0, 'trip_distance': 1}
-    >>> list(example_rides(rides, "quote"))
-    ['pickup_datetime', 'PULocationID', 'DOLocationID']
     """
     inputs = list(MODELS[name].inputs)
-    example = rides[inputs].head(VALID + 2).astype(dict.fromkeys(inputs[1:], float))
+    example = rides[inputs].head(EXAMPLE + 2).astype(dict.fromkeys(inputs[1:], float))
     for row, missing in ((-1, "PULocationID"), (-2, "trip_distance")):
         if missing in inputs:
             example.loc[example.index[row], missing] = np.nan
     return example
 
 
-def _signature(name: str) -> ModelSignature:
+def _signature(inputs: Sequence[str]) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
     # any type, since our own rules decide: a datetime would lose its zone before we see it, and
     # whole numbers, as in a dict, are no doubles; a ride without distance is rejected by us, too
-    columns = [
-        ColSpec(AnyType(), each, required=each != "trip_distance") for each in MODELS[name].inputs
-    ]
-    answer = [ColSpec("double", each) for each in ("duration", "low", "high")]
-    return ModelSignature(Schema(columns), Schema(answer))
+    columns = [ColSpec(AnyType(), each, required=each != "trip_distance") for each in inputs]
+    minutes = [ColSpec("double", each) for each in ("duration", "low", "high")]
+    return ModelSignature(Schema(columns), Schema(minutes))
 
 
-def _check(folder: Path, fitted: Estimator, example: pd.DataFrame) -> None:
-    """Compare what the logged files predict, valid rides also by the way that MLflow goes."""
+def _check(folder: Path, estimator: Estimator, example: pd.DataFrame) -> None:
+    """Compare what the logged files predict; valid rides are predicted through MLflow."""
     import mlflow
 
     served, loaded = mlflow.pyfunc.load_model(str(folder)), Estimator.load(folder / "artifacts")
-    expected = fitted.predict_unchecked(example)
-    found = [served.predict(example.head(VALID)), loaded.predict_unchecked(example).tail(-VALID)]
-    if not pd.concat(found).equals(expected):
-        after, before = (frame.round(4).to_dict("list") for frame in (pd.concat(found), expected))
+    expected = estimator.predict_unchecked(example)
+    incomplete = loaded.predict_unchecked(example).tail(-EXAMPLE)
+    found = pd.concat([served.predict(example.head(EXAMPLE)), incomplete])
+    if not found.equals(expected):
+        after, before = (frame.round(4).to_dict("list") for frame in (found, expected))
         raise TrackingError(
-            f"Model {fitted.name!r} predicts {after} after it was logged and loaded, {before} "
+            f"Model {estimator.name!r} predicts {after} after it was logged and loaded, {before} "
             "before. The run is marked as failed: do not use its model."
         )

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_duration.data.files import tree_digest
 from taxi_duration.data.trips import Split, Trips
@@ -46,32 +46,25 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """A git commit, and as a patch what the checkout has beyond it.
 
     Attributes
     ----------
     commit
-        Its hash; None where the package does not lie in a git checkout.
+        None where the package does not lie in a git checkout.
     patch
         Changed files, and new ones that are code and not ignored by git; empty if the tree is
-        clean. Bytes that are no UTF-8 are written as escapes.
+        clean. Bytes that are not UTF-8 are escaped.
     """
 
     commit: str | None
-    patch: str = field(default="", repr=False)
+    patch: str = ""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a training depends on beside its months; the same for all its runs.
-
-    Attributes
-    ----------
-    package_sha256
-        Digest of this library's own files.
-    """
+    """What a training depends on beside its months; collected once for all its runs."""
 
     code: Code
     package_sha256: str
@@ -80,7 +73,7 @@ class Provenance:
 
 
 def collect_provenance() -> Provenance:
-    """Return the provenance of a training that starts now; runs git about ten times."""
+    """Return the provenance of a training that starts now."""
     return Provenance(code_state(), package_digest(), environment(), developer())
 
 
@@ -135,7 +128,7 @@ def code_state(folder: Path = CHECKOUT) -> Code:
         return Code(None)
     objects = _git(folder, "rev-parse", "--path-format=absolute", "--git-path", "objects").strip()
     with tempfile.TemporaryDirectory() as scratch:
-        aside = {  # so that the user's own index and objects stay as they are
+        aside = {  # so that the user's index and objects stay as they are
             "GIT_INDEX_FILE": f"{scratch}/index",
             "GIT_OBJECT_DIRECTORY": scratch,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,

@@ -1,4 +1,4 @@
-"""What MLflow calls at prediction; kept inside each logged model, with the library beside it."""
+"""What MLflow calls to predict; kept inside each logged model, with the library beside it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from taxi_duration.models.estimator import Estimator
 
 
 class ServedModel(PythonModel):
-    """Rides in, minutes out, with a low and a high end; a ride that is not valid is rejected."""
+    """Predicts minutes, with a low and a high end, and rejects a ride that is not valid."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load what was logged with the model."""
+        """Load the files that were logged with the model."""
         self.estimator = Estimator.load(Path(context.artifacts["pipeline"]).parent)
 
     def predict(
@@ -29,7 +29,7 @@ class ServedModel(PythonModel):
         """Return `duration`, `low` and `high`, in minutes."""
         try:
             return self.estimator.predict(model_input)
-        except TaxiDurationError as problem:  # a server answers 400, and says what is wrong
+        except TaxiDurationError as problem:  # becomes status 400, with the message
             raise MlflowException(str(problem), error_code=INVALID_PARAMETER_VALUE) from problem
 
 

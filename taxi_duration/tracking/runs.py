@@ -73,9 +73,9 @@ class Record:
     environment
         Computer, machine, Python and libraries (`taxi_duration.tracking.provenance.environment`).
     model_id
-        MLflow's, of the logged model; None where the run has none.
+        Of the logged model; None if the run has none.
     started
-        UTC.
+        In UTC.
     """
 
     run_id: str
@@ -92,11 +92,6 @@ class Record:
         """The model's name in `taxi_duration.models.catalog.MODELS`; None for a parent run."""
         return self.tags.get("model")
 
-    @property
-    def parent(self) -> str | None:
-        """The run id of the training that this run is a child of."""
-        return self.tags.get("mlflow.parentRunId")
-
     def months(self, part: str) -> list[str]:
         """Return the months of a part: "train", "valid" or "test"."""
         return self.parameters[part].split(", ")
@@ -104,22 +99,12 @@ class Record:
     @property
     def inputs(self) -> dict[str, str]:
         """The sha256 of each file that the run read, by name."""
-        prefix = "sha256/"
-        return {
-            name.removeprefix(prefix): digest
-            for name, digest in self.parameters.items()
-            if name.startswith(prefix)
-        }
+        files = {key: each for key, each in self.parameters.items() if key.startswith("sha256/")}
+        return {key.removeprefix("sha256/"): digest for key, digest in files.items()}
 
 
 def read_record(run_id: str) -> Record:
-    """Return the record of a run.
-
-    Raises
-    ------
-    TrackingError
-        If the store has no such run, or does not answer.
-    """
+    """Return the record of a run."""
     with store_errors(f"Run {run_id!r} cannot be read"):
         run = client().get_run(run_id)
         outputs = run.outputs.model_outputs if run.outputs else []
@@ -149,13 +134,7 @@ def files_of(run_id: str, folder: str = "") -> list[str]:
 
 
 def download(run_id: str, name: str, folder: Path) -> Path:
-    """Copy a file or folder that was logged with a run, and return where it is.
-
-    Raises
-    ------
-    TrackingError
-        If the run has none of that name, or the store does not answer.
-    """
+    """Copy a file or folder that was logged with a run into a folder, and return its path."""
     with store_errors(f"{name!r} of run {run_id!r} cannot be read"):
         path = Path(client().download_artifacts(run_id, name, str(folder)))
     if not path.exists():

@@ -7,7 +7,6 @@ import json
 import math
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -46,19 +45,7 @@ SOURCE = ("mlflow.source.name", "mlflow.source.type")
 
 @dataclass(frozen=True)
 class Search:
-    """A recorded search.
-
-    Attributes
-    ----------
-    run_id
-        MLflow's; each trial is a child of this run.
-    model
-        Whose parameters were searched.
-    space
-        What was tried.
-    trials
-        In the order of their suggestion.
-    """
+    """A recorded search; each trial is a child of its run."""
 
     run_id: str
     model: str
@@ -116,13 +103,6 @@ def record_search(
     notebook : str
         Where the search was started, e.g. "03_tune"; names the run.
 
-    Raises
-    ------
-    ModelError
-        If there is no such model, space or parameter, or nothing to try; nothing is recorded.
-    TrackingError
-        If the store fails, or another process is running the same search.
-
     Examples
     --------
     >>> from taxi_duration.data.trips import load_split
@@ -137,13 +117,16 @@ def record_search(
     plan = {"model": model, "space": name, "seed": seed, **limits}
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
-    busy = f"This search for model {model!r} is running in another process. Wait for its end, or \
-choose another seed."
+    busy = (
+        f"This search for model {model!r} is running in another process. Wait for its end, or "
+        "choose another seed."
+    )
+    tags = tags_of(split, provenance, notebook) | {KEY: key}
     open_store(experiment)
     with (
         store_errors(f"The search for model {model!r} cannot be recorded"),
         lock(f"search {key}", timeout=0, busy=busy),
-        _run(tags_of(split, provenance, notebook) | {KEY: key}, notebook, experiment) as run,
+        _start_run(tags, notebook, experiment) as run,
     ):
         log_inputs(split, provenance)
         _log_plan(plan, space)
@@ -170,8 +153,7 @@ def _key(split: Split, plan: Mapping[str, object], provenance: Provenance) -> st
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-@contextmanager
-def _run(tags: dict[str, str], name: str | None, experiment: str) -> Iterator[mlflow.entities.Run]:
+def _start_run(tags: dict[str, str], name: str | None, experiment: str) -> mlflow.ActiveRun:
     """Resume the run of a search that did not finish, or start one."""
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
@@ -185,8 +167,7 @@ def _run(tags: dict[str, str], name: str | None, experiment: str) -> Iterator[ml
     run_id = unfinished[0].info.run_id if unfinished else None
     nested = mlflow.active_run() is not None
     # MLflow itself resolves the tags of new runs only
-    with mlflow.start_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags)) as run:
-        yield run
+    return mlflow.start_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags))
 
 
 def _log_plan(plan: Mapping[str, object], space: Space) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from errno import ENOSPC
 from functools import cache
 from hashlib import sha256
@@ -50,13 +50,7 @@ RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # MLflow adds the tags in it to each run tha
 
 
 def open_store(experiment: str = EXPERIMENT) -> None:
-    """Point MLflow at the store and the experiment; both are created if new.
-
-    Raises
-    ------
-    TrackingError
-        If the store does not answer, or cannot be created.
-    """
+    """Point MLflow at the store and the experiment; both are created if new."""
     uri = client().tracking_uri
     import mlflow
 
@@ -69,10 +63,7 @@ def open_store(experiment: str = EXPERIMENT) -> None:
 
 
 def client() -> MlflowClient:
-    """Point MLflow at the store, created if new, and return a client of it; raises as `open_store`.
-
-    MLflow's registry is the same store.
-    """
+    """Point MLflow at the store, created if new, and return a client of it."""
     _quieten()
     import mlflow
 
@@ -83,13 +74,12 @@ def client() -> MlflowClient:
         return mlflow.MlflowClient(uri)
 
 
-@cache
+@cache  # since once is enough
 def _create(uri: str) -> None:
-    """Create the tables of a new database; cached, since once is enough."""
+    """Create the tables of a new database."""
     import mlflow
 
-    database = database_of(uri)
-    if database is not None:
+    if database := database_of(uri):
         _check_database(database)
         if not os.access(database.parent, os.W_OK):  # a read-only store has its tables
             return
@@ -109,7 +99,7 @@ def _check_database(database: Path) -> None:
 
 
 def _quieten() -> None:
-    """Silence what is of no concern to a notebook's reader; call it before MLflow is imported."""
+    """Silence what does not concern a notebook's reader; call it before MLflow is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
@@ -123,17 +113,12 @@ def _quieten() -> None:
 
 @contextmanager
 def store_errors(what: str) -> Iterator[None]:
-    """Report a failure of MLflow, the database or the file system in one line.
+    """Report a failure of MLflow, the database or the file system as a `TrackingError`.
 
     Parameters
     ----------
     what : str
         Begins the message, e.g. "The runs cannot be read".
-
-    Raises
-    ------
-    TrackingError
-        In place of the library's own exception.
     """
     _quieten()
     from mlflow.exceptions import MlflowException
@@ -144,25 +129,26 @@ def store_errors(what: str) -> Iterator[None]:
     except TaxiDurationError:
         raise
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as problem:
-        if isinstance(problem, OSError) and problem.errno == ENOSPC and _is_full(gettempdir()):
-            raise TrackingError(
-                f"{what}: the temporary folder {gettempdir()!r} is full. Make room, or name "
-                "another with TMPDIR."
-            ) from problem
-        raise TrackingError(
-            f"{what}: {shown_uri()} says {_reason(problem)!r}. Check that it is there and can be "
-            "written, or name another with MLFLOW_TRACKING_URI."
-        ) from problem
+        raise TrackingError(f"{what}: {_reason_and_advice(problem)}") from problem
+
+
+def _reason_and_advice(problem: BaseException) -> str:
+    if isinstance(problem, OSError) and problem.errno == ENOSPC and _is_full(gettempdir()):
+        return (
+            f"the temporary folder {gettempdir()!r} is full. Make room, or name another with "
+            "TMPDIR."
+        )
+    # what the database said, else what MLflow made of it
+    said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
+    reason = without_password(str(next(filter(None, said), problem)).strip().splitlines()[0])
+    return (
+        f"{shown_uri()} says {reason!r}. Check that it is there and can be written, or name "
+        "another with MLFLOW_TRACKING_URI."
+    )
 
 
 def _is_full(folder: str) -> bool:
     return shutil.disk_usage(folder).free < FULL
-
-
-def _reason(problem: BaseException) -> str:
-    """Return the first line of what the database said, or else of what MLflow made of it."""
-    said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
-    return without_password(str(next(filter(None, said), problem)).strip().splitlines()[0])
 
 
 @contextmanager
@@ -196,12 +182,7 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Ite
     timeout : float
         Seconds to wait for another process.
     busy : str
-        Message for the case that it does not finish in time.
-
-    Raises
-    ------
-    TrackingError
-        If another process does not finish in time.
+        Message of the `TrackingError` if it does not finish in time.
     """
     from filelock import FileLock, Timeout
 
@@ -210,23 +191,18 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Ite
     digest = sha256(f"{database or uri} {key}".encode()).hexdigest()[:16]
     path = beside_store(f"{database.name if database else 'server'}.{digest}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(path, timeout, mode=0o666)
-    try:
-        held.acquire()
-    except Timeout as problem:
-        waited = f"Another process has held {str(path)!r} for {timeout:g} s. Wait for its end."
-        raise TrackingError(busy or waited) from problem
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(path, timeout, mode=0o666))
+        except Timeout as problem:
+            waited = f"Another process has held {str(path)!r} for {timeout:g} s. Wait for its end."
+            raise TrackingError(busy or waited) from problem
         yield
-    finally:
-        held.release()
 
 
-@contextmanager
-def _creation_lock(uri: str) -> Iterator[None]:
-    """Let one process at a time create a database: MLflow's migrations cannot run concurrently."""
-    with lock() if database_of(uri) else nullcontext():
-        yield
+def _creation_lock(uri: str) -> AbstractContextManager[None]:
+    """Return a lock for creating a database: MLflow's migrations cannot run concurrently."""
+    return lock() if database_of(uri) else nullcontext()
 
 
 def execution_environment(execution: str) -> dict[str, str]:
@@ -242,15 +218,7 @@ def execution_environment(execution: str) -> dict[str, str]:
 
 
 def close_runs(execution: str, *, status: Literal["FAILED", "KILLED"] = "FAILED") -> list[str]:
-    """Close the runs of an execution that are still marked as running, and return their ids.
-
-    A process that is killed cannot close its own.
-
-    Examples
-    --------
-    >>> close_runs("3f1c")
-    []
-    """
+    """Close the runs that a killed execution has left open, and return their ids."""
     database = database_of(store_uri())
     if database and not database.exists():
         return []

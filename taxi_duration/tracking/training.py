@@ -57,8 +57,6 @@ class Run:
 
     Attributes
     ----------
-    run_id
-        MLflow's.
     intervals
         Calibrated on the valid month, as predicted by the first fit, which has not seen it.
     scores
@@ -125,24 +123,17 @@ def record_all(
         Where the training was started, e.g. "02_train"; names the parent run.
     pictures, tags, **how
         As `record` takes them, for each model.
-
-    Raises
-    ------
-    ModelError
-        If no model is named, one twice, or one that does not exist; nothing is recorded.
-    TrackingError
-        As `record`; then parent and child are marked as failed.
     """
     names = check_names(names)
-    shared = _prepare(names, split, notebook, experiment, pictures, tags, **how)
+    shared = _prepare(names, split, notebook, experiment, **how)
     import mlflow
 
     with (
         store_errors("The training cannot be recorded"),
-        mlflow.start_run(run_name=notebook, tags=shared.source_tags) as parent,
+        mlflow.start_run(run_name=notebook, tags=shared.tags) as parent,
     ):
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
-        runs = [_record(name, shared) for name in names]
+        runs = [_record(name, shared, pictures, tags, **how) for name in names]
         training = Training(parent.info.run_id, tuple(runs))
         mlflow.set_tag("best", training.best.fitted.name)
     return training
@@ -160,7 +151,8 @@ def record(
 ) -> Run:
     """Train one model and record it: what it started from, its figures and the model itself.
 
-    The run is a child of the active one, if there is one.
+    Nothing is recorded if there is no such model or parameter. After any other error the run is
+    marked as failed. If a run is active, this one is its child.
 
     Parameters
     ----------
@@ -176,14 +168,6 @@ def record(
         `refit`, `threads` and the regressor's parameters, as `taxi_duration.models.training.fit`
         takes them.
 
-    Raises
-    ------
-    ModelError
-        If there is no such model or parameter; nothing is recorded.
-    TrackingError
-        If the store fails, or the logged model predicts something else than the fitted one. Then,
-        as after any error, the run is marked as failed.
-
     Examples
     --------
     >>> from taxi_duration.data.trips import load_split
@@ -191,7 +175,8 @@ def record(
     >>> run.scores["part"].tolist()
     ['train', 'valid', 'test']
     """
-    return _record(name, _prepare([name], split, notebook, experiment, pictures, tags, **how))
+    shared = _prepare([name], split, notebook, experiment, **how)
+    return _record(name, shared, pictures, tags, **how)
 
 
 @dataclass(frozen=True)
@@ -209,10 +194,7 @@ class _Shared:
 
     split: Split
     provenance: Provenance
-    source_tags: dict[str, str]
     tags: dict[str, str]
-    pictures: Sequence[Plot]
-    how: dict[str, object]
     naive: _Evaluated
     naive_scores: pd.DataFrame
 
@@ -222,29 +204,18 @@ def _prepare(
     split: Split,
     notebook: str | None,
     experiment: str,
-    pictures: Sequence[Plot],
-    tags: Mapping[str, str] | None,
     *,
     refit: bool = False,
-    threads: int | None = None,
-    **parameters: object,
+    **how: object,
 ) -> _Shared:
     """Check the models, open the store, and compute what their runs have in common."""
     for name in names:
-        make_model(name, threads=threads, **parameters)
+        make_model(name, **how)
     open_store(experiment)
     provenance = collect_provenance()
+    tags = tags_of(split, provenance, notebook)
     naive = _evaluate(NAIVE, split, refit=refit and NAIVE in names)
-    return _Shared(
-        split=split,
-        provenance=provenance,
-        source_tags=tags_of(split, provenance, notebook),
-        tags=dict(tags or {}),
-        pictures=pictures,
-        how={"refit": refit, "threads": threads, **parameters},
-        naive=naive,
-        naive_scores=_naive_scores(naive, split),
-    )
+    return _Shared(split, provenance, tags, naive, _naive_scores(naive, split))
 
 
 def _evaluate(name: str, split: Split, **how: object) -> _Evaluated:
@@ -261,24 +232,33 @@ def _naive_scores(naive: _Evaluated, split: Split) -> pd.DataFrame:
     return score_predictions(NAIVE, naive.predictions | {"test": predict(first, split.test)})
 
 
-def _record(name: str, shared: _Shared) -> Run:
+def _record(
+    name: str,
+    shared: _Shared,
+    pictures: Sequence[Plot],
+    tags: Mapping[str, str] | None,
+    *,
+    refit: bool = False,
+    **how: object,
+) -> Run:
     import mlflow
 
-    nested, tags = mlflow.active_run() is not None, shared.tags | shared.source_tags
+    split, nested = shared.split, mlflow.active_run() is not None
+    tags = {**(tags or {}), **shared.tags, "model": name}
     with (
         store_errors(f"The run of model {name!r} cannot be recorded"),
-        mlflow.start_run(run_name=name, nested=nested, tags=tags | {"model": name}) as active,
+        mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
     ):
-        log_inputs(shared.split, shared.provenance)
-        model = shared.naive if name == NAIVE else _evaluate(name, shared.split, **shared.how)
+        log_inputs(split, shared.provenance)
+        model = shared.naive if name == NAIVE else _evaluate(name, split, refit=refit, **how)
         unseen = {part: model.predictions[part] for part in ("valid", "test")}
         intervals = calibrate(unseen["valid"])
-        size = log_model(model.fitted, intervals, shared.split.valid.frame)
-        mlflow.log_params(_parameters(model, refit=shared.how["refit"]))
+        size = log_model(model.fitted, intervals, split.valid.frame)
+        mlflow.log_params(_parameters(model, refit=refit))
         mlflow.log_metrics(_metrics(model, shared.naive_scores, intervals) | {"model_bytes": size})
         _log_curve(model.fitted, active.info.run_id)
         mlflow.log_text(score_slices(unseen).to_csv(index=False), "slices.csv")
-        _log_pictures(shared.pictures, unseen["valid"])
+        _log_pictures(pictures, unseen["valid"])
     return Run(active.info.run_id, model.fitted, intervals, model.scores, size)
 
 

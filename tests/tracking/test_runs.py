@@ -22,7 +22,7 @@ def record(training):
 
 def test_a_run_is_read_as_it_was_written(record, training):
     assert (record.run_id, record.status) == (training.runs[0].run_id, "FINISHED")
-    assert (record.model, record.parent) == ("median", training.run_id)
+    assert (record.model, record.tags["mlflow.parentRunId"]) == ("median", training.run_id)
     assert record.environment == environment()
     assert record.metrics["valid_rows"] > 0
 
@@ -33,7 +33,7 @@ def test_the_inputs_of_a_run_are_its_files_by_digest(record, split):
 
 def test_the_parent_of_a_training_is_no_model(training):
     parent = read_record(training.run_id)
-    assert (parent.model, parent.parent, parent.model_id, parent.inputs) == (None, None, None, {})
+    assert (parent.model, parent.model_id, parent.inputs) == (None, None, {})
 
 
 def test_the_files_of_a_run_are_named(record):
