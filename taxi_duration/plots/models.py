@@ -219,8 +219,8 @@ def pareto_front(table: pd.DataFrame) -> Picture:
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `model`, `valid_rmse` (minutes), `size_mb` and `front`, as `registry.pareto`
-        returns them.
+        Columns `model`, `valid_rmse` (minutes), `size_mb` and `front`, as
+        `registry.candidates` returns them.
     """
     points = complete_rows(table, "model", "valid_rmse", "size_mb", "front").sort_values("size_mb")
     front = points[points["front"].astype(bool)]

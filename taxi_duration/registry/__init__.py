@@ -4,7 +4,6 @@ from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import history, promote, register, rollback
 from taxi_duration.registry.selection import (
     candidates,
-    pareto,
     select_best,
     two_ways,
     with_throughput,
@@ -14,7 +13,6 @@ __all__ = [
     "candidates",
     "history",
     "load",
-    "pareto",
     "promote",
     "register",
     "rollback",
