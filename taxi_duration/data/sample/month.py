@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
@@ -117,14 +119,20 @@ def _known_after(rides: Rides, *, seed: np.random.SeedSequence) -> dict[str, np.
 
 
 def _draw(name: str, rides: Rides, rng: np.random.Generator) -> np.ndarray:
-    """Draw values as often as they occur."""
-    rows = table("frequencies", rides.feed)
+    """Draw values of a column as often as they occur."""
+    value, share = _frequencies(name, rides.feed)
+    return value[np.searchsorted(share[:-1], rng.random(len(rides.start)), side="right")]
+
+
+@cache
+def _frequencies(name: str, feed: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of a column and their cumulative shares; a missing value if it has none."""
+    rows = table("frequencies", feed)
     rows = rows[rows["column"] == name]
     if rows.empty:
-        return np.full(len(rides.start), None if name == FLAG else np.nan)
+        return np.array([None if name == FLAG else np.nan]), np.ones(1)
     share = np.cumsum(rows["rides"].to_numpy()) / rows["rides"].sum()
-    value = rows["value"].to_numpy(dtype=object if name == FLAG else float)
-    return value[np.searchsorted(share[:-1], rng.random(len(rides.start)), side="right")]
+    return rows["value"].to_numpy(dtype=object if name == FLAG else float), share
 
 
 def _as_tlc_writes(rides: pd.DataFrame, service: Service) -> pd.DataFrame:

@@ -78,7 +78,9 @@ def conditions(feed: str, month: Month, *, seed: np.random.SeedSequence) -> Cond
     months, seasons = table("months", feed), table("seasons", feed)
     if str(month) in set(months["month"]):
         months, seasons = (rows[rows["month"] == str(month)] for rows in (months, seasons))
-        return Conditions(filled(seasons, "reach", 3), *months[["width", "days"]].to_numpy()[0])
+        return Conditions(
+            filled(seasons, ["reach"], (3,)), *months[["width", "days"]].to_numpy()[0]
+        )
     usual = seasons.groupby("reach")["effect"].mean().to_numpy()
     chance = np.random.default_rng(seed).normal(0, CHANCE)
     minutes = usual + SEASON_MINUTES * _season(month) + chance

@@ -71,16 +71,16 @@ def feed(name: str) -> Feed:
     effect, tide = (_pair_effects(rides, smooth, rng) for smooth in (SMOOTH, 1.0))
     return Feed(
         name=name,
-        slots=by_reach(table("hours", name), "slot", 168, "rides"),
+        slots=filled(table("hours", name), ["reach", "slot"], (3, 168), "rides"),
         pairs=occurs,
         chances=np.cumsum(rides.ravel()[occurs] / rides.sum()),
         miles=np.log(_roads()).ravel(),
         band=_bands().ravel(),
         detours=_quantiles(table("detours", name)),
         base=(_pair_minutes(name) + own * effect).ravel(),
-        slopes=filled(table("slopes", name), "band", len(REACHES)),
-        slot_effects=filled(table("slots", name), "slot", 168),
-        rush_effects=by_reach(table("rushes"), "rush", 48),
+        slopes=filled(table("slopes", name), ["band"], REACHES.shape),
+        slot_effects=filled(table("slots", name), ["slot"], (168,)),
+        rush_effects=filled(table("rushes"), ["reach", "rush"], (3, 48)),
         tide=(TIDE * tide).ravel(),
         noises=_calmed(_quantiles(table("noises", name)), explained=own),
         width=_noise_width(rides).ravel(),
@@ -99,17 +99,12 @@ def table(name: str, feed: str | None = None) -> pd.DataFrame:
         return pd.read_csv(file)
 
 
-def filled(rows: pd.DataFrame, key: str, size: int, value: str = "effect") -> np.ndarray:
-    """Return a value at each key, 0 where the table has none."""
-    column = np.zeros(size)
-    column[rows[key]] = rows[value]
-    return column
-
-
-def by_reach(rows: pd.DataFrame, key: str, size: int, value: str = "effect") -> np.ndarray:
-    """Return a value at each reach and key, 0 where the table has none."""
-    values = np.zeros((REACHES.max() + 1, size))
-    values[rows["reach"], rows[key]] = rows[value]
+def filled(
+    rows: pd.DataFrame, keys: list[str], shape: tuple[int, ...], value: str = "effect"
+) -> np.ndarray:
+    """Return an array with a value at each key, 0 where the table has none."""
+    values = np.zeros(shape)
+    values[tuple(rows[key] for key in keys)] = rows[value]
     return values
 
 
@@ -149,11 +144,12 @@ def _pair_rides(feed: str, rng: np.random.Generator) -> np.ndarray:
     """Return the rides of each pair in three months: known, or drawn for a rare pair."""
     known, ends, band = table("pairs", feed), table("ends", feed), _bands()
     begin, finish = (
-        filled(ends[ends["end"] == end], "zone", N_ZONES, "rides") for end in ("pickup", "dropoff")
+        filled(ends[ends["end"] == end], ["zone"], (N_ZONES,), "rides")
+        for end in ("pickup", "dropoff")
     )
     weight = np.outer(begin, finish) * rng.lognormal(0, RARE_SPREAD, band.shape)
     weight[known["pickup"], known["dropoff"]] = 0
-    wanted = filled(table("spread", feed), "band", len(REACHES), "rides")
+    wanted = filled(table("spread", feed), ["band"], REACHES.shape, "rides")
     for _ in range(3):
         found = np.bincount(band.ravel(), weight.ravel(), len(REACHES))
         weight = np.minimum(weight * (wanted / np.maximum(found, 1e-9))[band], RARE)
@@ -165,7 +161,9 @@ def _pair_minutes(feed: str) -> np.ndarray:
     """Return log minutes of each pair by its miles and by the zones at both ends."""
     line = table("lines", feed)
     minutes = np.interp(np.log(_roads()), np.log(line["miles"]), line["effect"])
-    pickup, dropoff = (by_reach(table(f"{end}s"), end, N_ZONES) for end in ("pickup", "dropoff"))
+    pickup, dropoff = (
+        filled(table(f"{end}s"), ["reach", end], (3, N_ZONES)) for end in ("pickup", "dropoff")
+    )
     reach, zone = REACHES[_bands()], np.arange(N_ZONES)
     return minutes + pickup[reach, zone[:, None]] + dropoff[reach, zone]
 
