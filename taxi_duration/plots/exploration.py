@@ -31,11 +31,6 @@ from taxi_duration.plots.style import (
     week_table,
 )
 
-__all__ = [
-    "duration_by_distance", "duration_by_hour", "duration_by_month", "durations",
-    "log_durations", "rides_by_hour", "rows_by_reason", "zone_map",
-]  # fmt: skip
-
 MINUTES = np.arange(0, 62)
 HALF_HOURS = np.arange(-2, 26.5, 0.5)
 AROUND_MINUTES = np.array([1, *np.arange(1.5, 61)])  # many meters count in whole minutes

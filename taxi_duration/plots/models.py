@@ -24,11 +24,6 @@ from taxi_duration.plots.style import (
     value_bars,
 )
 
-__all__ = [
-    "compare_models", "error_by_parameter", "feature_importance", "learning_curve",
-    "pareto_front", "search_history",
-]  # fmt: skip
-
 OUTCOMES = ("number", "valid_rmse", "rounds", "seconds")  # every other column is a parameter
 PANELS = 4  # in a row
 LOG_RATIO = 15  # largest over smallest value from which a parameter has a logarithmic axis

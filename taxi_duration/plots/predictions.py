@@ -31,11 +31,6 @@ from taxi_duration.plots.style import (
     week_table,
 )
 
-__all__ = [
-    "error_by", "error_by_hour", "predicted_and_actual", "prediction_intervals", "residuals",
-    "scatter",
-]  # fmt: skip
-
 MINUTES = np.arange(0, 62)
 STACKED = {"height": 4.6, "nrows": 2, "sharex": True}
 MEASURES = {

@@ -24,13 +24,8 @@ from taxi_duration.plots.style import (
     value_bars,
 )
 
-__all__ = [
-    "backtest_error", "contributions", "drift_by_month", "mean_contributions",
-    "quality_by_month",
-]  # fmt: skip
-
 RED, BLUE = "#c0392b", "#2980b9"
-LOOK_AT, ACT_ON = 0.1, 0.25  # population stability index
+LOOK_AT, ACT_ON = 0.1, 0.25  # marks on the scale of the population stability index
 MEASURES = {
     "rmse": RMSE,
     "bias": "predicted − actual\n(minutes)",

@@ -24,13 +24,6 @@ from pandas.api.typing import DataFrameGroupBy
 from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import SchemaError, SourceError, nearest
 
-__all__ = [
-    "BLACK", "ERROR", "GREY", "HOUR", "LEGEND_ABOVE", "NAVY", "ORANGE", "RMSE", "Picture",
-    "by_weekday_and_hour", "complete_rows", "count_rides", "density", "first_on_top",
-    "heat_map", "model_colour", "require_columns", "shades", "subplots", "theme", "value_bars",
-    "week_heat_map", "week_table",
-]  # fmt: skip
-
 NAVY = "#33475B"  # recorded rides: no model has this colour
 ORANGE = "#C8782A"  # what is set against them
 GREY = "#A9B2BC"
