@@ -181,8 +181,8 @@ def backtest_error(table: pd.DataFrame) -> Picture:
     figure, (by_month, by_age) = subplots(
         height=3.8, title="Error in the next month", ncols=2, sharey=True, width_ratios=[3, 2]
     )
-    colours = sns.color_palette("colorblind")
-    for (window, tests), colour in zip(rows.groupby("window", sort=False), colours, strict=False):
+    colours = sns.color_palette("colorblind", rows["window"].nunique())
+    for (window, tests), colour in zip(rows.groupby("window", sort=False), colours, strict=True):
         style = {"color": colour, "marker": "o"}
         months = "1 month" if window == 1 else f"{window} months"
         next_month = tests[tests["age"] == 1].sort_values("tested")

@@ -1,5 +1,6 @@
 """The pictures of a model at work show its months and its contributions."""
 
+import pandas as pd
 import pytest
 from frames import BACKTEST, DRIFT, EXPLANATION, MONTHS, axes_of, draw
 
@@ -40,6 +41,12 @@ def test_a_back_test_has_a_line_for_each_window():
     left, right = draw("backtest_error").figure.axes
     assert [line.get_label() for line in left.lines] == ["1 month", "2 months"]
     assert right.lines[0].get_ydata().tolist() == [5.0, 5.5]
+
+
+def test_a_back_test_of_many_windows_leaves_none_out():
+    rows = pd.DataFrame({"tested": "2021-12", "window": range(1, 13), "age": 1, "rmse": 5.0})
+    left, _ = plots.backtest_error(rows).figure.axes
+    assert len(left.lines) == 12
 
 
 def test_the_left_of_a_back_test_shows_the_month_after_the_training_only():
