@@ -36,7 +36,7 @@ def estimator(city):
 
 @pytest.fixture(scope="module")
 def ways(city):
-    """The pairs of zones that are asked for most, each with its usual distance."""
+    """The 300 most frequent pairs of zones, each with its median distance."""
     known = city[0].frame.query("trip_distance > 0 and PULocationID != DOLocationID")
     pairs = known.groupby(["PULocationID", "DOLocationID"])["trip_distance"]
     often = pairs.agg(["size", "median"]).nlargest(300, "size")
@@ -45,7 +45,7 @@ def ways(city):
 
 @pytest.fixture(scope="module")
 def minutes(estimator, ways):
-    """The mean of the answers for all ways at a moment, or for other rides than these."""
+    """Return the mean prediction of all ways at a moment, with columns changed."""
 
     def minutes(moment, **changed):
         return estimator.predict(ways.assign(pickup_datetime=moment, **changed))["duration"].mean()
@@ -96,12 +96,12 @@ def test_the_way_back_takes_about_as_long(minutes, ways):
     assert minutes(f"{MONDAY} 12:00", **back) == pytest.approx(there, rel=0.15)
 
 
-def test_a_ride_without_a_distance_on_the_meter_takes_about_as_long_as_usual(minutes):
+def test_a_ride_without_a_distance_on_the_meter_takes_about_as_long(minutes):
     there = minutes(f"{MONDAY} 12:00")
     assert minutes(f"{MONDAY} 12:00", trip_distance=0.0) == pytest.approx(there, rel=0.4)
 
 
-def test_a_ride_between_zones_that_nobody_has_seen_has_a_sensible_answer(minutes):
+def test_a_ride_between_zones_that_nobody_has_seen_takes_a_plausible_time(minutes):
     assert 5 < minutes(f"{MONDAY} 12:00", PULocationID=1, DOLocationID=2) < 60
 
 

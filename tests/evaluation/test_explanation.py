@@ -12,12 +12,12 @@ from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.intervals import Intervals
 
-SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
+INTERVALS = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
 
 
 @pytest.fixture(scope="module")
 def make_estimator(fit_quickly):
-    return lambda name: Estimator(name, MODELS[name].inputs, fit_quickly(name).pipeline, SURE)
+    return lambda name: Estimator(name, MODELS[name].inputs, fit_quickly(name).pipeline, INTERVALS)
 
 
 @pytest.fixture(scope="module", params=["xgboost", "quote"])
@@ -26,24 +26,24 @@ def estimator(request, make_estimator):
 
 
 @pytest.fixture(scope="module")
-def asked(rides):
+def given(rides):
     return rides.iloc[[5, 50, 500]]
 
 
-def test_the_reasons_of_a_ride_add_up_to_its_prediction(estimator, asked):
-    found = explain(estimator, asked).groupby("ride")["minutes"].sum()
-    np.testing.assert_allclose(found, estimator.predict(asked)["duration"], atol=1e-3)
+def test_the_reasons_of_a_ride_add_up_to_its_prediction(estimator, given):
+    found = explain(estimator, given).groupby("ride")["minutes"].sum()
+    np.testing.assert_allclose(found, estimator.predict(given)["duration"], atol=1e-3)
 
 
-def test_the_first_reason_is_the_average_ride_and_the_same_for_all(estimator, asked):
-    found = explain(estimator, asked).groupby("ride").first()
+def test_the_first_reason_is_the_average_ride_and_the_same_for_all(estimator, given):
+    found = explain(estimator, given).groupby("ride").first()
     assert set(found["because"]) == {AVERAGE}
     assert found["minutes"].nunique() == 1
 
 
-def test_a_reason_says_what_was_known_of_the_ride(make_estimator, asked):
-    found = explain(make_estimator("xgboost"), asked).query("ride == 50").set_index("because")
-    ride = asked.loc[50]
+def test_a_reason_says_what_was_known_of_the_ride(make_estimator, given):
+    found = explain(make_estimator("xgboost"), given).query("ride == 50").set_index("because")
+    ride = given.loc[50]
     assert found.loc["distance", "value"] == f"{ride.trip_distance:.1f} miles"
     assert found.loc["pick-up zone", "value"] == str(ride.PULocationID)
     assert found.loc["time of day", "value"] == f"{ride.pickup_datetime:%H:%M}"
@@ -64,15 +64,15 @@ def test_of_many_rides_the_strongest_reason_comes_first(estimator, rides):
     assert (found["minutes"] >= 0).all()
 
 
-def test_a_model_without_ride_features_cannot_be_explained(make_estimator, asked):
+def test_a_model_without_ride_features_cannot_be_explained(make_estimator, given):
     with pytest.raises(ModelError, match="Model 'ridge' cannot be explained"):
-        explain(make_estimator("ridge"), asked)
+        explain(make_estimator("ridge"), given)
 
 
-def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, asked):
-    table = explain(estimator, asked).query("ride == 500")
+def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, given):
+    table = explain(estimator, given).query("ride == 500")
     (axes,) = plots.contributions(table).figure.axes
-    minutes = estimator.predict(asked)["duration"][500]
+    minutes = estimator.predict(given)["duration"][500]
     assert axes.lines[0].get_xdata()[0] == pytest.approx(minutes, abs=1e-3)
     assert axes.get_title(loc="left") == f"Why {minutes:.1f} minutes"
     assert len(axes.patches) == len(table)

@@ -85,7 +85,7 @@ def test_a_prediction_stands_beside_its_ride(fitted, split):
 
 
 @pytest.mark.parametrize(
-    ("parts", "answers"),
+    ("parts", "predictor"),
     [
         (["train"], "first"),
         (["valid"], "first"),
@@ -94,12 +94,12 @@ def test_a_prediction_stands_beside_its_ride(fitted, split):
         (["valid", "test"], "pipeline"),
     ],
 )
-def test_the_first_fit_answers_for_months_that_the_refit_has_seen(
-    fit_quickly, split, parts, answers
+def test_the_first_fit_predicts_months_that_the_refit_has_seen(
+    fit_quickly, split, parts, predictor
 ):
     refitted = fit_quickly("ridge", refit=True)
     trips = reduce(add, (getattr(split, part) for part in parts))
-    expected = getattr(refitted, answers).predict(trips.frame)
+    expected = getattr(refitted, predictor).predict(trips.frame)
     assert predict(refitted, trips)["predicted"].tolist() == expected.tolist()
 
 
@@ -238,7 +238,7 @@ def test_coverage_has_a_row_for_all_and_for_each_group_with_its_width_and_rides(
     assert found["rows"].tolist() == [3, 2, 1]
 
 
-def test_an_unknown_slice_is_refused():
+def test_an_unknown_slice_is_rejected():
     with pytest.raises(ModelError, match=r"Slice 'day' is unknown\. .*Known: 'distance', 'hour'"):
         score_by(make_predictions(), "day")
 

@@ -12,75 +12,86 @@ import skops.io
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from taxi_duration.data.rides import read_rides
 from taxi_duration.errors import ModelError, SchemaError, SourceError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import TRUSTED, Estimator, load_pipeline, save_pipeline
 from taxi_duration.models.intervals import Intervals
 
-SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
+INTERVALS = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
 
 
 @pytest.fixture(scope="module", params=["xgboost", "quote", "median"])
 def estimator(request, fit_quickly):
     inputs = MODELS[request.param].inputs
-    return Estimator(request.param, inputs, fit_quickly(request.param).pipeline, SURE)
+    return Estimator(request.param, inputs, fit_quickly(request.param).pipeline, INTERVALS)
 
 
 @pytest.fixture(scope="module")
-def asked(rides):
+def given(rides):
     """Rides as somebody sends them: text for times, numbers for zones."""
     some = rides.head(20)[["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]]
     return some.assign(pickup_datetime=some["pickup_datetime"].astype(str))
 
 
 def test_the_minutes_are_those_of_the_pipeline_and_the_ends_those_of_the_intervals(
-    estimator, asked, rides
+    estimator, given, rides
 ):
-    found = estimator.predict(asked)
+    found = estimator.predict(given)
     expected = estimator.pipeline.predict(rides.head(20))
     assert found["duration"].tolist() == expected.astype(float).tolist()
-    pd.testing.assert_frame_equal(found[["low", "high"]], SURE.around(expected))
+    pd.testing.assert_frame_equal(found[["low", "high"]], INTERVALS.around(expected))
 
 
-def test_rides_keep_their_index(estimator, asked):
-    shuffled = asked.sample(frac=1, random_state=0)
+def test_rides_keep_their_index(estimator, given):
+    shuffled = given.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(
-        estimator.predict(shuffled), estimator.predict(asked).loc[shuffled.index]
+        estimator.predict(shuffled), estimator.predict(given).loc[shuffled.index]
     )
 
 
-def test_no_rides_have_no_answers(estimator, asked):
-    assert list(estimator.predict(asked[:0])) == ["duration", "low", "high"]
+def test_unchecked_predictions_of_valid_rides_are_the_same(estimator, given):
+    found = estimator.predict_unchecked(read_rides(given))
+    pd.testing.assert_frame_equal(found, estimator.predict(given))
 
 
-def test_what_was_saved_answers_the_same(estimator, asked, tmp_path):
+def test_a_ride_that_lacks_its_zone_is_predicted_unchecked(estimator, given):
+    found = estimator.predict_unchecked(read_rides(given.assign(PULocationID=None)))
+    assert np.isfinite(found).all(axis=None)
+
+
+def test_no_rides_have_no_predictions(estimator, given):
+    assert list(estimator.predict(given[:0])) == ["duration", "low", "high"]
+
+
+def test_a_loaded_estimator_predicts_the_same(estimator, given, tmp_path):
     estimator.save(tmp_path)
     loaded = Estimator.load(tmp_path)
     assert loaded.intervals == estimator.intervals
     assert (loaded.name, loaded.inputs) == (estimator.name, estimator.inputs)
-    pd.testing.assert_frame_equal(loaded.predict(asked), estimator.predict(asked))
+    pd.testing.assert_frame_equal(loaded.predict(given), estimator.predict(given))
 
 
-def test_a_ride_that_is_not_valid_is_refused(estimator, asked):
-    bad = asked.astype({"PULocationID": object}).reset_index(drop=True)
+def test_a_ride_that_is_not_valid_is_rejected(estimator, given):
+    bad = given.astype({"PULocationID": object}).reset_index(drop=True)
     bad.loc[3, "PULocationID"] = 9999
     with pytest.raises(SchemaError, match=r"Not a valid ride: row 3: PULocationID .* got 9999"):
         estimator.predict(bad)
 
 
-def test_only_a_model_that_needs_the_distance_refuses_a_ride_without(estimator, asked):
-    without = asked.drop(columns="trip_distance")
+def test_only_a_model_that_needs_the_distance_rejects_a_ride_without(estimator, given):
+    without = given.drop(columns="trip_distance")
     if estimator.needs_distance:
         with pytest.raises(
             SchemaError, match=r"trip_distance is missing or no number .the model 'quote'"
         ):
             estimator.predict(without)
     else:
-        pd.testing.assert_frame_equal(estimator.predict(without), estimator.predict(asked))
+        pd.testing.assert_frame_equal(estimator.predict(without), estimator.predict(given))
 
 
 @pytest.mark.parametrize("name", ["about.json", "pipeline.skops"])
-def test_a_folder_with_a_damaged_file_is_refused(estimator, tmp_path, name):
+def test_a_folder_with_a_damaged_file_is_rejected(estimator, tmp_path, name):
     estimator.save(tmp_path)
     (tmp_path / name).write_bytes(b"{")
     with pytest.raises(ModelError):
@@ -153,14 +164,14 @@ class Bomb:
         return open, (str(self.trace), "w")
 
 
-def test_a_pickle_is_refused_and_not_run(tmp_path):
+def test_a_pickle_is_rejected_and_not_run(tmp_path):
     (tmp_path / "model.skops").write_bytes(pickle.dumps(Bomb(tmp_path / "trace")))
     with pytest.raises(ModelError, match=r"model\.skops is not a model of this project \("):
         load_pipeline(tmp_path / "model.skops")
     assert not (tmp_path / "trace").exists()
 
 
-def test_a_type_that_is_not_trusted_is_refused_and_named(tmp_path):
+def test_a_type_that_is_not_trusted_is_rejected_and_named(tmp_path):
     skops.io.dump(FunctionTransformer(subprocess.run), tmp_path / "model.skops")
     with pytest.raises(ModelError, match=r"Untrusted types found in the file: .*subprocess\.run"):
         load_pipeline(tmp_path / "model.skops")
@@ -175,14 +186,14 @@ def test_only_our_own_types_and_few_others_are_trusted():
 
 
 @pytest.mark.parametrize("left", [0, 0.01, 0.5, 0.99])
-def test_a_file_that_was_cut_off_is_refused(saved, tmp_path, left):
+def test_a_file_that_was_cut_off_is_rejected(saved, tmp_path, left):
     whole = saved.read_bytes()
     (tmp_path / "half.skops").write_bytes(whole[: int(left * len(whole))])
     with pytest.raises(ModelError, match=r"half\.skops is not a model of this project \("):
         load_pipeline(tmp_path / "half.skops")
 
 
-def test_a_file_with_a_damaged_middle_is_refused(saved, tmp_path):
+def test_a_file_with_a_damaged_middle_is_rejected(saved, tmp_path):
     whole = saved.read_bytes()
     half = len(whole) // 2
     (tmp_path / "worn.skops").write_bytes(whole[:half] + bytes(100) + whole[half + 100 :])
@@ -190,6 +201,6 @@ def test_a_file_with_a_damaged_middle_is_refused(saved, tmp_path):
         load_pipeline(tmp_path / "worn.skops")
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_a_missing_file_is_rejected(tmp_path):
     with pytest.raises(ModelError, match=r"nowhere\.skops is not a model .*No such file"):
         load_pipeline(tmp_path / "nowhere.skops")

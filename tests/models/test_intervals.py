@@ -1,4 +1,4 @@
-"""How sure: what an interval covers, whom it serves, and what is rejected."""
+"""What prediction intervals cover, in each group of predictions."""
 
 import numpy as np
 import pandas as pd
@@ -37,8 +37,8 @@ def test_new_rides_end_within_their_interval_as_often_as_was_asked(level):
     np.testing.assert_allclose(found, level, atol=0.03)
 
 
-class Given(RegressorMixin, BaseEstimator):
-    """A model whose predictions are what it is told."""
+class Identity(RegressorMixin, BaseEstimator):
+    """A model that predicts what it is given."""
 
     def fit(self, X, y):
         self.fitted_ = True
@@ -51,7 +51,7 @@ class Given(RegressorMixin, BaseEstimator):
 def test_within_a_group_the_ends_are_those_of_mapie():
     rides = made(5_000, seed=0).query("10 <= predicted < 25")
     theirs = SplitConformalRegressor(
-        Given().fit(None, None), 0.8, GammaConformityScore(sym=False), prefit=True
+        Identity().fit(None, None), 0.8, GammaConformityScore(sym=False), prefit=True
     )
     theirs.conformalize(rides[["predicted"]].to_numpy(), rides["duration"].to_numpy())
     asked = np.array([12.0, 20.0])
@@ -122,7 +122,7 @@ def test_a_prediction_under_a_minute_counts_as_one():
     assert calibrate(rides).high[0] == 2.0
 
 
-def test_four_rides_in_five_are_the_usual_level():
+def test_the_default_level_is_four_rides_in_five():
     assert calibrate(made(100, seed=0)).level == 0.8
 
 
@@ -136,6 +136,6 @@ def test_the_prediction_lies_within_its_interval_and_no_ride_ends_before_it_begi
 
 
 @pytest.mark.parametrize("level", [0, 1, 80])
-def test_a_level_that_is_no_share_is_refused(level):
+def test_a_level_that_is_no_share_is_rejected(level):
     with pytest.raises(ModelError, match=f"Level {level} is no share"):
         calibrate(made(100, seed=0), level=level)

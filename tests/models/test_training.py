@@ -45,15 +45,15 @@ def test_each_says_in_one_line_what_it_is():
 
 
 @pytest.mark.parametrize("name", ["xgbost", "", None, "Ridge"])
-def test_an_unknown_model_is_refused_and_all_are_named(name):
-    with pytest.raises(ModelError) as refusal:
+def test_an_unknown_model_is_rejected_and_all_are_named(name):
+    with pytest.raises(ModelError) as error:
         make_model(name)
-    assert str(refusal.value).startswith(f"Model {name!r} is unknown. ")
-    assert str(refusal.value).endswith(f"Known: {', '.join(map(repr, NAMES))}.")
+    assert str(error.value).startswith(f"Model {name!r} is unknown. ")
+    assert str(error.value).endswith(f"Known: {', '.join(map(repr, NAMES))}.")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_parameter_is_refused(name):
+def test_an_unknown_parameter_is_rejected(name):
     with pytest.raises(ModelError, match=rf"Model '{name}' has no parameter 'depth'\. .*Known: "):
         make_model(name, depth=3)
 
@@ -65,12 +65,12 @@ def test_the_nearest_parameter_is_offered():
 
 @pytest.mark.parametrize(("name", "wrong"), [("ridge", {"alpha": -1.0}),
                                              ("xgboost", {"max_depth": "deep"})])  # fmt: skip
-def test_a_parameter_that_no_fit_can_use_is_refused(split, name, wrong):
+def test_a_parameter_that_no_fit_can_use_is_rejected(split, name, wrong):
     with pytest.raises(ModelError, match=rf"Model '{name}' cannot be fitted: "):
         fit(name, split.train, split.valid, **wrong)
 
 
-def test_a_parameter_given_takes_the_place_of_the_usual_one():
+def test_a_parameter_given_takes_the_place_of_the_default():
     assert make_model("lasso", alpha=0.5)["regressor"].alpha == 0.5
     assert make_model("lasso")["regressor"].alpha == 1e-4
 

@@ -1,4 +1,4 @@
-"""A search is the same however it is made, and its trials are what they say they are."""
+"""A search gives the same trials in one go or several, each with the error of its parameters."""
 
 import re
 from dataclasses import replace
@@ -131,7 +131,7 @@ def test_trials_come_before_the_search_has_ended(months):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("arguments", "message"),
     [
         ({"model": "xgbost"}, "Model 'xgbost' is unknown. Did you mean 'xgboost'?"),
         ({"space": "our"}, "Space 'our' is unknown. Did you mean 'ours'?"),
@@ -144,10 +144,10 @@ def test_trials_come_before_the_search_has_ended(months):
         ({"at_once": -1}, "A search with at_once -1 tries nothing."),
     ],
 )  # fmt: skip
-def test_a_search_that_cannot_be_made_is_refused_before_it_starts(months, how, said):
-    with pytest.raises(ModelError) as refusal:
-        search(how.pop("model", "xgboost"), *months, **how)
-    assert said in str(refusal.value)
+def test_a_search_that_cannot_be_made_is_rejected_before_it_starts(months, arguments, message):
+    with pytest.raises(ModelError) as error:
+        search(**{"model": "xgboost"} | arguments, train=months[0], valid=months[1])
+    assert message in str(error.value)
 
 
 def test_a_trial_that_cannot_be_fitted_is_named(months):
