@@ -16,7 +16,7 @@ from efforts import efforts
 from fastparquet import ParquetFile
 from published import FEWEST, enough, quantiles
 
-from taxi_duration.data.sample.world import BANDS, REACHES, road_miles
+from taxi_duration.data.sample.world import BANDS, REACHES, road_miles, straight_miles
 from taxi_duration.models import ZoneMap
 from taxi_duration.months import GREEN, Month
 
@@ -80,7 +80,7 @@ def road(moving: pd.DataFrame, places: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     """Return how roads relate to the straight line, and the median miles of frequent pairs."""
     by_pair = moving.groupby(["low", "high"])["distance"].agg(miles="median", rides="count")
     known = enough(by_pair.reset_index())
-    line = straight(places)[known["low"], known["high"]]
+    line = straight_miles(places)[known["low"], known["high"]]
     between = known[(line > 0) & (known["high"] < 264)]
     line = line[between.index]
     factor, start = np.polyfit(line, between["miles"], 1, w=1 / np.sqrt(line))
@@ -91,13 +91,6 @@ def road(moving: pd.DataFrame, places: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     numbers = {"factor": factor, "start": start, "sd": width, "inside": inside, "outside": outside}
     road = pd.DataFrame({"name": numbers.keys(), "value": np.round(list(numbers.values()), 3)})
     return road.assign(rides=int(between["rides"].sum())), known.round(2)
-
-
-def straight(places: pd.DataFrame) -> np.ndarray:
-    """Return the straight line between any two zones; missing where either has no place."""
-    point = np.full((266, 3), np.nan)
-    point[places["zone"]] = places[["x", "y", "z"]]
-    return np.sqrt(((point[:, None] - point[None]) ** 2).sum(axis=2))
 
 
 def with_miles(moving: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -129,7 +129,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as staging:
             fresh = Path(staging) / path.name
             yield fresh
-            if path.is_dir():  # only an empty folder can be replaced
+            if fresh.is_dir() and path.is_dir():  # only an empty folder can be replaced
                 path.rename(Path(staging) / f"{path.name}.old")
             fresh.replace(path)
 

@@ -126,6 +126,14 @@ def test_a_folder_replaces_the_former_one_as_a_whole(folder):
     assert [path.name for path in (folder / "month").iterdir()] == ["second"]
 
 
+def test_a_file_does_not_replace_a_folder(folder):
+    (folder / "month").mkdir()
+    (folder / "month" / "kept").touch()
+    with pytest.raises(SourceError, match="Cannot write"), atomic_write(folder / "month") as fresh:
+        fresh.write_text("a file")
+    assert [path.name for path in (folder / "month").iterdir()] == ["kept"]
+
+
 def test_a_folder_that_cannot_be_written_is_named(raw, read_only):
     with pytest.raises(SourceError) as error:
         write_parquet(raw, read_only / "month.parquet")

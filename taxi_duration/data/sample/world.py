@@ -110,15 +110,19 @@ def filled(
 
 def road_miles(zones: pd.DataFrame, road: pd.DataFrame, miles: pd.DataFrame) -> np.ndarray:
     """Return the usual miles from any zone to any other: known for frequent pairs, else a guess."""
-    number = road.set_index("name")["value"]
-    place = np.full((N_ZONES, 3), np.nan)
-    place[zones["zone"]] = zones[["x", "y", "z"]]
-    line = np.sqrt(((place[:, None] - place[None]) ** 2).sum(axis=2))
+    number, line = road.set_index("name")["value"], straight_miles(zones)
     usual = np.where(np.isnan(line), number["outside"], number["factor"] * line + number["start"])
     np.fill_diagonal(usual, number["inside"])
     low, high = miles["low"], miles["high"]
     usual[low, high] = usual[high, low] = miles["miles"]
     return usual
+
+
+def straight_miles(zones: pd.DataFrame) -> np.ndarray:
+    """Return the straight line between any two zones; missing where either has no place."""
+    place = np.full((N_ZONES, 3), np.nan)
+    place[zones["zone"]] = zones[["x", "y", "z"]]
+    return np.sqrt(((place[:, None] - place[None]) ** 2).sum(axis=2))
 
 
 @cache
