@@ -1,4 +1,4 @@
-"""The commands that README tells a reader to type, and a reader who types them."""
+"""The commands that the README tells a reader to type, and what each of them prints."""
 
 import re
 import shlex
@@ -31,14 +31,14 @@ NOT_RUN = {
     "make lab": "a server",
     "make ui": "a server",
     "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
-    "taxi-duration register RUN": "a run's id; tested in test_model_commands.py",
-    "taxi-duration reproduce champion": "trains again; tested in test_record_commands.py",
-    "taxi-duration score": "tested in test_work_commands.py",
-    "taxi-duration monitor": "tested in test_work_commands.py",
-    "taxi-duration backtest": "tested in test_work_commands.py",
-    "taxi-duration rollback": "needs two champions; tested in test_model_commands.py",
-    "taxi-duration serve": "a server; tested in test_serving.py",
-    "curl": "asks that server; test_serving.py asks the same",
+    "taxi-duration register RUN": "a run's id; tested in cli/test_models.py",
+    "taxi-duration reproduce champion": "trains again; tested in cli/test_records.py",
+    "taxi-duration score": "tested in cli/test_work.py",
+    "taxi-duration monitor": "tested in cli/test_work.py",
+    "taxi-duration backtest": "tested in cli/test_work.py",
+    "taxi-duration rollback": "needs two champions; tested in cli/test_models.py",
+    "taxi-duration serve": "a server; tested in serving/test_http.py",
+    "curl": "a request to that server; serving/test_http.py sends the same",
     "taxi-duration run --source FOLDER": "real months, which have tests of their own",
 }
 RUN = [command for command in COMMANDS if not command.startswith(tuple(NOT_RUN))]
@@ -53,7 +53,7 @@ class Ended(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """The folder of a reader who typed one command after the other, and how each ended."""
+    """The folder in which one command was typed after the other, and how each ended."""
 
     folder: Path
     store: str
@@ -61,7 +61,7 @@ class Reader(NamedTuple):
 
 
 def type_all(folder, store, month_bytes):
-    """Type each command that README has, those excepted that are `NOT_RUN`."""
+    """Type each command of the README, except those of `NOT_RUN`."""
     with Tlc() as server, pytest.MonkeyPatch.context() as patch, chdir(folder):
         server.gives("green_tripdata_2024-01.parquet", Answer(month_bytes))
         patch.setenv("TAXI_DURATION_TLC_URL", server.url)

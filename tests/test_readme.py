@@ -1,4 +1,4 @@
-"""The commands that README tells a reader to type do work; its code is run, too (conftest.py).
+"""The commands of the README work; its code is run too (conftest.py).
 
 Among them are runs of every notebook on other rides than those it was written on.
 """
@@ -47,7 +47,7 @@ def test_an_exception_is_for_a_command_that_the_readme_has(start):
     assert any(command.startswith(start) for command in COMMANDS)
 
 
-def test_a_notebook_tells_of_the_rides_that_it_is_given(executed):
+def test_a_notebook_shows_the_rides_that_it_is_given(executed):
     pictures = [{value for kind, value in shown(path) if kind == "image/png"} for path in executed]
     assert pictures[1]
     assert pictures[0].isdisjoint(pictures[1])
