@@ -13,12 +13,11 @@ import pandas as pd
 
 from taxi_duration.data.files import atomic_write
 from taxi_duration.data.trips import Split
-from taxi_duration.errors import TrackingError
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import RegisteredModel, find_model, set_tag
-from taxi_duration.tracking.runs import attach, download, files_of
+from taxi_duration.tracking.runs import attach, download
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,10 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Card", "attach_card", "make_card"]
 
 TEMPLATES = Path(__file__).parent / "templates" / "card"
-RUN_TABLES = ("rows.csv", "slices.csv")
 TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
 MIN_RIDES = 50  # of a slice that may be called the hardest
-minutes, share, whole = "{:.2f}".format, "{:.1%}".format, "{:,.0f}".format
+rounded, share, whole = "{:.2f}".format, "{:.1%}".format, "{:,.0f}".format
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"minutes": minutes, "share": share, "whole": whole, "text": _text}
+    environment.filters |= {"rounded": rounded, "share": share, "whole": whole, "text": _text}
     return environment.get_template(name)
 
 
@@ -108,14 +106,16 @@ def _text(value: object) -> str:
 
 def _facts(model: RegisteredModel) -> dict[str, object]:
     record, verdict = model.record, model.verdict
-    rows, slices = _run_tables(model.run_id)
+    with TemporaryDirectory() as folder:
+        rows = pd.read_csv(download(model.run_id, "rows.csv", Path(folder)), index_col=0)
+        slices = pd.read_csv(download(model.run_id, "slices.csv", Path(folder)))
     return {
         "model": model,
         "record": record,
         "verdict": verdict,
         "is_refitted": record.parameters["refit"] == "True",
         "is_changed": record.tags["tree"] == "changed",
-        "is_gate_test": verdict and set(verdict.months) & set(record.months("test")),
+        "is_gate_test": bool(verdict and set(verdict.months) & set(record.months("test"))),
         "identity": _pairs(_identity(model)),
         "files": pd.DataFrame(record.inputs.items(), columns=["file", "sha256"]),
         "environment": _pairs(record.environment),
@@ -124,21 +124,8 @@ def _facts(model: RegisteredModel) -> dict[str, object]:
         "slices": {by: _slices(part, by) for by, part in slices.groupby("by", sort=False)},
         "hardest": _hardest(slices),
         "coverage": _coverage(record.metrics),
-        "costs": _pairs(_costs(model)),
         "promotions": _promotions(model),
     }
-
-
-def _run_tables(run_id: str) -> list[pd.DataFrame]:
-    missing = set(RUN_TABLES) - set(files_of(run_id))
-    if missing:
-        raise TrackingError(
-            f"Run {run_id!r} keeps no {', '.join(sorted(missing))}: an earlier version of this "
-            "library recorded it. Train the model again, and register that run."
-        )
-    with TemporaryDirectory() as folder:
-        rows, slices = (download(run_id, name, Path(folder)) for name in RUN_TABLES)
-        return [pd.read_csv(rows, index_col=0), pd.read_csv(slices)]
 
 
 def _pairs(facts: Mapping[str, object]) -> pd.DataFrame:
@@ -169,7 +156,7 @@ def _errors(metrics: Mapping[str, float]) -> pd.DataFrame:
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=METRICS)
     for name in METRICS:
-        table[name] = table[name].map(share if name.startswith("within") else minutes)
+        table[name] = table[name].map(share if name.startswith("within") else rounded)
     return table.rename(columns={"within_5": "within 5 minutes"}).reset_index(names="month")
 
 
@@ -178,10 +165,10 @@ def _slices(slices: pd.DataFrame, by: str) -> pd.DataFrame:
         slices[slices["month"] == month].set_index("slice") for month in ("valid", "test")
     )
     columns = {
-        "valid rmse": valid["rmse"].map(minutes),
-        "test rmse": test["rmse"].map(minutes),
-        "valid bias": valid["bias"].map(minutes),
-        "test bias": test["bias"].map(minutes),
+        "valid rmse": valid["rmse"].map(rounded),
+        "test rmse": test["rmse"].map(rounded),
+        "valid bias": valid["bias"].map(rounded),
+        "test bias": test["bias"].map(rounded),
         "test rows": test["rows"].map(whole),
     }
     return pd.DataFrame(columns, index=test.index).fillna("none").reset_index(names=by)
@@ -195,21 +182,11 @@ def _hardest(slices: pd.DataFrame) -> dict[str, object] | None:
 def _coverage(metrics: Mapping[str, float]) -> pd.DataFrame:
     keys = {name: name.replace(" ", "_") for name in ("all", *GROUPS)}
     rows = [
-        [name, share(metrics[f"test_coverage_{key}"]), minutes(metrics[f"test_width_{key}"])]
+        [name, share(metrics[f"test_coverage_{key}"]), rounded(metrics[f"test_width_{key}"])]
         for name, key in keys.items()
         if f"test_coverage_{key}" in metrics
     ]
     return pd.DataFrame(rows, columns=["predicted", "coverage", "width"])
-
-
-def _costs(model: RegisteredModel) -> dict[str, str]:
-    metrics, verdict = model.record.metrics, model.verdict
-    speed = {"rides a second, at the gate": whole(verdict.rows_per_second)} if verdict else {}
-    return {
-        "size on disk, in MB": minutes(metrics["model_bytes"] / 1e6),
-        "seconds of the fit": minutes(metrics["fit_seconds"]),
-        "seconds of the refit": minutes(metrics["refit_seconds"]),
-    } | speed
 
 
 def _promotions(model: RegisteredModel) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES
 from taxi_duration.models.catalog import make_model
 
-__all__ = ["BASELINE", "Candidate", "Limits", "Verdict", "judge", "predict_baseline"]
+__all__ = ["Candidate", "Limits", "Verdict", "baseline", "judge"]
 
 BASELINE = "median"
 GATE_SLICES = ("distance", "hour", "part")
@@ -167,7 +167,7 @@ def judge(
     >>> from taxi_duration.data.trips import load_trips
     >>> gate = load_trips("2021-03")
     >>> exact = Candidate("exact", gate.frame["duration"].to_numpy())
-    >>> verdict = judge(gate, exact, Candidate("median", predict_baseline(gate)))
+    >>> verdict = judge(gate, exact, baseline(gate))
     >>> verdict.accepted, verdict.challenger_rmse
     (True, 0.0)
     """
@@ -186,21 +186,15 @@ def judge(
     )  # fmt: skip
 
 
-def predict_baseline(gate: Trips) -> np.ndarray:
-    """Return the minutes of "median" for each ride, fitted on other days of the same month.
+def baseline(gate: Trips) -> Candidate:
+    """Return "median" as a candidate, each ride predicted from other days of the same month.
 
     The first champion is compared with it. It knows the pace of the gate's own month, as no model
     that was trained before does, so it is harder to beat than a median of earlier months.
-
-    Raises
-    ------
-    ModelError
-        If the rides are of less than a week.
     """
-    rides = gate.frame
-    return cross_val_predict(
-        make_model(BASELINE), rides, rides["duration"], groups=_days(gate), cv=GroupKFold(FOLDS)
-    )
+    model, rides, days = make_model(BASELINE), gate.frame, _days(gate)
+    minutes = cross_val_predict(model, rides, rides["duration"], groups=days, cv=GroupKFold(FOLDS))
+    return Candidate(BASELINE, minutes)
 
 
 def _squares(gate: Trips, candidate: Candidate) -> np.ndarray:

@@ -91,11 +91,6 @@ def read_journal(name: str) -> list[Entry]:
 
     An entry is written before the champion changes, so that no change is without one. It counts
     if the next entry found what it had made, or if that is champion now.
-
-    Raises
-    ------
-    ModelError
-        If the store has no model of that name.
     """
     model = _registered(name)
     written = _written(model)

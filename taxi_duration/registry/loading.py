@@ -110,13 +110,7 @@ class RegisteredModel:
             return Estimator.load(folder / "artifacts")
 
     def predict(self, rides: pd.DataFrame) -> pd.DataFrame:
-        """Return `duration`, `low` and `high` (minutes) for rides, a row each.
-
-        Raises
-        ------
-        SchemaError
-            If a ride is not valid.
-        """
+        """Return `duration`, `low` and `high` (minutes) of valid rides, a row each."""
         return self.estimator.predict(rides)
 
     def files(self) -> AbstractContextManager[Path]:
@@ -148,8 +142,6 @@ def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
     ------
     ModelError
         If there is no such version.
-    TrackingError
-        If the store is unavailable.
     """
     store = client()
     from mlflow.exceptions import MlflowException
@@ -168,22 +160,15 @@ def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
 
 
 def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:
-    """Load a registered model, after each of its files was compared with what was recorded.
+    """Find a registered model as `find_model` does, and load its estimator from verified files.
 
     Nothing is unpickled, and no code beside the model runs: loading needs this library. Where it
     is not installed, `mlflow.pyfunc.load_model` takes the same address.
-
-    Parameters
-    ----------
-    model : str
-        As `find_model` takes it.
 
     Raises
     ------
     ModelError
         If there is no such version, or a byte of its files has changed.
-    TrackingError
-        If the store is unavailable.
     """
     found = find_model(model)
     _ = found.estimator
@@ -191,19 +176,13 @@ def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:
 
 
 def load_run(run_id: str) -> Estimator:
-    """Load the model of a run, registered or not; raises as `load`."""
+    """Load the model of a run, registered or not, from verified files."""
     with verified_files(read_record(run_id)) as folder:
         return Estimator.load(folder / "artifacts")
 
 
 def set_tag(model: RegisteredModel, key: str, value: str) -> None:
-    """Set a tag of a version; it replaces the former one of that key.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be written.
-    """
+    """Set a tag of a version; it replaces the former one of that key."""
     with store_errors(f"The {key} of {model} cannot be written"):
         client().set_model_version_tag(model.name, model.version, key, value)
 
@@ -237,7 +216,12 @@ def verified_files(record: Record, address: str | None = None) -> Iterator[Path]
             )
         for compiled in list(Path(folder).rglob("__pycache__")):
             shutil.rmtree(compiled)  # the digest leaves out what Python itself writes beside code
-        _check_digest(Path(folder), expected, address)
+        found = tree_digest(Path(folder))
+        if found != expected:
+            raise ModelError(
+                f"The files of model {address!r} are not those that were recorded: digest "
+                f"{found[:12]}, not {expected[:12]}. Register a model whose files are complete."
+            )
         _check_loader(Path(folder), address)
         yield Path(folder)
 
@@ -268,16 +252,6 @@ def _registered_model(found: ModelVersion) -> RegisteredModel:
         verdict=verdict if verdict and verdict.sha256 == digest else None,
         created=pd.Timestamp(found.creation_timestamp, unit="ms"),
     )
-
-
-def _check_digest(folder: Path, expected: str, address: str) -> None:
-    found = tree_digest(folder)
-    if found != expected:
-        raise ModelError(
-            f"The files of model {address!r} are not those that were recorded: digest "
-            f"{found[:12]}, not {expected[:12]}. Nothing of it was loaded; register a model that "
-            "is whole."
-        )
 
 
 def _check_loader(folder: Path, address: str) -> None:

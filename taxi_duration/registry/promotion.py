@@ -9,23 +9,8 @@ import pandas as pd
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, check_name
 from taxi_duration.months import Month
-from taxi_duration.registry.gate import (
-    BASELINE,
-    Candidate,
-    Limits,
-    Verdict,
-    judge,
-    predict_baseline,
-)
-from taxi_duration.registry.journal import (
-    CHAMPION,
-    Entry,
-    champion_of,
-    former_champion,
-    model_lock,
-    read_journal,
-    write_entry,
-)
+from taxi_duration.registry import journal
+from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
 from taxi_duration.registry.loading import (
     DIGEST,
     NAME,
@@ -57,7 +42,7 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"
-    with model_lock(name), store_errors(f"Run {run_id!r} cannot be registered"):
+    with journal.model_lock(name), store_errors(f"Run {run_id!r} cannot be registered"):
         if not store.search_registered_models(f"name = '{name}'"):
             store.create_registered_model(name)
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
@@ -69,7 +54,7 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
                 )
             ]
         version = str(found[0].version)
-        if version != champion_of(name):
+        if version != journal.champion_of(name):
             store.set_registered_model_alias(name, CHALLENGER, version)
     return find_model(version, name=name)
 
@@ -135,8 +120,8 @@ def promote(
         are not those that were registered.
     """
     found = find_model(version, name=name) if isinstance(version, str) else version
-    with model_lock(found.name):
-        challenger, champion = find_model(found.address), champion_of(found.name)
+    with journal.model_lock(found.name):
+        challenger, champion = find_model(found.address), journal.champion_of(found.name)
         if challenger.version == champion and challenger.verdict:
             challenger.check_files()
             return challenger.verdict
@@ -145,7 +130,7 @@ def promote(
         verdict = judge(
             gate,
             _candidate(challenger, gate),
-            _candidate(other, gate) if other else Candidate(BASELINE, predict_baseline(gate)),
+            _candidate(other, gate) if other else baseline(gate),
             limits=limits,
         )
         if not dry_run:
@@ -163,8 +148,8 @@ def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
     ModelError
         If there was none before, or its files are not those that were registered.
     """
-    with model_lock(name):
-        former = find_model(former_champion(name), name=name)
+    with journal.model_lock(name):
+        former = find_model(journal.former_champion(name), name=name)
         former.check_files()
         _set_champion(former, "rollback", why=why)
     return find_model(former.address)
@@ -186,7 +171,7 @@ def history(*, name: str = NAME) -> pd.DataFrame:
     ModelError
         If the store has no such model.
     """
-    changes = read_journal(name)
+    changes = journal.read_journal(name)
     with store_errors("The registry cannot be read"):
         found = client().search_model_versions(f"name = '{name}'")
     numbers = sorted(int(each.version) for each in found)
@@ -237,12 +222,12 @@ def _set_champion(
     model: RegisteredModel, kind: str, *, why: str, verdict: Verdict | None = None
 ) -> None:
     """Change the champion; the entry is written first, and counts once the alias has moved."""
-    write_entry(model.name, kind, model.version, why=why, verdict=verdict)
+    journal.write_entry(model.name, kind, model.version, why=why, verdict=verdict)
     with store_errors(f"The champion of {model.name!r} cannot be changed"):
-        client().set_registered_model_alias(model.name, CHAMPION, model.version)
+        client().set_registered_model_alias(model.name, journal.CHAMPION, model.version)
 
 
-def _row(version: RegisteredModel, changes: Sequence[Entry]) -> dict[str, object]:
+def _row(version: RegisteredModel, changes: Sequence[journal.Entry]) -> dict[str, object]:
     record = version.record
     parameters, metrics = record.parameters, record.metrics
     return {

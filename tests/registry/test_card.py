@@ -1,40 +1,46 @@
 """A model card says what the record says, and no figure beside."""
 
 import re
+import shutil
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from shelf import changed_file
 
 from taxi_duration.errors import SourceError, TrackingError
 from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
-from taxi_duration.registry.loading import find_model
+from taxi_duration.registry.loading import NAME, find_model
 from taxi_duration.registry.promotion import promote, register
-from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.runs import files_of, read_record
 from taxi_duration.tracking.training import record
 
-NAME = "carded"
 WHY = "better | by <b>far</b>"
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 
 
 @pytest.fixture(scope="module")
-def versions(new_store, split, tmp_path_factory):
-    """Two registered models of different runs; the second was promoted over the first."""
-    with new_store(tmp_path_factory.mktemp("cards")):
-        ridge = record("ridge", split)
-        trees = record("xgboost", split, n_estimators=40, max_depth=5, threads=1, refit=True)
-        first, second = (register(run.run_id, name=NAME) for run in (ridge, trees))
-        assert promote(first, split.test, why="the first", name=NAME).accepted
-        assert promote(second, split.test, why=WHY, name=NAME).accepted
-        yield [find_model(each.address) for each in (first, second)]
+def models(registry_database, months, tmp_path_factory):
+    """Two versions of different runs; the second, refitted, was promoted over the first."""
+    copy = shutil.copy(registry_database("poor"), tmp_path_factory.mktemp("cards"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
+        trees = record("xgboost", months, n_estimators=40, max_depth=5, threads=1, refit=True)
+        assert promote(register(trees.run_id), months.test, why=WHY).accepted
+        yield [find_model(number) for number in "12"]
 
 
 @pytest.fixture(scope="module")
-def cards(versions):
-    return [make_card(version) for version in versions]
+def cards(models):
+    return [make_card(model) for model in models]
+
+
+@pytest.fixture(scope="module")
+def run_files(models):
+    """Where the files of the second one's run lie."""
+    place = MlflowClient().get_run(models[1].run_id).info.artifact_uri
+    return Path(place.removeprefix("file://"))
 
 
 def table_of(card, *titles):
@@ -45,8 +51,8 @@ def table_of(card, *titles):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["first", "second"])
-def test_the_errors_are_those_of_the_record(cards, versions, which):
-    metrics = read_record(versions[which].run_id).metrics
+def test_the_errors_are_those_of_the_record(cards, models, which):
+    metrics = read_record(models[which].run_id).metrics
     lines = {"train": "train", "valid": "valid", "test": "test"}
     lines |= {f"naive, {part}": f"naive_{part}" for part in lines}
     assert table_of(cards[which], "month", "rmse", "mae", "bias", "within 5 minutes") == [
@@ -61,8 +67,8 @@ def test_the_errors_are_those_of_the_record(cards, versions, which):
     ]
 
 
-def test_the_coverage_is_that_of_the_test_month(cards, versions):
-    metrics = read_record(versions[1].run_id).metrics
+def test_the_coverage_is_that_of_the_test_month(cards, models):
+    metrics = read_record(models[1].run_id).metrics
     names = {"all": "all", "under 10": "under_10", "10-25": "10-25", "over 25": "over_25"}
     assert table_of(cards[1], "predicted", "coverage", "width") == [
         [name, f"{metrics[f'test_coverage_{key}']:.1%}", f"{metrics[f'test_width_{key}']:.2f}"]
@@ -70,19 +76,19 @@ def test_the_coverage_is_that_of_the_test_month(cards, versions):
     ]
 
 
-def test_the_costs_are_those_of_the_record_and_of_the_gate(cards, versions):
-    metrics = read_record(versions[1].run_id).metrics
+def test_the_costs_are_those_of_the_record_and_of_the_gate(cards, models):
+    metrics = read_record(models[1].run_id).metrics
     lines = [
         f"| size on disk, in MB | {metrics['model_bytes'] / 1e6:.2f} |",
         f"| seconds of the fit | {metrics['fit_seconds']:.2f} |",
         f"| seconds of the refit | {metrics['refit_seconds']:.2f} |",
-        f"| rides a second, at the gate | {versions[1].verdict.rows_per_second:,.0f} |",
+        f"| rides a second, at the gate | {models[1].verdict.rows_per_second:,.0f} |",
     ]
     assert "\n".join(lines) in cards[1].markdown
 
 
-def test_the_rows_are_those_that_were_kept_and_left_out(cards, split):
-    counts = split.rows()
+def test_the_rows_are_those_that_were_kept_and_left_out(cards, months):
+    counts = months.rows()
     assert table_of(cards[0], "month", *counts) == [
         [part, *(f"{number:,}" for number in counts.loc[part])] for part in counts.index
     ]
@@ -100,18 +106,14 @@ test,hour,9,2,2,0.75,1,10
 
 
 @pytest.fixture
-def sliced(versions):
-    """The card of a run with such figures by slice; afterwards the run is as it was."""
-    store = Path(store_uri().removeprefix("sqlite:///")).parent
-    file = store / "artifacts" / versions[0].run_id / "artifacts" / "slices.csv"
-    before = file.read_text()
+def sliced(models, run_files):
+    """Make a card of a run with such figures by slice; afterwards the run is as it was."""
 
     def sliced(text):
-        file.write_text(text)
-        return make_card(versions[0])
+        with changed_file(run_files / "slices.csv", text.encode()):
+            return make_card(models[1])
 
-    yield sliced
-    file.write_text(before)
+    return sliced
 
 
 TITLES = ["valid rmse", "test rmse", "valid bias", "test bias", "test rows"]
@@ -157,7 +159,7 @@ def test_no_figure_is_typed_into_a_template(name):
 @pytest.mark.parametrize(
     "word",
     ["Fares", "Judging drivers", "Other cities", "Planned against driven", "Drift", "By hour",
-     "naive, test", "over 25", "taxi-duration reproduce carded/2", "taxi-duration rollback"],
+     "naive, test", "over 25", "taxi-duration reproduce taxi-duration/2", "taxi-duration rollback"],
 )  # fmt: skip
 def test_a_card_tells_what_a_reader_has_to_know(cards, word):
     assert word in cards[1].markdown
@@ -188,41 +190,36 @@ def test_the_page_loads_nothing_from_anywhere(cards):
     assert cards[1].html.count("<table>") > 5
 
 
-def test_a_version_that_no_gate_has_seen_has_a_card(versions, split):
-    unseen = record("ridge", split, alpha=2.0)
-    card = make_card(register(unseen.run_id, name=versions[0].name))
+def test_a_version_that_no_gate_has_seen_has_a_card(models, shelf):
+    card = make_card(register(shelf[1]["weak"]))
     assert "The promotion gate has not run" in card.markdown
     assert "It has never been champion" in card.markdown
 
 
 def test_a_card_is_attached_to_run_and_version(cards):
-    attach_card(cards[0])
-    run_id = cards[0].model.run_id
-    tags = MlflowClient().get_model_version(NAME, "1").tags
-    assert files_of(run_id, "card") == ["card/carded-1.html", "card/carded-1.md"]
-    assert tags["card"] == f"runs:/{run_id}/card/carded-1.html"
+    attach_card(cards[1])
+    run_id = cards[1].model.run_id
+    tags = MlflowClient().get_model_version(NAME, "2").tags
+    assert files_of(run_id, "card") == ["card/taxi-duration-2.html", "card/taxi-duration-2.md"]
+    assert tags["card"] == f"runs:/{run_id}/card/taxi-duration-2.html"
 
 
 def test_a_card_is_saved_as_two_files(cards, tmp_path):
     paths = cards[0].save(tmp_path / "cards")
-    assert [path.name for path in paths] == ["carded-1.md", "carded-1.html"]
+    assert [path.name for path in paths] == ["taxi-duration-1.md", "taxi-duration-1.html"]
     assert paths[0].read_text() == cards[0].markdown
 
 
-def test_a_folder_that_cannot_be_written_is_said(cards, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(cards, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SourceError, match=r"Cannot write .*carded-1\.md.*another folder"):
+    with pytest.raises(SourceError, match=r"Cannot write .*duration-1\.md.*another folder"):
         cards[0].save(tmp_path / "file")
 
 
 @pytest.mark.parametrize("lost", ["slices.csv", "rows.csv"])
-def test_a_run_without_its_tables_is_refused(versions, lost):
-    store = Path(store_uri().removeprefix("sqlite:///")).parent
-    file = store / "artifacts" / versions[0].run_id / "artifacts" / lost
-    content = file.read_text()
-    file.unlink()
-    try:
-        with pytest.raises(TrackingError, match=rf"keeps no {lost}: .*Train the model again"):
-            make_card(versions[0])
-    finally:
-        file.write_text(content)
+def test_a_run_without_its_tables_is_an_error(models, run_files, lost):
+    with (
+        changed_file(run_files / lost, None),
+        pytest.raises(TrackingError, match=f"'{lost}' of run .* cannot be read"),
+    ):
+        make_card(models[1])

@@ -10,7 +10,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES
-from taxi_duration.registry.gate import Candidate, Limits, Verdict, judge, predict_baseline
+from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_gate_of_a_few_days_is_rejected(gate, champion):
 def test_median_predicts_each_ride_from_other_days(gate):
     day = gate.frame["pickup_datetime"].dt.normalize()
     rides = gate.frame.assign(duration=gate.frame["duration"].mask(day.eq(day.min()), 60.0))
-    changed, as_it_was = predict_baseline(replace(gate, frame=rides)), predict_baseline(gate)
+    changed, as_it_was = baseline(replace(gate, frame=rides)).minutes, baseline(gate).minutes
     on_that_day = day.eq(day.min()).to_numpy()
     assert np.array_equal(changed[on_that_day], as_it_was[on_that_day])
     assert not np.array_equal(changed, as_it_was)
