@@ -1,4 +1,4 @@
-"""What a committed notebook has to look like; each rule turns a notebook into complaints."""
+"""Rules for a committed notebook; each returns the complaints that it has about one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOMS = ("data", "evaluation", "models", "registry", "serving", "tracking")
 MOST_ROOMS, MOST_IMPORTS = 4, 5  # `plots` beside
 NUMBERS = {"0", "1", "60"}  # the rule of what a ride is; every other one comes from a run
 IN_PROSE = re.compile(r"(?<![\w.])\d[\d.,]*%?")
-SPELLED = re.compile(
+NUMBER_WORDS = re.compile(
     r"\b(?:four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|dozen|hundred|thousand)\b",
     re.IGNORECASE,
 )  # up to three, they count what stays: a split has three months
@@ -30,7 +30,7 @@ HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 NOT_PROSE = re.compile(r"```[^`]*```|`[^`]*`|\]\([^)]*\)|\*\*\d\d_\w+\*\*")
 PATH = re.compile(r"""(?:^|[\s"'=(])(?:~?/[\w.]|[A-Za-z]:\\)""")
 TAGS = {"parameters", "nbval-ignore-output"}
-UNCHECKED = 2  # cells whose output may differ from run to run
+MOST_UNCHECKED = 2  # cells whose output may differ from run to run
 STATEMENTS = {
     ast.FunctionDef: "a def",
     ast.AsyncFunctionDef: "a def",
@@ -46,7 +46,7 @@ Rule = Callable[[NotebookNode], Iterator[str]]
 
 
 def complaints(notebook: NotebookNode) -> list[str]:
-    """Return what is wrong with a notebook, all of it."""
+    """Return everything that is wrong with a notebook."""
     return [complaint for rule in RULES for complaint in rule(notebook)]
 
 
@@ -55,7 +55,7 @@ def _opens_with_a_question(notebook: NotebookNode) -> Iterator[str]:
         yield "the title is not a question"
 
 
-def _is_neither_short_nor_long(notebook: NotebookNode) -> Iterator[str]:
+def _has_a_usual_length(notebook: NotebookNode) -> Iterator[str]:
     if len(notebook.cells) not in CELLS:
         yield f"{len(notebook.cells)} cells, not {CELLS[0]} to {CELLS[-1]}"
 
@@ -75,7 +75,7 @@ def _declares_its_parameters(notebook: NotebookNode) -> Iterator[str]:
             yield str(problem)
 
 
-def _was_run_from_top_to_bottom(notebook: NotebookNode) -> Iterator[str]:
+def _was_executed_in_order(notebook: NotebookNode) -> Iterator[str]:
     for number, (at, cell) in zip(count(1), _code(notebook), strict=False):
         if cell.execution_count != number:
             yield f"cell {at} was run as [{cell.execution_count}], not as [{number}]"
@@ -88,7 +88,7 @@ def _keeps_its_outputs(notebook: NotebookNode) -> Iterator[str]:
             yield f"cell {at} ends with a value, but shows none"
 
 
-def _ran_in_peace(notebook: NotebookNode) -> Iterator[str]:
+def _has_no_error_or_warning(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
         for output in cell.outputs:
             if output.output_type == "error" or output.get("name") == "stderr":
@@ -98,9 +98,9 @@ def _ran_in_peace(notebook: NotebookNode) -> Iterator[str]:
 def _is_checked(notebook: NotebookNode) -> Iterator[str]:
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     unknown = set().union(*tags) - TAGS
-    yield from (f"the tag {tag!r} is none of ours" for tag in sorted(unknown))
-    if sum("nbval-ignore-output" in each for each in tags) > UNCHECKED:
-        yield f"more than {UNCHECKED} cells are not checked"
+    yield from (f"the tag {tag!r} is unknown" for tag in sorted(unknown))
+    if sum("nbval-ignore-output" in each for each in tags) > MOST_UNCHECKED:
+        yield f"more than {MOST_UNCHECKED} cells are not checked"
     if any("NBVAL_" in cell.source for cell in notebook.cells):
         yield "a comment changes what is checked: use a tag"
 
@@ -113,7 +113,7 @@ def _describes_its_pictures(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {at} shows a picture without alternative text"
 
 
-def _leads_each_cell_with_prose(notebook: NotebookNode) -> Iterator[str]:
+def _explains_each_cell_before_it(notebook: NotebookNode) -> Iterator[str]:
     for (_, before), (at, cell) in pairwise(enumerate(notebook.cells)):
         if cell.cell_type == "code" and before.cell_type == "code":
             yield f"cell {at} is not led by prose"
@@ -133,7 +133,7 @@ def _is_brief(notebook: NotebookNode) -> Iterator[str]:
 def _types_no_number_into_prose(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            numbers = IN_PROSE.findall(_prose(cell)) + SPELLED.findall(_prose(cell))
+            numbers = IN_PROSE.findall(_prose(cell)) + NUMBER_WORDS.findall(_prose(cell))
             found = {number.rstrip(".,") for number in numbers}
             yield from (
                 f"cell {at} says {number} in prose: another month would make it false"
@@ -150,10 +150,10 @@ def _only_calls(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {at} has {kind}: move it to the library"
 
 
-def _imports_from_few_rooms_by_their_doors(notebook: NotebookNode) -> Iterator[str]:
+def _imports_names_of_few_rooms(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
         found = [node for node in ast.walk(_tree(cell)) if isinstance(node, ast.ImportFrom)]
-        rooms = [place for node in found for place in _places(node)]
+        rooms = [place for node in found for place in _rooms_of(node)]
         yield from (f"cell {at} imports from {room!r}" for room in rooms if room not in ROOMS)
         if len(rooms) > MOST_ROOMS:
             yield f"cell {at} imports from {len(rooms)} rooms, not {MOST_ROOMS} or fewer"
@@ -161,7 +161,7 @@ def _imports_from_few_rooms_by_their_doors(notebook: NotebookNode) -> Iterator[s
             yield f"cell {at} has {len(found)} imports, not {MOST_IMPORTS} or fewer"
 
 
-def _places(node: ast.ImportFrom) -> list[str]:
+def _rooms_of(node: ast.ImportFrom) -> list[str]:
     package, _, inside = str(node.module).partition(".")
     if package != "taxi_duration":
         return []
@@ -169,14 +169,14 @@ def _places(node: ast.ImportFrom) -> list[str]:
     return [inside] if inside else whole
 
 
-def _names_no_place(notebook: NotebookNode) -> Iterator[str]:
+def _names_no_path(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in enumerate(notebook.cells):
         texts = [cell.source, *_texts(cell)]
         if any(PATH.search(text) for text in texts):
-            yield f"cell {at} names a place of one machine"
+            yield f"cell {at} names a path of one machine"
 
 
-def _gives_each_name_one_meaning(notebook: NotebookNode) -> Iterator[str]:
+def _assigns_each_name_once(notebook: NotebookNode) -> Iterator[str]:
     seen: set[str] = set()
     for at, cell in _code(notebook):
         names = {
@@ -190,20 +190,20 @@ def _gives_each_name_one_meaning(notebook: NotebookNode) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     _opens_with_a_question,
-    _is_neither_short_nor_long,
+    _has_a_usual_length,
     _declares_its_parameters,
-    _was_run_from_top_to_bottom,
+    _was_executed_in_order,
     _keeps_its_outputs,
-    _ran_in_peace,
+    _has_no_error_or_warning,
     _is_checked,
     _describes_its_pictures,
-    _leads_each_cell_with_prose,
+    _explains_each_cell_before_it,
     _is_brief,
     _types_no_number_into_prose,
     _only_calls,
-    _imports_from_few_rooms_by_their_doors,
-    _names_no_place,
-    _gives_each_name_one_meaning,
+    _imports_names_of_few_rooms,
+    _names_no_path,
+    _assigns_each_name_once,
 )
 
 

@@ -1,4 +1,4 @@
-"""The check of a notebook finds what was changed in a copy of it, each at its cell, and no more."""
+"""The check of a notebook finds each change in a copy of it, at its cell, and nothing else."""
 
 import ast
 import os
@@ -43,18 +43,18 @@ def change_a_bar(cells):
 
 
 def swap_two_cells(cells):
-    """Put the last cell that reads what the one before it names in its place; return where."""
+    """Swap the last cell that reads a name of the cell before it with that cell; return where."""
     at = max(
         at
         for at, (cell, after) in enumerate(pairwise(cells))
-        if _names_given(cell) & names_read([after.source])
+        if _names_set(cell) & names_read([after.source])
     )
     for key in ("source", "outputs"):
         cells[at][key], cells[at + 1][key] = cells[at + 1][key], cells[at][key]
     return at
 
 
-def _names_given(cell):
+def _names_set(cell):
     nodes = ast.walk(ast.parse(cell.source))
     return {node.id for node in nodes if isinstance(node, ast.Name) and type(node.ctx) is ast.Store}
 
@@ -88,8 +88,8 @@ f"{joblib.cpu_count()} processor, {few.threads} thread"
 ONE = "'1 processor, 1 thread'"
 
 
-def ask_for_threads():
-    """Return a notebook that says how many threads a fit has, and that there is but one."""
+def threads_notebook():
+    """Return a notebook that shows how many threads a fit has: one."""
     said = new_output("execute_result", {"text/plain": ONE}, execution_count=1)
     cell = new_code_cell(THREADS.strip(), execution_count=1, outputs=[said])
     return new_notebook(cells=[cell], metadata=nbformat.read(EXPLORE, as_version=4).metadata)
@@ -107,7 +107,7 @@ def checked(tmp_path_factory):
     cells = [cell for cell in explore.cells if cell.cell_type == "code"]
     changes = {change: (EXPLORE.name, change(cells)) for change in CHANGES}
     changes[end_after_a_changed_number] = (TRAIN.name, end_after_a_changed_number(train))
-    threads = ask_for_threads()
+    threads = threads_notebook()
     for name, notebook in {
         EXPLORE.name: explore,
         TRAIN.name: train,
@@ -128,7 +128,7 @@ def test_a_changed_number_is_found(checked):
         assert complaints[changes[change]] == "Cell outputs differ"
 
 
-def test_a_bar_that_was_drawn_longer_is_found(checked):
+def test_a_longer_bar_in_a_picture_is_found(checked):
     changes, complaints = checked
     assert "picture 1 is drawn differently" in complaints[changes[change_a_bar]]
 
@@ -142,6 +142,6 @@ def test_a_notebook_is_checked_with_one_thread(checked):
     assert ("threads.ipynb", 0) not in checked[1]
 
 
-def test_nothing_else_is_complained_of(checked):
+def test_nothing_else_is_found(checked):
     changes, complaints = checked
     assert sorted(complaints) == sorted(changes.values())

@@ -1,4 +1,4 @@
-"""Every committed notebook reads as it should; and whatever should not be in one is found."""
+"""Every committed notebook keeps the rules of notebook_form.py, and a broken rule is found."""
 
 import re
 from collections.abc import Callable
@@ -25,22 +25,22 @@ Change = Callable[[NotebookNode], object]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_committed_notebook_has_the_form_of_a_notebook(path):
+def test_a_committed_notebook_keeps_the_rules(path):
     assert complaints(nbformat.read(path, as_version=4)) == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_offers_the_services_and_models_that_there_are(path):
+def test_a_notebook_offers_all_services_and_models(path):
     offered = {each.name: each.annotation for each in inspect(path) if each.name in CHOICES}
     found = {name: re.findall(r"'(\w+)'", kind) for name, kind in offered.items()}
     assert found == {name: CHOICES[name] for name in offered}
 
 
-def test_there_are_notebooks_to_look_at():
+def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-def test_nothing_is_wrong_with_a_good_notebook(good):
+def test_a_good_notebook_has_no_complaints(good):
     assert complaints(good) == []
 
 
@@ -110,11 +110,11 @@ def unchecked(notebook: NotebookNode) -> None:
 
 WARNING = new_output("stream", name="stderr", text="FutureWarning: soon")
 FAILURE = new_output("error", ename="KeyError", evalue="'x'", traceback=[])
-PLACE = new_output("stream", name="stdout", text="written to /home/me/rides.csv")
-UNSEEN = new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": ""}})
+PATH_IN_OUTPUT = new_output("stream", name="stdout", text="written to /home/me/rides.csv")
+NO_ALT_TEXT = new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": ""}})
 
 BAD = {
-    "a title that asks nothing": (source(0, "# Rides"), "not a question"),
+    "a title that is no question": (source(0, "# Rides"), "not a question"),
     "too few cells": (lambda notebook: notebook.cells.pop(), "24 cells"),
     "too many cells": (
         lambda notebook: notebook.cells.extend(notebook.cells[9:] * 2),
@@ -130,8 +130,8 @@ BAD = {
     "swapped cells": (swap(5, 7), "cell 5 was run as [4], not as [3]"),
     "a warning": (outputs(5, WARNING), "cell 5 shows an error or a warning"),
     "an error": (outputs(5, FAILURE), "cell 5 shows an error or a warning"),
-    "a picture without alternative text": (outputs(7, UNSEEN), "without alternative text"),
-    "a cell that is skipped": (tags(5, "nbval-skip"), "the tag 'nbval-skip' is none of ours"),
+    "a picture without alternative text": (outputs(7, NO_ALT_TEXT), "without alternative text"),
+    "a cell that is skipped": (tags(5, "nbval-skip"), "the tag 'nbval-skip' is unknown"),
     "a cell that may fail": (tags(5, "raises-exception"), "'raises-exception'"),
     "too many cells that may differ": (unchecked, "more than 2 cells are not checked"),
     "a comment for nbval": (source(7, "# NBVAL_SKIP\nplots.scatter(rides)"), "use a tag"),
@@ -154,7 +154,7 @@ BAD = {
         source(5, "from taxi_duration.data.source import open_month\nopen_month(month)"),
         "cell 5 imports from 'data.source'",
     ),
-    "a room that is not for notebooks": (
+    "the room of the command": (
         source(5, "from taxi_duration.cli import main\nmain()"),
         "cell 5 imports from 'cli'",
     ),
@@ -170,14 +170,17 @@ BAD = {
         source(3, "\n".join(f"from {name} import {name}" for name in "abcdef")),
         "cell 3 has 6 imports, not 5 or fewer",
     ),
-    "a place in code": (source(5, "load_trips(month, source='/data')"), "cell 5 names a place"),
-    "a place at home": (source(5, "load_trips(month, source='~/tlc')"), "cell 5 names a place"),
-    "a place in an output": (outputs(5, PLACE), "cell 5 names a place"),
+    "a path in code": (source(5, "load_trips(month, source='/data')"), "cell 5 names a path"),
+    "a path at home": (
+        source(5, "load_trips(month, source='~/tlc')"),
+        "cell 5 names a path",
+    ),
+    "a path in an output": (outputs(5, PATH_IN_OUTPUT), "cell 5 names a path"),
     "a name with two meanings": (source(7, "rides = 3\nrides"), "cell 7 overwrites 'rides'"),
 }
 
 
-def test_two_cells_that_need_nothing_of_each_other_are_found_when_swapped():
+def test_two_swapped_cells_that_are_independent_are_found():
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     sources = [cell.source for cell in notebook.cells]
     places = [sources.index(f"plots.{name}(trips.frame)") for name in INDEPENDENT]
@@ -191,6 +194,6 @@ def test_two_cells_that_need_nothing_of_each_other_are_found_when_swapped():
 
 
 @pytest.mark.parametrize(("change", "found"), BAD.values(), ids=BAD)
-def test_what_is_wrong_with_a_notebook_is_found(good, change, found):
+def test_a_broken_rule_is_found(good, change, found):
     change(good)
     assert found in "; ".join(complaints(good))

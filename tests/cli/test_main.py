@@ -33,15 +33,15 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def say(capsys):
+def call(capsys):
     """Run a command here; give its exit code, and the lines of stdout and stderr."""
 
-    def say(*words):
+    def call(*words):
         code = main([str(word) for word in words])
         out, err = capsys.readouterr()
         return code, out.splitlines(), err.splitlines()
 
-    return say
+    return call
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -52,10 +52,10 @@ class Files(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def mirror(tmp_path, say):
+def mirror(tmp_path, call):
     """A server on this machine that has TLC's files of 2021-01 and 2021-02."""
     folder = tmp_path / "mirror"
-    say("sample", "2021-01..2021-02", "--rows", "50", "--into", folder)
+    call("sample", "2021-01..2021-02", "--rows", "50", "--into", folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -78,14 +78,14 @@ def test_the_command_is_installed():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_explains_itself_with_examples(say, command):
-    code, out, _ = say(command, "--help")
+def test_help_of_a_command_has_examples(call, command):
+    code, out, _ = call(command, "--help")
     assert code == 0
     assert any(line.strip().startswith(f"taxi-duration {command}") for line in out)
 
 
-def test_help_names_each_command(say):
-    _, out, _ = say("--help")
+def test_help_names_each_command(call):
+    _, out, _ = call("--help")
     assert set(COMMANDS) <= {line.split()[0] for line in out if line.strip()}
 
 
@@ -100,14 +100,14 @@ def test_help_loads_nothing_heavy():
     assert done.stderr.strip() == "set()"
 
 
-def test_version(say):
-    code, (line,), _ = say("--version")
+def test_version(call):
+    code, (line,), _ = call("--version")
     assert code == 0
     assert re.fullmatch(r"taxi-duration \d+\.\d+\.\d+", line)
 
 
-def test_a_run_says_a_line_for_each_notebook_and_how_to_go_on(say):
-    code, out, _ = say("run", STORY, "-p", "rows=4", "--name", "four")
+def test_a_run_prints_a_line_for_each_notebook_and_how_to_go_on(call):
+    code, out, _ = call("run", STORY, "-p", "rows=4", "--name", "four")
     assert code == 0
     assert re.fullmatch(r"story +\d+\.\d s  runs/four/story\.html", out[0])
     assert [line.split("  ")[1] for line in out[-3:]] == [
@@ -118,16 +118,16 @@ def test_a_run_says_a_line_for_each_notebook_and_how_to_go_on(say):
     assert Path("runs/four/story.html").exists()
 
 
-def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(say):
-    code, out, (line,) = say("run", HERE / "fails_in_cell_3.ipynb")
+def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(call):
+    code, out, (line,) = call("run", HERE / "fails_in_cell_3.ipynb")
     assert (code, out) == (1, [])
     assert line.startswith("taxi-duration: fails_in_cell_3, cell [3]: KeyError: 'white'. ")
 
 
-def test_the_command_that_a_failure_offers_goes_on_from_there(say):
+def test_the_command_that_a_failure_offers_goes_on_from_there(call):
     last = HERE / "wants_a_file.ipynb"
     words = ["-p", "rows=4", "-p", "file=here.txt", "--timeout", 60, "--code", "--name", "both"]
-    code, (done,), (line,) = say("run", STORY, last, *words)
+    code, (done,), (line,) = call("run", STORY, last, *words)
     assert (code, "story" in done) == (1, True)
     offered = shlex.split(line.partition("go on with: ")[2])
     assert offered == [
@@ -135,13 +135,13 @@ def test_the_command_that_a_failure_offers_goes_on_from_there(say):
         "-p", "file=here.txt",
     ]  # fmt: skip
     Path("here.txt").write_text("found")
-    code, (done, *_), err = say(*offered[1:])
+    code, (done, *_), err = call(*offered[1:])
     assert (code, err) == (0, [])
     assert "read_text" in Path("runs/both/wants_a_file.html").read_text()
 
 
-def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(say):
-    _, _, (line,) = say("run", HERE / "wants_a_file.ipynb")
+def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(call):
+    _, _, (line,) = call("run", HERE / "wants_a_file.ipynb")
     assert "There is nothing. See runs/latest/wants_a_file.failed.ipynb" in line
 
 
@@ -154,8 +154,8 @@ def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(say):
         (["gone"], "There is no notebook 'gone'"),
     ],
 )
-def test_a_run_that_cannot_be_meant_is_rejected_and_touches_nothing(say, words, message):
-    code, out, (line,) = say("run", STORY, "--notebooks", HERE, *words)
+def test_a_wrong_parameter_or_notebook_is_rejected_and_touches_nothing(call, words, message):
+    code, out, (line,) = call("run", STORY, "--notebooks", HERE, *words)
     assert (code, out) == (1, [])
     assert message in line
     assert not Path("runs").exists()
@@ -173,9 +173,9 @@ def test_a_run_that_cannot_be_meant_is_rejected_and_touches_nothing(say, words, 
     ],
 )
 def test_months_in_a_wrong_order_are_rejected_whether_given_or_the_notebooks_own(
-    say, words, message
+    call, words, message
 ):
-    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+    code, out, (line,) = call("run", "--notebooks", STORIES, *words)
     assert (code, out) == (1, [])
     assert message in line
     assert not Path("runs").exists()
@@ -191,31 +191,31 @@ def test_months_in_a_wrong_order_are_rejected_whether_given_or_the_notebooks_own
         (["02_train", "-p", "models=median,xgbost"], "Did you mean 'xgboost'? Known: 'median', '"),
     ],
 )
-def test_a_choice_that_there_is_not_is_rejected_and_touches_nothing(say, words, message):
-    code, out, (line,) = say("run", "--notebooks", STORIES, *words)
+def test_an_unknown_option_of_a_parameter_is_rejected_and_touches_nothing(call, words, message):
+    code, out, (line,) = call("run", "--notebooks", STORIES, *words)
     assert (code, out) == (1, [])
     assert message in line
     assert not Path("runs").exists()
 
 
-def test_a_service_that_there_is_not_is_a_wrong_usage(say):
-    code, _, err = say("run", "--notebooks", STORIES, "--service", "purple")
+def test_an_unknown_service_is_wrong_use(call):
+    code, _, err = call("run", "--notebooks", STORIES, "--service", "purple")
     assert code == 2
     assert err[-1].endswith("'purple' is not one of 'green', 'yellow'.")
 
 
-def test_a_parameter_that_no_cell_reads_is_rejected_and_touches_nothing(say):
+def test_a_parameter_that_no_cell_reads_is_rejected_and_touches_nothing(call):
     words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
-    code, out, (line,) = say("run", "--notebooks", HERE, *words)
+    code, out, (line,) = call("run", "--notebooks", HERE, *words)
     assert (code, out) == (1, [])
     assert "no cell reads the parameter 'colour', so it would change nothing" in line
     assert not Path("runs").exists()
 
 
 @pytest.fixture
-def tlc_months(tlc, tmp_path, say, monkeypatch):
+def tlc_months(tlc, tmp_path, call, monkeypatch):
     """A server that plays TLC, with 2021-01 and 2021-02; downloads go to a folder here."""
-    say("sample", "2021-01..2021-02", "--rows", "4000", "--into", tmp_path / "published")
+    call("sample", "2021-01..2021-02", "--rows", "4000", "--into", tmp_path / "published")
     for path in (tmp_path / "published").iterdir():
         tlc.gives(path.name, Answer(path.read_bytes()))
     monkeypatch.setenv("TAXI_DURATION_TLC_URL", tlc.url)
@@ -223,33 +223,33 @@ def tlc_months(tlc, tmp_path, say, monkeypatch):
     return tlc
 
 
-def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(say, tlc_months):
-    code, _, err = say("run", HERE / "reads_a_month.ipynb", "--source", "tlc")
+def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(call, tlc_months):
+    code, _, err = call("run", HERE / "reads_a_month.ipynb", "--source", "tlc")
     assert (code, err) == (0, [])
     assert '"name": "stderr"' not in Path("runs/latest/reads_a_month.ipynb").read_text()
 
 
-def test_an_unpublished_month_is_rejected_before_a_notebook_starts(say, tlc_months):
-    code, out, (line,) = say("run", "--notebooks", STORIES, "--source", "tlc")
+def test_an_unpublished_month_is_rejected_before_a_notebook_starts(call, tlc_months):
+    code, out, (line,) = call("run", "--notebooks", STORIES, "--source", "tlc")
     assert (code, out) == (1, [])
     assert "TLC has not published green_tripdata_2021-03.parquet" in line
     assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("words", [["-p", "rows"], ["-p", "a=1", "-p", "a=2"], ["--no-such"]])
-def test_a_wrong_usage_ends_in_exit_code_2(say, words):
-    code, _, err = say("run", STORY, *words)
+def test_wrong_use_ends_in_exit_code_2(call, words):
+    code, _, err = call("run", STORY, *words)
     assert code == 2
     assert err[-1].startswith("Error: ")
 
 
-def test_inspect_prints_each_parameter_with_type_default_and_help(say):
-    _, out, _ = say("inspect", STORY)
+def test_inspect_prints_each_parameter_with_type_default_and_help(call):
+    _, out, _ = call("inspect", STORY)
     assert out[2:4] == ["rows: int = 3", "    rides to make up"]
 
 
-def test_sample_writes_months_that_read_like_tlcs(say):
-    code, out, _ = say("sample", "2021-01..2021-02", "--rows", 200, "--service", "yellow")
+def test_sample_writes_months_that_read_like_tlcs(call):
+    code, out, _ = call("sample", "2021-01..2021-02", "--rows", 200, "--service", "yellow")
     assert code == 0
     assert out == ["yellow_tripdata_2021-01.parquet", "yellow_tripdata_2021-02.parquet"]
     rides = pd.read_parquet(out[0], engine="pyarrow")
@@ -257,54 +257,54 @@ def test_sample_writes_months_that_read_like_tlcs(say):
     assert rides["tpep_pickup_datetime"].median().strftime("%Y-%m") == "2021-01"
 
 
-def test_the_same_seed_samples_the_same_rides(say):
+def test_the_same_seed_samples_the_same_rides(call):
     for folder in ("a", "b"):
-        say("sample", "2021-01", "--rows", 100, "--seed", 7, "--into", folder)
+        call("sample", "2021-01", "--rows", 100, "--seed", 7, "--into", folder)
     one, other = (Path(folder, "green_tripdata_2021-01.parquet").read_bytes() for folder in "ab")
     assert one == other
 
 
-def test_a_sample_that_cannot_be_written_is_rejected(say):
+def test_a_sample_that_cannot_be_written_is_rejected(call):
     Path("file").touch()
-    code, _, (line,) = say("sample", "2021-01", "--rows", 100, "--into", "file/folder")
+    code, _, (line,) = call("sample", "2021-01", "--rows", 100, "--into", "file/folder")
     assert code == 1
     assert "Cannot write 'file/folder/green_tripdata_2021-01.parquet': Not a directory" in line
 
 
-def test_a_sample_that_finds_no_room_is_rejected_and_leaves_nothing(say, full_disk):
-    code, _, (line,) = say("sample", "2021-01", "--rows", 5000, "--into", "months")
+def test_a_sample_that_finds_no_room_is_rejected_and_leaves_nothing(call, full_disk):
+    code, _, (line,) = call("sample", "2021-01", "--rows", 5000, "--into", "months")
     assert (code, "File too large. Make room or choose another folder." in line) == (1, True)
     assert list(Path("months").iterdir()) == []
 
 
-def test_a_sample_in_a_folder_that_cannot_be_written_is_rejected(say, read_only):
-    code, out, (line,) = say("sample", "2021-01", "--rows", 100, "--into", read_only)
+def test_a_sample_in_a_folder_that_cannot_be_written_is_rejected(call, read_only):
+    code, out, (line,) = call("sample", "2021-01", "--rows", 100, "--into", read_only)
     assert (code, out) == (1, [])
     assert f"Cannot write '{read_only}/green_tripdata_2021-01.parquet': " in line
 
 
-def test_a_run_into_a_folder_that_cannot_be_written_is_rejected(say, read_only):
-    code, out, (line,) = say("run", STORY, "--into", read_only)
+def test_a_run_into_a_folder_that_cannot_be_written_is_rejected(call, read_only):
+    code, out, (line,) = call("run", STORY, "--into", read_only)
     assert (code, out) == (1, [])
     assert line.startswith(f"taxi-duration: Cannot write '{read_only}/latest': ")
     assert line.endswith("Make room or choose another folder.")
 
 
-def test_fetch_downloads_a_range_of_months_and_says_where_they_are(say, mirror):
-    code, out, _ = say("fetch", "2021-01..2021-02", "--base-url", mirror, "--cache", "kept")
+def test_fetch_downloads_a_range_of_months_and_prints_their_paths(call, mirror):
+    code, out, _ = call("fetch", "2021-01..2021-02", "--base-url", mirror, "--cache", "kept")
     assert code == 0
     assert out == [f"kept/green_tripdata_2021-0{number}.parquet" for number in (1, 2)]
     assert all(Path(line).exists() for line in out)
 
 
-def test_fetching_an_unpublished_month_ends_in_one_line(say, mirror):
-    code, _, err = say("fetch", "2021-03", "--base-url", mirror, "--cache", "kept")
+def test_fetching_an_unpublished_month_ends_in_one_line(call, mirror):
+    code, _, err = call("fetch", "2021-03", "--base-url", mirror, "--cache", "kept")
     assert code == 1
     assert "about two months late" in err[-1]
 
 
-def test_a_range_that_ends_before_it_begins_is_rejected(say):
-    code, _, (line,) = say("fetch", "2021-03..2021-01")
+def test_a_range_that_ends_before_it_begins_is_rejected(call):
+    code, _, (line,) = call("fetch", "2021-03..2021-01")
     assert (code, "Write them as 2021-01..2021-03" in line) == (1, True)
 
 
@@ -324,8 +324,8 @@ def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path,
         os.kill(int(kernel), 0)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(say, full_disk):
-    code, _, (line,) = say("run", HERE / "leaves_a_parameter_unread.ipynb")
+def test_a_full_disk_ends_in_one_line_and_leaves_nothing(call, full_disk):
+    code, _, (line,) = call("run", HERE / "leaves_a_parameter_unread.ipynb")
     assert code == 1
     assert re.search(r"Cannot write 'runs/latest/leaves_\w+\.ipynb': File too large", line)
     assert list(Path("runs/latest").iterdir()) == []
@@ -333,13 +333,13 @@ def test_a_full_disk_is_said_and_leaves_nothing(say, full_disk):
 
 @pytest.fixture
 def broken(monkeypatch):
-    """A command with an error that nobody foresaw."""
+    """A command with an error that is unexpected."""
     command = click.Command("broken", callback=lambda: {}["two\nlines"])
     monkeypatch.setitem(cli.commands, "broken", command)
 
 
-def test_an_unforeseen_error_is_one_line_that_names_a_file_with_its_traceback(say, broken):
-    code, out, (line,) = say("broken")
+def test_an_unexpected_error_is_one_line_that_names_a_file_with_its_traceback(call, broken):
+    code, out, (line,) = call("broken")
     assert (code, out) == (70, [])
     said = r"taxi-duration: Unexpected error: KeyError: 'two\\nlines'; the traceback is in (.*)\. "
     traceback = Path(re.match(said, line)[1])
@@ -347,15 +347,15 @@ def test_an_unforeseen_error_is_one_line_that_names_a_file_with_its_traceback(sa
     traceback.unlink()
 
 
-def test_an_unforeseen_error_is_one_line_even_where_no_traceback_can_be_kept(
-    say, broken, monkeypatch
+def test_an_unexpected_error_is_one_line_even_if_no_traceback_can_be_kept(
+    call, broken, monkeypatch
 ):
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    code, _, (line,) = say("broken")
+    code, _, (line,) = call("broken")
     assert (code, "its traceback cannot be kept (No such file or directory)" in line) == (70, True)
 
 
-def test_a_reader_who_has_seen_enough_is_no_error():
+def test_a_closed_pipe_ends_without_a_message():
     ours, theirs = os.pipe()
     os.close(ours)
     words = [sys.executable, "-m", "taxi_duration.cli.main", "--help"]
@@ -376,8 +376,8 @@ def test_output_that_finds_no_room_ends_in_one_line(unbuffered):
     assert done.stderr == "taxi-duration: Cannot write to stdout: No space left on device.\n"
 
 
-def test_what_cannot_be_printed_in_a_message_is_escaped(say):
-    _, _, (line,) = say("run", "no\nsuch\u202enotebook", "--notebooks", STORIES)
+def test_what_cannot_be_printed_in_a_message_is_escaped(call):
+    _, _, (line,) = call("run", "no\nsuch\u202enotebook", "--notebooks", STORIES)
     assert r"no\nsuch\u202enotebook" in line
-    _, _, err = say("no\nsuch\u202ecommand")
+    _, _, err = call("no\nsuch\u202ecommand")
     assert err[-1].startswith(r"Error: No such command 'no\nsuch\u202ecommand'")

@@ -18,56 +18,56 @@ def runs(shelf, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def say(runs, capsys):
-    """Run a command; give its exit code, and what it said."""
+def call(runs, capsys):
+    """Run a command; give its exit code and output."""
 
-    def say(*words):
+    def call(*words):
         code = main(list(words))
         out, err = capsys.readouterr()
         return code, (out + err).rstrip("\n")
 
-    return say
+    return call
 
 
 GATE = ("--gate", "2021-03", "--why", "better")
 
 
-def test_a_run_is_registered_once(say, runs):
-    said = (0, "version 1 of taxi-duration is challenger")
-    assert [say("register", runs["poor"]) for _ in range(2)] == [said] * 2
+def test_a_run_is_registered_once(call, runs):
+    text = (0, "version 1 of taxi-duration is challenger")
+    assert [call("register", runs["poor"]) for _ in range(2)] == [text] * 2
 
 
-def test_a_version_is_promoted_with_the_reason_in_words(say, runs):
-    say("register", runs["poor"])
-    code, said = say("promote", "challenger", *GATE)
+def test_promote_prints_the_reason(call, runs):
+    call("register", runs["poor"])
+    code, text = call("promote", "challenger", *GATE)
     assert code == 0
-    assert said.startswith("version 1 of taxi-duration is champion: its rmse of ")
+    assert text.startswith("version 1 of taxi-duration is champion: its rmse of ")
     assert find_model("champion").version == "1"
 
 
-def test_a_dry_run_says_what_would_happen(say, runs):
-    say("register", runs["poor"])
-    code, said = say("promote", "1", *GATE, "--dry-run")
-    assert (code, said.partition(":")[0]) == (0, "version 1 of taxi-duration would become champion")
+def test_a_dry_run_prints_what_would_happen(call, runs):
+    call("register", runs["poor"])
+    code, text = call("promote", "1", *GATE, "--dry-run")
+    assert (code, text.partition(":")[0]) == (0, "version 1 of taxi-duration would become champion")
     assert find_model("1").aliases == ("challenger",)
 
 
-def test_a_refusal_ends_with_the_reasons_and_exit_code_1(say, runs):
+def test_a_rejected_version_ends_with_the_reasons_and_exit_code_1(call, runs):
     for run in ("good", "weak"):
-        say("register", runs[run])
-        code, said = say("promote", "challenger", *GATE)
+        call("register", runs[run])
+        code, text = call("promote", "challenger", *GATE)
     assert code == 1
-    assert said.startswith(
+    assert text.startswith(
         "taxi-duration: version 2 of taxi-duration does not become champion: its rmse of "
     )
-    assert len(said.splitlines()) == 1
+    assert len(text.splitlines()) == 1
 
 
-def test_a_rollback_says_who_is_champion_again(say, runs):
+def test_a_rollback_names_the_champion(call, runs):
     for run in ("poor", "good"):
-        say("register", runs[run])
-        say("promote", "challenger", *GATE)
-    assert say("rollback", "--why", "slow") == (0, "version 1 of taxi-duration is champion again")
+        call("register", runs[run])
+        call("promote", "challenger", *GATE)
+    assert call("rollback", "--why", "slow") == (0, "version 1 of taxi-duration is champion again")
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_a_rollback_says_who_is_champion_again(say, runs):
         (["rollback", "--why", "slow"], "There is no registered model 'taxi-duration'"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(say, words, reason):
-    code, said = say(*words)
+def test_what_cannot_be_done_ends_in_one_line(call, words, reason):
+    code, text = call(*words)
     assert code == 1
-    assert reason in said
-    assert len(said.splitlines()) == 1
+    assert reason in text
+    assert len(text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["promote", "1", "--why", "x"], ["promote", "1", "--gate", "x"]])
-def test_gate_and_reason_have_to_be_given(say, words):
-    assert say(*words)[0] == 2
+def test_gate_and_reason_are_required(call, words):
+    assert call(*words)[0] == 2

@@ -1,4 +1,4 @@
-"""A name that a person gives stays in its folder, and on its line."""
+"""A name given on the command line stays in its folder, and on its line."""
 
 import pytest
 
@@ -12,17 +12,17 @@ UNPRINTABLE = ["two\nlines", "\u202ex", "\x1b[31m"]
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_what_people_call_things_is_a_name(name):
+def test_a_usual_name_is_accepted(name):
     assert check_name(name, ModelError) == name
 
 
 @pytest.mark.parametrize("name", [*OUTSIDE, *UNPRINTABLE, "x" * 201, "ü" * 101])
-def test_what_leaves_its_folder_or_line_is_no_name(name):
+def test_a_name_that_leaves_its_folder_or_line_is_rejected(name):
     with pytest.raises(ModelError, match="cannot be used"):
         check_name(name, ModelError)
 
 
-def test_results_stay_where_they_belong(capsys, tmp_path, monkeypatch):
+def test_results_stay_in_their_folder(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--name", "../../x"]) == 1
     assert "Name '../../x' cannot be used" in capsys.readouterr().err
@@ -30,7 +30,7 @@ def test_results_stay_where_they_belong(capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["two\nlines", "x@champion", "x' AND name = 'y", 'x"'])
-def test_a_model_gets_no_name_that_mlflow_would_take_apart(name):
+def test_a_name_of_a_model_that_mlflow_would_take_apart_is_rejected(name):
     with pytest.raises(ModelError, match="cannot be used"):
         register("0" * 32, name=name)
 

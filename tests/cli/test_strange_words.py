@@ -64,10 +64,10 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def say(capsys):
-    """Run a command; say what is wrong with how it ended."""
+def call(capsys):
+    """Run a command; call what is wrong with how it ended."""
 
-    def say(words):
+    def call(words):
         code = main(words)
         lines = capsys.readouterr().err.splitlines()
         documented = code in set(ExitCode) - {ExitCode.UNEXPECTED}
@@ -75,17 +75,17 @@ def say(capsys):
         is_well = documented and (usage or len(lines) == int(code != 0))
         return "" if is_well else f"{[word[:40] for word in words]}: {code}, {lines}"
 
-    return say
+    return call
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: ascii(word[:20]))
 def test_every_command_takes_a_strange_word_or_rejects_it_in_one_line(
-    word, here, say, employed, monkeypatch
+    word, here, call, employed, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", employed[0])
     known = {"STORY": STORY, "RUN": employed[1]}
     commands = [[known.get(each, each).replace("W", word) for each in words] for words in COMMANDS]
-    assert [wrong for words in commands if (wrong := say(words))] == []
+    assert [wrong for words in commands if (wrong := call(words))] == []
 
 
 CELL = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "outputs": [],

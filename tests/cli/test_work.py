@@ -1,4 +1,4 @@
-"""The commands by which a model works: what they do, what they say, and how they end."""
+"""The commands score, serve, monitor and backtest: results, output and exit codes."""
 
 import re
 
@@ -25,8 +25,8 @@ def score(at_work, tmp_path):
 
 def test_score_says_where_and_how_many_rows_are_predicted(score, capsys, tmp_path):
     assert score("2021-02") == 0
-    said = capsys.readouterr().out
-    assert said == f"{tmp_path}/service=green/month=2021-02  6,000 predicted, 0 rejected\n"
+    text = capsys.readouterr().out
+    assert text == f"{tmp_path}/service=green/month=2021-02  6,000 predicted, 0 rejected\n"
 
 
 def test_predictions_that_exist_are_kept_as_before(score, capsys):
@@ -49,7 +49,7 @@ def test_each_month_of_a_range_has_a_line(score, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["2021-13"], "Month '2021-13' does not exist"),
         (["2021-02", "--model", "models:/nobody@champion"], "in the notebook 04_select"),
@@ -57,11 +57,11 @@ def test_each_month_of_a_range_has_a_line(score, capsys):
     ],
     ids=["month", "model", "source"],
 )
-def test_a_month_that_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, said):
+def test_a_month_that_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, text):
     assert score(*words) == 1
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert said in line
+    assert text in line
 
 
 @pytest.mark.parametrize(
