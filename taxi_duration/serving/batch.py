@@ -28,8 +28,6 @@ from taxi_duration.serving.results import (
 )
 from taxi_duration.tracking.provenance import environment
 
-__all__ = ["score_months"]
-
 BLOCK = 200_000  # rows that are read, predicted and written together
 SEARCHED_COLUMNS = ["ride", "pickup_datetime"]  # with statistics, by which readers skip pages
 # compression would make the files a third smaller, and writing them more than twice as slow
@@ -37,7 +35,7 @@ UNCOMPRESSED = {"compression": "none", "use_dictionary": False}
 LOCK_SECONDS = 3600  # that another process may take for the same month
 
 
-class Block(NamedTuple):
+class _Block(NamedTuple):
     """Predictions and rejected rows of a part of a month, as they are written.
 
     Attributes
@@ -131,7 +129,7 @@ def _origin(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
     }
 
 
-def _predict_blocks(model: RegisteredModel, raw: RawMonth) -> Iterator[Block]:
+def _predict_blocks(model: RegisteredModel, raw: RawMonth) -> Iterator[_Block]:
     """Predict one block while the next is read and the former is written."""
     predict = partial(_predict_block, model.estimator, version=int(model.version))
     return ahead(map(predict, ahead(_read_blocks(raw))))
@@ -147,13 +145,13 @@ def _read_blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
         yield block
 
 
-def _predict_block(estimator: Estimator, block: pd.DataFrame, *, version: int) -> Block:
+def _predict_block(estimator: Estimator, block: pd.DataFrame, *, version: int) -> _Block:
     rides = read_rides(block)
     reasons = rejections(rides, distance=estimator.needs_distance)
     valid = reasons.isna()
     predictions = _predictions(estimator, block[valid], rides[valid], version)
     number = int(repaired(predictions).sum()) if estimator.needs_distance else 0
-    return Block(predictions, _rejected(block[~valid], reasons[~valid]), number)
+    return _Block(predictions, _rejected(block[~valid], reasons[~valid]), number)
 
 
 def _predictions(
@@ -183,7 +181,7 @@ def _rejected(block: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
 
 
 def _write(
-    blocks: Iterator[Block],
+    blocks: Iterator[_Block],
     folder: Path,
     origin: dict[str, object],
     progress: Callable[[int], None] | None,

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["DRIFT_COLUMNS", "drift", "stability_index"]
-
 BINS = 10
 RARE = 0.005  # zones with a smaller share are counted together
 SMALLEST_SHARE = 1e-4  # in place of 0, of which there is no logarithm

@@ -14,8 +14,6 @@ from pathlib import Path
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import RegisteredModel, find_model
 
-__all__ = ["PORT", "Server", "serve", "serve_files"]
-
 PORT = 8000
 START_SECONDS = 120  # it imports MLflow and the model
 STOP_SECONDS = 10

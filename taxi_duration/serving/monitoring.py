@@ -21,17 +21,6 @@ from taxi_duration.serving.results import MonthResult, month_folder, predictions
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
-__all__ = [
-    "EXPERIMENT",
-    "Limits",
-    "Reference",
-    "Report",
-    "ScoredMonth",
-    "evaluate_months",
-    "monitor",
-    "reference_of",
-]
-
 EXPERIMENT = "taxi-duration-monitoring"
 
 

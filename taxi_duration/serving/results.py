@@ -15,17 +15,6 @@ from taxi_duration.data.rides import REASONS
 from taxi_duration.months import Month, Service
 from taxi_duration.tracking.address import beside_store
 
-__all__ = [
-    "PREDICTIONS",
-    "REJECTED",
-    "Manifest",
-    "MonthResult",
-    "month_folder",
-    "predictions_folder",
-    "remove_leftovers",
-    "tally",
-]
-
 PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "manifest.json"
 
 

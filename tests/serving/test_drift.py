@@ -135,5 +135,5 @@ def test_without_values_or_spread_there_is_no_shift(now, then):
 
 
 def test_a_missing_distance_does_not_count_for_the_shift():
-    found = drift_of([2.0, np.nan], [0.0, 2.0, np.nan])["shift"]["distance"]
+    found = drift_of([0.5, np.nan], [0.0, 0.5, np.nan])["shift"]["distance"]
     assert found == pytest.approx(1 / np.sqrt(2))
