@@ -91,7 +91,7 @@ def _check_database(database: Path) -> None:
     """Open a database once: where that is impossible, MLflow would try for two minutes."""
     database.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with closing(sqlite3.connect(database)) as connection:
+        with closing(sqlite3.connect(database, timeout=0)) as connection:
             connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as problem:
         if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:

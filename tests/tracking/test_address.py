@@ -9,14 +9,14 @@ from taxi_duration.tracking.address import beside_store, store_uri
 from taxi_duration.tracking.provenance import CHECKOUT
 
 
-def test_the_place_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
+def test_the_address_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     here = store_uri()
     monkeypatch.chdir(tmp_path)
     assert store_uri() == here == f"sqlite:///{CHECKOUT / 'store' / 'mlflow.db'}"
 
 
-def test_a_place_named_by_the_environment_is_taken(monkeypatch):
+def test_an_address_named_by_the_environment_is_taken(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert store_uri() == "http://127.0.0.1:5000"
 
@@ -52,7 +52,7 @@ def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
-def test_a_message_does_not_tell_the_password_of_a_store(uri, monkeypatch, capsys):
+def test_a_message_masks_the_password_of_a_store(uri, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert main(["history"]) == 1
     said = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The commit, and as a patch whatever the checkout has beyond it."""
+"""What a training depends on: the commit, a patch of what the checkout has beyond it, versions."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from taxi_duration.tracking.provenance import (
     package_digest,
 )
 
-TELL_DIGEST = (
+PRINT_DIGEST = (
     "from taxi_duration.tracking.provenance import package_digest; print(package_digest())"
 )
 
@@ -156,7 +156,7 @@ def test_text_that_is_not_utf8_is_no_trouble(checkout):
 
 def test_the_digest_of_the_library_is_that_of_its_files(tmp_path):
     copy = shutil.copytree(PACKAGE, tmp_path / "taxi_duration")
-    script = [sys.executable, "-c", TELL_DIGEST]
+    script = [sys.executable, "-c", PRINT_DIGEST]
 
     def fresh_digest():
         done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -168,7 +168,7 @@ def test_the_digest_of_the_library_is_that_of_its_files(tmp_path):
     assert fresh_digest() != package_digest()
 
 
-def test_the_versions_of_all_that_makes_the_numbers_are_told():
+def test_the_environment_has_the_versions_of_all_libraries():
     versions = environment()
     assert list(versions) == ["computer", "machine", "python", *LIBRARIES]
     assert "not installed" not in versions.values()

@@ -1,28 +1,38 @@
-"""What is read back of a run."""
+"""Recorded runs: listed, read back, their files copied and added to."""
 
 import pytest
+from mlflow import MlflowClient
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking.provenance import environment
-from taxi_duration.tracking.runs import download, files_of, read_record
-from taxi_duration.tracking.training import record_all
+from taxi_duration.tracking.runs import attach, download, files_of, list_runs, read_record
+from taxi_duration.tracking.store import EXPERIMENT
 
 
-@pytest.fixture(scope="module")
-def training(new_store, split, tmp_path_factory):
-    """A model, recorded as the child of a parent run."""
-    with new_store(tmp_path_factory.mktemp("records")):
-        yield record_all(["median"], split, notebook="02_train")
+@pytest.fixture
+def record(recorded_store, run):
+    return read_record(run.run_id)
 
 
-@pytest.fixture(scope="module")
-def record(training):
-    return read_record(training.runs[0].run_id)
+def test_runs_are_listed_latest_first(recorded_store, recorded):
+    found = list_runs()
+    assert found["model"].tolist() == ["ridge", "quote", "xgboost"]
+    assert found["run_id"][0] == recorded.alone.run_id
+    assert found["status"].tolist() == ["FINISHED"] * 3
 
 
-def test_a_run_is_read_as_it_was_written(record, training):
-    assert (record.run_id, record.status) == (training.runs[0].run_id, "FINISHED")
-    assert (record.model, record.tags["mlflow.parentRunId"]) == ("median", training.run_id)
+def test_the_runs_of_one_parent_are_listed(recorded_store, recorded):
+    found = list_runs(parent=recorded.training.run_id)
+    assert found["model"].tolist() == ["quote", "xgboost"]
+
+
+def test_an_empty_store_lists_no_runs(store):
+    assert list_runs().empty
+    assert MlflowClient(store).get_experiment_by_name(EXPERIMENT)
+
+
+def test_a_run_is_read_as_it_was_written(record, run):
+    assert (record.run_id, record.status, record.model) == (run.run_id, "FINISHED", "xgboost")
     assert record.environment == environment()
     assert record.metrics["valid_rows"] > 0
 
@@ -31,8 +41,8 @@ def test_the_inputs_of_a_run_are_its_files_by_digest(record, split):
     assert record.inputs == split.train.sha256 | split.valid.sha256 | split.test.sha256
 
 
-def test_the_parent_of_a_training_is_no_model(training):
-    parent = read_record(training.run_id)
+def test_the_parent_of_a_training_is_no_model(recorded_store, recorded):
+    parent = read_record(recorded.training.run_id)
     assert (parent.model, parent.model_id, parent.inputs) == (None, None, {})
 
 
@@ -54,6 +64,14 @@ def test_a_file_of_a_run_is_copied(record, tmp_path):
     ],
     ids=["run", "file", "files"],
 )
-def test_what_is_not_there_is_said(record, tmp_path, ask):
+def test_what_is_not_there_is_reported(record, tmp_path, ask):
     with pytest.raises(TrackingError, match=r"cannot be read|has no"):
         ask(record, tmp_path)
+
+
+def test_files_can_be_attached_to_a_run_later(recorded_store, recorded, tmp_path):
+    (tmp_path / "page.html").write_text("<p>story</p>")
+    parent = recorded.training.run_id
+    attach(parent, [tmp_path / "page.html"])
+    assert files_of(parent, "notebook") == ["notebook/page.html"]
+    assert download(parent, "notebook/page.html", tmp_path).read_text() == "<p>story</p>"

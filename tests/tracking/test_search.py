@@ -21,7 +21,7 @@ from taxi_duration.tracking.runs import list_runs
 from taxi_duration.tracking.search import Search, record_search
 from taxi_duration.tracking.store import EXPERIMENT
 
-TRIALS = 12  # more than are drawn blindly
+TRIALS = 12  # more than the random start-up trials
 QUICK = Space(
     "quick",
     {"max_depth": Range(2, 5, "whole"), "reg_alpha": Range(0.1, 10, "log")},
@@ -32,7 +32,7 @@ HOW = {"trials": TRIALS, "space": QUICK, "seed": 3}
 
 
 def make_search():
-    """Make the search of these tests, in the process of whoever calls."""
+    """Make the search of these tests, in this process."""
     split = load_split("2021-01", "2021-02", "2021-03")
     return record_search("xgboost", split, notebook="03_tune", **HOW)
 
@@ -61,7 +61,7 @@ def finished(trials):
 class Interrupted(NamedTuple):
     """A search that was stopped after some of its trials, killed there, and resumed."""
 
-    refusal: str
+    error: str
     before: tuple
     after: tuple
     found: Search
@@ -78,14 +78,14 @@ def interrupted(new_store, tmp_path_factory):
             while process.poll() is None and len(finished(runs_of(store)[1])) < trials:
                 time.sleep(0.01)
             process.send_signal(signal.SIGSTOP)
-            with pytest.raises(TrackingError) as refusal:
+            with pytest.raises(TrackingError) as error:
                 make_search()
         finally:
             process.kill()
             process.wait()
         before = runs_of(store)
         found = make_search()
-        yield Interrupted(str(refusal.value), before, runs_of(store), found)
+        yield Interrupted(str(error.value), before, runs_of(store), found)
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +113,8 @@ def test_each_trial_is_a_finished_child_of_the_search(recorded):
 def test_a_trial_holds_parameters_error_rounds_and_seconds(recorded):
     found, _, trials = recorded
     for trial, run in zip(found.trials, trials, strict=True):
-        told = {"number": trial.number, **trial.parameters}
-        assert run.data.params == {name: repr(value) for name, value in told.items()}
+        params = {"number": trial.number, **trial.parameters}
+        assert run.data.params == {name: repr(value) for name, value in params.items()}
         assert run.data.metrics == {
             "valid_rmse": trial.valid_rmse, "rounds": trial.rounds, "fit_seconds": trial.seconds,
         }  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_notebook_shows_a_search_in_one_line_and_a_batch_job_reads_its_id(reco
     assert shown["text/plain"].startswith("3 trials recorded")
 
 
-def test_a_finished_search_is_made_again_when_it_is_asked_for_again(store, split):
+def test_a_finished_search_starts_anew_when_it_is_called_again(store, split):
     searches = [record_search("xgboost", split, **(HOW | {"trials": 2})) for _ in range(2)]
     first, second = searches
     assert first.run_id != second.run_id
@@ -162,7 +162,7 @@ def test_a_finished_search_is_made_again_when_it_is_asked_for_again(store, split
 
 
 def test_a_search_that_is_alive_is_not_taken_over(interrupted):
-    assert "is running in another process. Wait for its end" in interrupted.refusal
+    assert "is running in another process. Wait for its end" in interrupted.error
 
 
 def test_killed_at_any_trial_a_search_becomes_what_it_would_have_been(interrupted, undisturbed):
@@ -222,14 +222,21 @@ def test_a_trial_that_was_half_written_is_closed_and_made_again(store, split):
     assert sorted(run.info.status for run in runs_of(store)[1]) == ["FINISHED"] * 2 + ["KILLED"]
 
 
-@pytest.mark.parametrize("change", [{"seed": 4}, {"trials": 3}, {"at_once": 1}])
-def test_another_search_does_not_go_on_with_it(store, split, change):
+@pytest.fixture(scope="module")
+def unfinished(new_store, split, tmp_path_factory):
+    """A search of two trials that seems to be running."""
     from mlflow import MlflowClient
 
-    how = HOW | {"trials": 2}
-    one = record_search("xgboost", split, **how)
-    MlflowClient(store).update_run(one.run_id, "RUNNING")
-    assert record_search("xgboost", split, **(how | change)).run_id != one.run_id
+    with new_store(tmp_path_factory.mktemp("unfinished")) as store:
+        one = record_search("xgboost", split, **(HOW | {"trials": 2}))
+        MlflowClient(store).update_run(one.run_id, "RUNNING")
+        yield one
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"trials": 3}, {"at_once": 1}])
+def test_another_search_does_not_go_on_with_it(unfinished, split, change):
+    other = record_search("xgboost", split, **(HOW | {"trials": 2} | change))
+    assert other.run_id != unfinished.run_id
 
 
 def test_a_search_that_cannot_be_made_leaves_nothing(store, split):

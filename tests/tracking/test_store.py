@@ -54,7 +54,7 @@ def test_a_store_lies_in_the_folder_as_it_is_named(name, new_store, split, tmp_p
     assert {path.name for path in (tmp_path / name).iterdir()} >= {"artifacts", "mlflow.db"}
 
 
-def test_to_open_a_store_again_changes_nothing(store):
+def test_opening_a_store_again_changes_nothing(store):
     import mlflow
 
     names = []
@@ -76,7 +76,7 @@ print([os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)])
 """
 
 
-def test_four_processes_may_make_a_store_at_once(tmp_path):
+def test_four_processes_can_create_a_store_at_once(tmp_path):
     database = tmp_path / "new" / "mlflow.db"
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
     script = [sys.executable, "-c", OPEN_FOUR_TIMES_AT_ONCE]
@@ -87,7 +87,7 @@ def test_four_processes_may_make_a_store_at_once(tmp_path):
         assert found.fetchone() == (1,)
 
 
-def test_a_locked_database_is_told(store, monkeypatch):
+def test_a_locked_database_is_reported(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{store}?timeout=0.1")
     other = sqlite3.connect(store.removeprefix("sqlite:///"))
     other.execute("BEGIN EXCLUSIVE")
@@ -96,7 +96,7 @@ def test_a_locked_database_is_told(store, monkeypatch):
     other.close()
 
 
-def test_a_server_that_is_not_there_is_told(store, monkeypatch):
+def test_a_server_that_is_not_there_is_reported(store, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -113,13 +113,13 @@ def test_a_server_that_is_not_there_is_not_waited_for_minutes(store):
     assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) <= 2
 
 
-def test_a_place_where_no_database_can_be_made_is_told(store, monkeypatch):
+def test_a_place_where_no_database_can_be_created_is_reported(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/mlflow.db")
     with pytest.raises(TrackingError, match=r"The store cannot be opened: sqlite:////proc/nowhere"):
         open_store()
 
 
-def test_a_file_that_is_no_database_is_told(store):
+def test_a_file_that_is_no_database_is_reported(store):
     Path(store.removeprefix("sqlite:///")).write_text("something else, " * 1000)
     with pytest.raises(TrackingError, match="'file is not a database'"):
         open_store()
@@ -151,7 +151,7 @@ def read_only_store(employed, monkeypatch):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_store_that_can_only_be_read_is_read(read_only_store, tmp_path, capsys):
+def test_a_read_only_store_is_read(read_only_store, tmp_path, capsys):
     assert main(["history"]) == 0
     assert main(["score", "2021-02", "--into", str(tmp_path)]) == 0
     capsys.readouterr()
@@ -161,7 +161,7 @@ def test_a_store_that_can_only_be_read_is_read(read_only_store, tmp_path, capsys
     assert "Read-only file system" in line
 
 
-def test_a_card_of_a_store_that_can_only_be_read_is_written_but_not_attached(
+def test_the_card_of_a_read_only_store_is_written_but_not_attached(
     read_only_store, tmp_path, capsys
 ):
     assert main(["card", "--into", str(tmp_path)]) == 0
@@ -192,7 +192,7 @@ def test_a_lock_lies_beside_its_store_and_any_user_may_take_it(store):
     assert modes == [0o666, 0o666]
 
 
-def test_what_is_locked_waits_for_its_end(store):
+def test_a_lock_that_is_held_too_long_is_reported(store):
     with (
         lock("one thing"),
         pytest.raises(TrackingError, match=r"Another process has held .* for 0 s"),
@@ -210,7 +210,7 @@ def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path
     assert path.name.startswith("server.")
 
 
-def test_our_own_errors_are_told_as_they_are():
+def test_our_own_errors_are_raised_as_they_are():
     with pytest.raises(SourceError, match=r"^There is no folder$"), store_errors("The run is lost"):
         raise SourceError("There is no folder")
 
@@ -228,7 +228,7 @@ def test_ctrl_c_waits_until_what_is_being_written_is_whole():
     assert written == ["all of it"]
 
 
-def test_afterwards_ctrl_c_is_heard_as_before():
+def test_afterwards_ctrl_c_works_as_before():
     before = signal.getsignal(signal.SIGINT)
     with uninterrupted():
         pass
@@ -255,7 +255,7 @@ def test_a_kernel_that_dies_in_a_training_leaves_failed_runs(store, tmp_path):
     assert sorted(statuses(store).values()) == ["FAILED", "FAILED"]
 
 
-def test_a_run_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_path):
+def test_a_notebook_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_path):
     words = ["run", TRAIN, "-p", "models=reference", "--into", tmp_path]
     command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
     wait_for(lambda: statuses(store).get("reference") == "RUNNING")

@@ -1,0 +1,145 @@
+"""The logged model: its signature, its files, and that it predicts the same everywhere."""
+
+import json
+import os
+import re
+import site
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+
+from taxi_duration.data.files import tree_digest
+from taxi_duration.errors import TrackingError
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.intervals import Intervals
+from taxi_duration.tracking.model import example_rides, log_model
+from taxi_duration.tracking.store import open_store
+
+
+def test_the_model_takes_what_is_known_before_the_ride_and_gives_minutes(model_folder):
+    from mlflow.models import Model
+
+    signature = Model.load(model_folder).signature.to_dict()
+    inputs = {column["name"]: column["type"] for column in json.loads(signature["inputs"])}
+    fields = ["pickup_datetime", "PULocationID", "DOLocationID", "trip_distance"]
+    assert inputs == dict.fromkeys(fields, "any")
+    outputs = json.loads(signature["outputs"])
+    given = {column["name"]: column["type"] for column in outputs}
+    assert given == dict.fromkeys(["duration", "low", "high"], "double")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_example_has_a_ride_without_zone_and_one_without_distance(rides, name):
+    example = example_rides(rides, name)
+    assert list(example.columns) == list(MODELS[name].inputs)
+    gaps = {"PULocationID": 1, "trip_distance": 1}
+    expected = {column: gaps.get(column, 0) for column in example}
+    assert example.isna().sum().to_dict() == expected
+
+
+def test_the_model_holds_no_pickle(model_folder):
+    held = [path for path in model_folder.rglob("*") if path.is_file()]
+    assert [path.name for path in held if path.suffix == ".skops"] == ["pipeline.skops"]
+    assert not [path for path in held if path.suffix in {".pkl", ".pickle", ".joblib"}]
+    assert not [path for path in held if path.read_bytes()[:1] == b"\x80"]
+
+
+def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
+    assert stored.data.params["model_sha256"] == tree_digest(model_folder)
+
+
+PREDICT_WITHOUT_US = """
+import json, sys
+sys.path.append(sys.argv[1])
+try:
+    import taxi_duration
+except ImportError:
+    import mlflow
+    model = mlflow.pyfunc.load_model(sys.argv[2])
+    print(model.predict(model.input_example).to_json(orient="split", double_precision=15))
+"""
+
+
+GIVEN = {
+    "a dict": lambda rides: {
+        "pickup_datetime": str(rides["pickup_datetime"].iloc[0]),
+        "PULocationID": int(rides["PULocationID"].iloc[0]),
+        "DOLocationID": int(rides["DOLocationID"].iloc[0]),
+        "trip_distance": rides["trip_distance"].iloc[0],
+    },
+    "a dict of lists": lambda rides: rides.to_dict("list"),
+    "a list of dicts": lambda rides: rides.to_dict("records"),
+    "whole numbers": lambda rides: rides.astype({"PULocationID": "int64", "DOLocationID": "int32"}),
+    "text": lambda rides: rides.astype(str),
+}
+
+
+@pytest.mark.parametrize("form", GIVEN)
+def test_the_model_predicts_the_same_in_whatever_form_rides_are_given(model_folder, split, form):
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(model_folder)
+    rides = example_rides(split.valid.frame, "xgboost").head(3)
+    given = GIVEN[form](rides)
+    expected = model.predict(rides if form != "a dict" else rides.head(1))
+    assert np.array_equal(model.predict(given), expected)
+
+
+@pytest.fixture
+def others_only(tmp_path):
+    """A folder of all that is installed, this package excepted."""
+    (tmp_path / "others").mkdir()
+    for found in Path(site.getsitepackages()[0]).iterdir():
+        if not re.match(r"_*(editable.*)?taxi[_-]duration", found.name):
+            (tmp_path / "others" / found.name).symlink_to(found)
+    return tmp_path / "others"
+
+
+@pytest.mark.parametrize("name", ["xgboost", "quote"])
+def test_the_model_rejects_a_ride_that_is_not_valid(recorded, split, name):
+    import mlflow
+
+    (output,) = recorded.client.get_run(recorded.training[name].run_id).outputs.model_outputs
+    model = mlflow.pyfunc.load_model(
+        recorded.client.get_logged_model(output.model_id).artifact_location
+    )
+    nowhere = example_rides(split.valid.frame, name).head(1).assign(DOLocationID=9999.0)
+    with pytest.raises(MlflowException, match=r"row 0: DOLocationID .* 1 to 265, got 9999") as no:
+        model.predict(nowhere)
+    assert no.value.get_http_status_code() == 400
+
+
+def test_the_model_predicts_where_pickles_are_forbidden_and_we_are_not_installed(
+    others_only, model_folder, run, split
+):
+    script = [sys.executable, "-I", "-S", "-c", PREDICT_WITHOUT_US, others_only, model_folder]
+    environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
+    valid = example_rides(split.valid.frame, "xgboost").head(3)
+    minutes = run.fitted.pipeline.predict(valid).astype(float)
+    expected = np.column_stack([minutes, run.intervals.around(minutes)])
+    found = json.loads(done.stdout)
+    assert found["columns"] == ["duration", "low", "high"]
+    np.testing.assert_allclose(found["data"], expected, rtol=1e-12)
+
+
+def test_a_model_that_predicts_otherwise_after_loading_is_rejected(
+    store, fit_quickly, rides, monkeypatch
+):
+    import mlflow
+
+    intervals = Intervals(0.8, low=(-0.1,) * 3, high=(0.1,) * 3)
+    other = replace(intervals, low=(-0.2,) * 3)
+    monkeypatch.setattr("taxi_duration.models.estimator.Intervals", lambda *_: other)
+    open_store()
+    with (
+        pytest.raises(TrackingError, match=r"Model 'ridge' predicts \{.*do not use its model"),
+        mlflow.start_run() as active,
+    ):
+        log_model(fit_quickly("ridge"), intervals, rides)
+    assert mlflow.get_run(active.info.run_id).info.status == "FAILED"
