@@ -13,7 +13,7 @@ from taxi_duration.models.features import RideFeatures
 __all__ = ["AVERAGE", "can_explain", "explain", "influence"]
 
 AVERAGE = "average ride"
-ROWS = 300  # rides that are enough for a month; deep trees are slow to explain
+RIDES = 300  # that are enough for a month; deep trees are slow to explain
 
 REASONS = {
     "distance": ("distance", "given_distance", "repaired", "usual_distance", "detour"),
@@ -67,22 +67,15 @@ def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def influence(estimator: Estimator, given: pd.DataFrame, *, rows: int = ROWS) -> pd.DataFrame:
-    """Return how much each reason contributes to the predictions of many rides, largest first.
-
-    Parameters
-    ----------
-    estimator, given
-        As `explain` takes them.
-    rows : int
-        Rides that are drawn of all.
+def influence(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
+    """Return how much each reason contributes to predictions, from up to 300 of the rides.
 
     Returns
     -------
     DataFrame
-        `because`, and `minutes`: the mean contribution, up or down.
+        `because`, and `minutes`: the mean contribution, up or down, the largest first.
     """
-    rides = read_rides(given.sample(min(rows, len(given)), random_state=0))
+    rides = read_rides(given.sample(min(RIDES, len(given)), random_state=0))
     minutes = _contributions(estimator, rides).drop(columns=AVERAGE).abs().mean().astype(float)
     return minutes.sort_values(ascending=False).rename_axis("because").reset_index(name="minutes")
 

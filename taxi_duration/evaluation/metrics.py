@@ -34,6 +34,7 @@ __all__ = [
 CLOSE = 5  # minutes; the limit of `within_5`
 METRICS = ["rmse", "mae", "bias", "within_5"]
 PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
+IMPORTANCE_RIDES = 5000
 MAPLESS_SLICES = ("distance", "hour", "weekday")
 
 SLICES = {
@@ -206,13 +207,10 @@ def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFrame:
-    """Return the permutation importance of what the model takes: for models of any kind [1]_.
+def importance(fitted: Fitted, trips: Trips) -> pd.DataFrame:
+    """Return the permutation importance [1]_ of each input, from up to 5,000 of the rides.
 
-    Parameters
-    ----------
-    rows : int
-        Rides that are drawn of all.
+    Models of any kind can be compared by it.
 
     Returns
     -------
@@ -224,7 +222,7 @@ def importance(fitted: Fitted, trips: Trips, *, rows: int = 5000) -> pd.DataFram
     ----------
     .. [1] L. Breiman, "Random Forests", Machine Learning 45 (2001), section 10.
     """
-    some = trips.frame.sample(min(rows, len(trips)), random_state=0)
+    some = trips.frame.sample(min(IMPORTANCE_RIDES, len(trips)), random_state=0)
     inputs = list(MODELS[fitted.name].inputs)
     shuffled = permutation_importance(
         fitted.first, some[inputs], some["duration"], n_repeats=3, random_state=0,

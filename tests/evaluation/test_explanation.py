@@ -58,7 +58,7 @@ def test_each_feature_stands_behind_exactly_one_reason(rides, distance):
 
 
 def test_of_many_rides_the_strongest_reason_comes_first(estimator, rides):
-    found = influence(estimator, rides, rows=300)
+    found = influence(estimator, rides)
     assert set(found["because"]) == set(REASONS)
     assert found["minutes"].is_monotonic_decreasing
     assert (found["minutes"] >= 0).all()
@@ -79,7 +79,7 @@ def test_the_picture_of_the_reasons_ends_at_the_prediction(estimator, given):
 
 
 def test_the_picture_of_influences_has_a_bar_for_each(estimator, rides):
-    table = influence(estimator, rides, rows=100)
+    table = influence(estimator, rides)
     (axes,) = plots.mean_contributions(table, model=estimator.name).figure.axes
     assert [bar.get_width() for bar in axes.patches] == table["minutes"].tolist()
 
