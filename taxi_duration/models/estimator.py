@@ -43,18 +43,10 @@ TRUSTED = (
 
 @dataclass(frozen=True)
 class Estimator:
-    """A fitted model that predicts rides, with intervals.
+    """A fitted model that predicts rides, with intervals."""
 
-    Attributes
-    ----------
-    name
-        Of the model in `taxi_duration.models.catalog.MODELS`.
-    inputs
-        Columns of a ride that it needs.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
+    name: str  # in `taxi_duration.models.catalog.MODELS`
+    inputs: tuple[str, ...]  # columns of a ride that it needs
     pipeline: Pipeline = field(repr=False)
     intervals: Intervals = field(repr=False)
 

@@ -21,14 +21,7 @@ SHORTEST = 1.0  # minutes; widths are relative to at least that
 
 @dataclass(frozen=True)
 class Intervals:
-    """Widths relative to the predicted minutes, by group of predicted minutes.
-
-    Attributes
-    ----------
-    level
-        Share of rides that they were calibrated to cover.
-    low, high
-        For each of `GROUPS` the ends, as shares of the predicted minutes to be added.
+    """Prediction intervals, relative to the predicted minutes, by group of predicted minutes.
 
     Examples
     --------
@@ -38,8 +31,8 @@ class Intervals:
     1  24.0  42.0
     """
 
-    level: float
-    low: tuple[float, ...]
+    level: float  # share of rides that they were calibrated to cover
+    low: tuple[float, ...]  # of each of `GROUPS`: share of the predicted minutes, to be added
     high: tuple[float, ...]
 
     def around(self, predicted: np.ndarray) -> pd.DataFrame:
