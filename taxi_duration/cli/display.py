@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import pandas as pd
 from tqdm import tqdm
 
+from taxi_duration.data.trips import Split
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.tracking.runs import list_runs
 
@@ -189,7 +190,7 @@ def _own(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in parameters.items()
-        if "sha256" not in name and name not in {"train", "valid", "test", "refit"}
+        if "sha256" not in name and name not in {*Split._fields, "refit"}
     ]
 
 

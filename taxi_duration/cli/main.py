@@ -129,15 +129,9 @@ def cli() -> None:
 @click.option("--code", is_flag=True, help="Show the code in the pages, too.")
 @options.notebooks_folder
 def run(
-    notebooks: tuple[str, ...],
-    pairs: tuple[str, ...],
-    name: str,
-    into: Path,
-    folder: Path | None,
-    timeout: int | None,
-    code: bool,
-    **common: str | None,
-) -> None:
+    notebooks: tuple[str, ...], pairs: tuple[str, ...], name: str, into: Path,
+    folder: Path | None, timeout: int | None, code: bool, **common: str | None,
+) -> None:  # fmt: skip
     """Run notebooks, all or those named, and keep each with its page in runs/NAME.
 
     Options that are not given stay as the notebooks have them. A parameter goes to each notebook

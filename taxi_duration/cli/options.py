@@ -14,16 +14,11 @@ __all__ = ["folder", "model", "months", "name", "notebooks_folder", "service", "
 Decorator = Callable[[Callable], Callable]
 
 months = click.argument("months", metavar="MONTH[..MONTH]")
-model = click.option(
-    "--model",
-    default="models:/taxi-duration@champion",
-    show_default=True,
-    metavar="MODEL",
-    help="A registered model: address, version or alias.",
-)
-name = click.option(
-    "--name", default="taxi-duration", show_default=True, help="Of the registered model."
-)
+model = click.option("--model", default="models:/taxi-duration@champion",
+                     show_default=True, metavar="MODEL",
+                     help="A registered model: address, version or alias.")  # fmt: skip
+name = click.option("--name", default="taxi-duration", show_default=True,
+                    help="Of the registered model.")  # fmt: skip
 
 
 def service(default: str | None = "green") -> Decorator:

@@ -7,7 +7,7 @@ import io
 import json
 import tokenize
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from taxi_duration.errors import NotebookError, nearest
@@ -44,7 +44,6 @@ is ['linear'].
     annotation: str
     default: object
     help: str
-    converter: Converter = field(repr=False, compare=False)
 
     def convert(self, value: object) -> object:
         """Return the value as the declared type.
@@ -53,7 +52,7 @@ is ['linear'].
         as that type.
         """
         try:
-            return self.converter(value)
+            return _converter(ast.parse(self.annotation, mode="eval").body)(value)
         except (TypeError, ValueError, RecursionError) as problem:
             hint = str(problem) or f"Its default is {self.default!r}."
             raise NotebookError(
@@ -123,9 +122,9 @@ def _parameter(line: ast.stmt, text: str) -> Parameter:
     name, annotation = line.target.id, ast.unparse(line.annotation)
     try:
         default = ast.literal_eval(line.value)
-        parameter = Parameter(name, annotation, default, text, _converter(line.annotation))
     except (*UNPARSABLE, TypeError):
         raise NotebookError(f"Parameter {name!r} has no literal as default. {HOW}") from None
+    parameter = Parameter(name, annotation, default, text)
     if parameter.convert(default) != default:
         raise NotebookError(f"Default {default!r} of {name!r} is not {annotation}. {HOW}")
     return parameter

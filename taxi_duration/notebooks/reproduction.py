@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,23 +64,6 @@ class Reproduction:
         return "\n".join([*lines, "", self.metrics.to_string()] if len(self.metrics) else lines)
 
 
-@dataclass(frozen=True)
-class Retrained:
-    """What a second training of a model has, to be compared with the record of the first.
-
-    Attributes
-    ----------
-    predictions
-        Of the test month, as `taxi_duration.evaluation.metrics.predict` returns them.
-    """
-
-    code_sha256: str
-    environment: dict[str, str] = field(repr=False)
-    threads: int
-    metrics: dict[str, float] = field(repr=False)
-    predictions: pd.DataFrame = field(repr=False)
-
-
 def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     """Train a recorded model again from its record, and say what differs, and why.
 
@@ -108,11 +91,14 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     where = source or _source(record)
     if data := _data(record.inputs, _inputs(record, where)):
         return Reproduction(record.run_id, record.model, NOTHING, tuple(data), pd.DataFrame())
-    return compare(record, retrain(record, where))
+    return compare(record, *retrain(record, where))
 
 
-def retrain(record: Record, source: str | Path) -> Retrained:
-    """Train the model of a run again with its parameters, threads and refit, on its months."""
+def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
+    """Train the model of a run again; return what a run of it would record, and its predictions.
+
+    Months, parameters, threads and refit are those of the run; predictions are of the test month.
+    """
     split = Split(*(_trips(record, part, source) for part in Split._fields))
     fitted = fit(
         record.model,
@@ -123,29 +109,39 @@ def retrain(record: Record, source: str | Path) -> Retrained:
         **_hyperparameters(record),
     )
     predictions = predict_parts(fitted, split)
-    return Retrained(
-        code_sha256=package_digest(),
-        environment=environment(),
-        threads=fitted.threads,
+    parameters = {
+        "code_sha256": package_digest(),
+        "threads": str(fitted.threads),
+        "test_predictions_sha256": predictions_digest(predictions["test"]),
+    }
+    again = replace(
+        record,
+        parameters=record.parameters | parameters,
         metrics=by_part(score_predictions(fitted.name, predictions)),
-        predictions=predictions["test"],
+        environment=environment(),
     )
+    return again, predictions["test"]
 
 
-def compare(record: Record, now: Retrained) -> Reproduction:
+def compare(record: Record, again: Record, predictions: pd.DataFrame) -> Reproduction:
     """Compare a second training with the recorded one: code, environment, figures."""
-    is_here = record.environment == now.environment
-    exact = is_here and record.parameters["threads"] == str(now.threads)
+    is_here = record.environment == again.environment
+    exact = is_here and _is_same("threads", record, again)
     tolerance = 0 if exact else CLOSE
-    metrics = pd.DataFrame({"recorded": record.metrics, "rebuilt": now.metrics}).reindex(METRICS)
+    metrics = pd.DataFrame({"recorded": record.metrics, "rebuilt": again.metrics}).reindex(METRICS)
     differences = [
-        *_code(record, now.code_sha256),
-        *_environment(record.environment, now.environment),
+        *_code(record, again),
+        *_environment(record.environment, again.environment),
         *_figures(metrics, tolerance),
-        *_predictions(record, now.predictions, tolerance),
     ]
+    if not _is_same("test_predictions_sha256", record, again):
+        differences += _predictions(record, predictions, tolerance)
     required = SAME_BITS if exact else SAME_MINUTES
     return Reproduction(record.run_id, record.model, required, tuple(differences), metrics)
+
+
+def _is_same(parameter: str, record: Record, again: Record) -> bool:
+    return record.parameters.get(parameter) == again.parameters.get(parameter)
 
 
 def _check(record: Record) -> None:
@@ -212,15 +208,15 @@ def _data(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _code(record: Record, digest: str) -> list[str]:
-    recorded = record.parameters.get("code_sha256", "none")
-    if recorded == digest:
+def _code(record: Record, again: Record) -> list[str]:
+    if _is_same("code_sha256", record, again):
         return []
+    then, now = (each.parameters.get("code_sha256", "none")[:12] for each in (record, again))
     commit = record.tags.get("mlflow.source.git.commit")
     back = f"Go back to it: git checkout {commit}" if commit else "No commit was recorded"
     is_changed = record.tags.get("tree") == "changed"
     patch = ", then git apply code.patch, which is kept with the run" if is_changed else ""
-    return [f"Code: taxi_duration {recorded[:12]} recorded, {digest[:12]} here. {back}{patch}."]
+    return [f"Code: taxi_duration {then} recorded, {now} here. {back}{patch}."]
 
 
 def _environment(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
@@ -242,9 +238,6 @@ def _figures(metrics: pd.DataFrame, tolerance: float) -> list[str]:
 
 
 def _predictions(record: Record, predictions: pd.DataFrame, tolerance: float) -> list[str]:
-    """Compare the digests, then the minutes of the recorded model, as far as needed."""
-    if record.parameters.get("test_predictions_sha256") == predictions_digest(predictions):
-        return []
     recorded = load_run(record.run_id).pipeline.predict(predictions)
     most = float(np.max(np.abs(recorded - predictions["predicted"])))
     if most <= tolerance > 0:

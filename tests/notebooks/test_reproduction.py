@@ -53,8 +53,8 @@ def recorded(training):
 @pytest.fixture(scope="module")
 def again(recorded):
     """Compare a record, in which something was changed, with a second training."""
-    now = retrain(recorded, "sample")
-    return lambda **changed: compare(replace(recorded, **changed), now)
+    second = retrain(recorded, "sample")
+    return lambda **changed: compare(replace(recorded, **changed), *second)
 
 
 @pytest.fixture(scope="module")
