@@ -1,4 +1,4 @@
-"""The commands that the README tells a reader to type, and what each of them prints."""
+"""The commands of the README, and what each of them prints."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Make refuses a Python that the project does not run on, in one line, and sets nothing up."""
+"""`make` rejects an unsupported Python in one line, and sets nothing up."""
 
 import shutil
 import subprocess
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.skipif(not MAKE, reason="there is no make")
 
 
 @pytest.fixture
-def refusal(tmp_path):
+def rejection(tmp_path):
     """What `make run` says, beside make's own words, with these variables."""
     for name in ("Makefile", "requirements.txt", "setup.cfg", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
 
-    def refusal(*variables, **environment):
+    def rejection(*variables, **environment):
         done = subprocess.run(
             [MAKE, "run", *variables], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
@@ -26,14 +26,14 @@ def refusal(tmp_path):
         (line,) = [line for line in done.stderr.splitlines() if not line.startswith("make")]
         return line
 
-    return refusal
+    return rejection
 
 
-def test_another_python_is_refused(refusal):
+def test_another_python_is_rejected(rejection):
     false = shutil.which("false")
     said = f"taxi_duration needs Python 3.11, 3.12 or 3.13, and {false} is another. Name one: "
-    assert refusal(f"PYTHON={false}").startswith(said)
+    assert rejection(f"PYTHON={false}").startswith(said)
 
 
-def test_no_python_is_refused(refusal, tmp_path):
-    assert "needs Python 3.11, 3.12 or 3.13; none was found." in refusal(PATH=str(tmp_path))
+def test_no_python_is_rejected(rejection, tmp_path):
+    assert "needs Python 3.11, 3.12 or 3.13; none was found." in rejection(PATH=str(tmp_path))

@@ -22,7 +22,7 @@ def ended(reader):
 
 @pytest.fixture(scope="module")
 def result(ended):
-    """What the notebook tells programs."""
+    """The result of the notebook as JSON."""
     cells = json.loads((ended[0] / "02_train.ipynb").read_text())["cells"]
     *_, last = [output for cell in cells for output in cell.get("outputs", ())]
     return last["data"]["application/json"]

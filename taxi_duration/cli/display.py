@@ -117,7 +117,7 @@ def summary(results: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def _models(trained: Mapping[str, str]) -> str:
-    """Return the table of all trainings; the models of later notebooks say its name."""
+    """Return the table of all trainings; later notebooks are named beside their models."""
     tables = [list_runs(parent=run_id) for run_id in trained.values()]
     for name, table in list(zip(trained, tables, strict=True))[1:]:
         table["model"] = [f"{model}, by {name}" for model in table["model"]]

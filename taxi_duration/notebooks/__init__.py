@@ -18,7 +18,7 @@ FILES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    """Import what is asked for: checking a notebook needs no model."""
+    """Import a name when it is used, so that checking a notebook loads no model."""
     if name not in FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{FILES[name]}"), name)

@@ -52,7 +52,7 @@ def execute(
     timeout : int
         Seconds that a cell may take; no limit if None.
     environment : dict
-        Variables that the kernel has beside ours.
+        Variables added to those of this process.
 
     Raises
     ------

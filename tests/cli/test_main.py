@@ -341,8 +341,10 @@ def broken(monkeypatch):
 def test_an_unexpected_error_is_one_line_that_names_a_file_with_its_traceback(call, broken):
     code, out, (line,) = call("broken")
     assert (code, out) == (70, [])
-    said = r"taxi-duration: Unexpected error: KeyError: 'two\\nlines'; the traceback is in (.*)\. "
-    traceback = Path(re.match(said, line)[1])
+    pattern = (
+        r"taxi-duration: Unexpected error: KeyError: 'two\\nlines'; the traceback is in (.*)\. "
+    )
+    traceback = Path(re.match(pattern, line)[1])
     assert traceback.read_text().endswith("KeyError: 'two\\nlines'\n")
     traceback.unlink()
 

@@ -1,4 +1,4 @@
-"""What a parameters cell may say, and which values fit it."""
+"""What a parameters cell may declare, and which values fit."""
 
 import pytest
 from hypothesis import given
