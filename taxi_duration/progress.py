@@ -49,12 +49,7 @@ def progress_bar(
         desc=title, total=total, leave=False, mininterval=seconds, disable=hidden, **options
     ) as bar:
         yield bar
-    if in_jupyterlab:
-        _clear()
+    if in_jupyterlab and not hidden:  # the bar would be saved with the cell
+        from IPython.display import clear_output
 
-
-def _clear() -> None:
-    """Remove the bar from the cell's output, with which it would be saved."""
-    from IPython.display import clear_output
-
-    clear_output()
+        clear_output()

@@ -43,9 +43,7 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
 
     wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
     with store_errors("The runs cannot be read"):
-        found = mlflow.search_runs(
-            experiment_names=[experiment], filter_string=wanted, output_format="list"
-        )
+        found = mlflow.search_runs(filter_string=wanted, output_format="list")
     columns = ["run_id", "model", "status", "started", *METRICS, "size_mb"]
     return pd.DataFrame([_row(run) for run in found], columns=columns)
 

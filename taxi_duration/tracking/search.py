@@ -126,7 +126,7 @@ def record_search(
     with (
         store_errors(f"The search for model {model!r} cannot be recorded"),
         lock(f"search {key}", timeout=0, busy=busy),
-        _start_run(tags, notebook, experiment) as run,
+        _start_run(tags, notebook) as run,
     ):
         log_inputs(split, provenance)
         _log_plan(plan, space)
@@ -153,13 +153,12 @@ def _key(split: Split, plan: Mapping[str, object], provenance: Provenance) -> st
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def _start_run(tags: dict[str, str], name: str | None, experiment: str) -> mlflow.ActiveRun:
+def _start_run(tags: dict[str, str], name: str | None) -> mlflow.ActiveRun:
     """Resume the run of a search that did not finish, or start one."""
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
 
     unfinished = mlflow.search_runs(
-        experiment_names=[experiment],
         filter_string=f"tags.{KEY} = '{tags[KEY]}' AND attributes.status != 'FINISHED'",
         output_format="list",
         max_results=1,
