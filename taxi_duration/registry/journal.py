@@ -16,7 +16,7 @@ from taxi_duration.tracking.provenance import developer
 from taxi_duration.tracking.store import client, lock, store_errors
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import RegisteredModel
+    from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
 __all__ = [
     "CHAMPION",
@@ -138,7 +138,7 @@ def former_champion(name: str) -> str:
     return champions[-2]
 
 
-def _registered(name: str) -> RegisteredModel:
+def _registered(name: str) -> MlflowModel:
     with store_errors("The registry cannot be read"):
         found = client().search_registered_models(f"name = '{name}'")
     if not found:
@@ -149,12 +149,12 @@ def _registered(name: str) -> RegisteredModel:
     return found[0]
 
 
-def _champion(model: RegisteredModel) -> str | None:
+def _champion(model: MlflowModel) -> str | None:
     version = model.aliases.get(CHAMPION)
     return None if version is None else str(version)
 
 
-def _written(model: RegisteredModel) -> list[Entry]:
+def _written(model: MlflowModel) -> list[Entry]:
     """Return every entry, also those of changes that did not take effect."""
     tags = sorted(model.tags.items())
     return [Entry.from_json(text) for key, text in tags if key.startswith(PREFIX)]

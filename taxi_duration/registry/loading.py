@@ -171,7 +171,7 @@ def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:
         If there is no such version, or a byte of its files has changed.
     """
     found = find_model(model)
-    _ = found.estimator
+    _ = found.estimator  # now, rather than at the first prediction
     return found
 
 

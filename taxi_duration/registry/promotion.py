@@ -165,11 +165,6 @@ def history(*, name: str = NAME) -> pd.DataFrame:
         by file), `parameters` (all that the run recorded), `valid_rmse`, `test_rmse`,
         `coverage` (of the test month), `aliases`, `verdict`, `promotions` (each `Entry` that made
         it champion).
-
-    Raises
-    ------
-    ModelError
-        If the store has no such model.
     """
     changes = journal.read_journal(name)
     with store_errors("The registry cannot be read"):

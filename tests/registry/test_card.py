@@ -165,7 +165,7 @@ def test_a_card_tells_what_a_reader_has_to_know(cards, word):
     assert word in cards[1].markdown
 
 
-def test_a_refit_is_told(cards):
+def test_a_card_says_whether_the_model_was_refitted(cards):
     assert ["then trained again on both" in card.markdown for card in cards] == [False, True]
 
 
@@ -177,7 +177,7 @@ def test_a_gate_that_used_the_test_month_is_declared(cards):
     assert "That is the test month" in cards[0].markdown
 
 
-def test_a_promotion_is_told_with_its_reason(cards):
+def test_a_promotion_is_shown_with_its_reason(cards):
     assert r"better \| by \<b>far\</b>" in cards[1].markdown
 
 

@@ -139,21 +139,21 @@ def test_the_speed_of_each_candidate_is_measured_on_its_own_model(runs, months, 
 
 
 class Still:
-    """A pipeline that remembers how many rides it was asked for, each time."""
+    """A pipeline that remembers how many rides it has predicted, each time."""
 
     def __init__(self):
-        self.asked = []
+        self.predicted = []
 
     def predict(self, rides):
-        self.asked.append(len(rides))
+        self.predicted.append(len(rides))
 
 
-@pytest.mark.parametrize(("rows", "asked", "speed"), [(100, 100, 50), (30_000, 20_000, 10_000)])
-def test_the_speed_is_that_of_the_best_of_three_repeats(monkeypatch, rows, asked, speed):
+@pytest.mark.parametrize(("rows", "predicted", "speed"), [(100, 100, 50), (30_000, 20_000, 10_000)])
+def test_the_speed_is_that_of_the_best_of_three_repeats(monkeypatch, rows, predicted, speed):
     clock, pipeline = iter([0.0, 4.0, 10.0, 12.0, 20.0, 23.0]), Still()
     monkeypatch.setattr("taxi_duration.registry.selection.perf_counter", lambda: next(clock))
     assert throughput(pipeline, pd.DataFrame(index=range(rows))) == speed
-    assert pipeline.asked == [asked] * 3
+    assert pipeline.predicted == [predicted] * 3
 
 
 @pytest.mark.parametrize("refit", [False, True])
