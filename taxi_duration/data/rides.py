@@ -179,17 +179,6 @@ def _broken_rules(
             yield f"{field} {limit}", is_broken(fields[field])
 
 
-def repaired(rides: pd.DataFrame) -> pd.Series:
-    """Return which rides are predicted with a usual distance, since theirs is 0 or over 60 miles.
-
-    Examples
-    --------
-    >>> repaired(pd.DataFrame({"trip_distance": [0.0, 2.5, 99.0, None]})).tolist()
-    [True, False, True, False]
-    """
-    return rides["trip_distance"].notna() & ~is_plausible_distance(rides["trip_distance"])
-
-
 def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5) -> str:
     """Return row, field, limit and given value of the first rejected rides, as one line.
 

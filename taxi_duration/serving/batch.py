@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.files import atomic_write, parquet_writer, sha256, write_errors
-from taxi_duration.data.rides import in_new_york, read_minutes, read_rides, rejections, repaired
+from taxi_duration.data.rides import (
+    in_new_york,
+    is_plausible_distance,
+    read_minutes,
+    read_rides,
+    rejections,
+)
 from taxi_duration.data.source import RawMonth, ahead, open_month
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Service
@@ -150,7 +156,8 @@ def _predict_block(estimator: Estimator, block: pd.DataFrame, *, version: int) -
     reasons = rejections(rides, distance=estimator.needs_distance)
     valid = reasons.isna()
     predictions = _predictions(estimator, block[valid], rides[valid], version)
-    number = int(repaired(predictions).sum()) if estimator.needs_distance else 0
+    usual = ~is_plausible_distance(predictions["trip_distance"])
+    number = int(usual.sum()) if estimator.needs_distance else 0
     return _Block(predictions, _rejected(block[~valid], reasons[~valid]), number)
 
 

@@ -14,10 +14,10 @@ from taxi_duration.data.rides import (
     REASONS,
     format_rejections,
     in_new_york,
+    is_plausible_distance,
     read_minutes,
     read_rides,
     rejections,
-    repaired,
 )
 from taxi_duration.errors import SchemaError
 
@@ -158,11 +158,12 @@ def test_minutes_are_missing_where_a_time_is(missing):
     assert np.isnan(read_minutes(begun, ended)).all()
 
 
-@pytest.mark.parametrize(("distance", "usual"), [(0, True), (0.1, False), (60, False), (61, True)])
-def test_a_distance_of_0_or_over_60_miles_is_repaired_not_rejected(distance, usual):
+@pytest.mark.parametrize("distance", [0, 0.1, 60, 61])
+def test_a_distance_of_0_or_over_60_miles_is_accepted_though_implausible(distance):
     rides = read_rides(one(trip_distance=distance))
     assert rejections(rides).isna().all()
-    assert repaired(rides).tolist() == [usual]
+    plausible = is_plausible_distance(rides["trip_distance"])
+    assert plausible.tolist() == [distance in (0.1, 60)]
 
 
 def test_a_model_without_distance_rejects_no_ride_for_it():
