@@ -27,84 +27,48 @@ INTERVAL = (0.025, 0.975)  # quantiles
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model at the gate: its minutes for the month's rides, a number each, and what it costs."""
+    """A model at the gate, with its predictions and what it costs."""
 
     name: str
-    minutes: np.ndarray = field(repr=False)
+    minutes: np.ndarray = field(repr=False)  # predicted for the gate's rides, a number each
     size_mb: float = 0.0
     rows_per_second: float = np.inf
-    sha256: str = ""
+    sha256: str = ""  # of its files
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits that a challenger has to keep.
+    """The limits that a challenger has to keep."""
 
-    Attributes
-    ----------
-    gain
-        Share by which its rmse has to be lower: two seeds of one model differ by a third of it.
-    harm
-        Share by which the rmse of a slice may be higher.
-    rides
-        That a slice has at least; smaller slices are left out.
-    size_mb
-        On disk, at most.
-    rows_per_second
-        Of prediction, at least.
-    """
-
-    gain: float = 0.01
-    harm: float = 0.03
-    rides: int = 500
-    size_mb: float = 100.0
-    rows_per_second: float = 2000.0
+    gain: float = 0.01  # share by which its rmse is lower; two seeds differ by a third of it
+    harm: float = 0.03  # share by which the rmse of a slice may be higher
+    rides: int = 500  # that a slice has at least; smaller slices are left out
+    size_mb: float = 100.0  # on disk, at most
+    rows_per_second: float = 2000.0  # of prediction, at least
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of the promotion gate for a challenger, with its figures.
-
-    Attributes
-    ----------
-    accepted
-        Whether the challenger may become champion.
-    reasons
-        Why, in words; all of them if it is rejected.
-    challenger, champion
-        Their names.
-    sha256
-        Digest of the challenger's files: the verdict holds for these only.
-    challenger_rmse, champion_rmse
-        In minutes, on the same rides.
-    difference, low, high
-        Challenger's minus champion's rmse, and the ends of its 95 % interval.
-    worst, worst_change, worst_rides
-        The slice whose rmse grew by the largest share (a negative one if it fell everywhere).
-    size_mb, rows_per_second
-        Of the challenger.
-    months, rows, inputs
-        Of the gate: its months, its rides, and the sha256 of each file.
-    """
+    """The result of the promotion gate for a challenger, with its figures."""
 
     accepted: bool
-    reasons: tuple[str, ...]
-    challenger: str
+    reasons: tuple[str, ...]  # in words; all of them if it is rejected
+    challenger: str  # its name
     champion: str
-    sha256: str
-    challenger_rmse: float
+    sha256: str  # of the challenger's files: the verdict holds for these only
+    challenger_rmse: float  # minutes, on the same rides as the champion's
     champion_rmse: float
-    difference: float
-    low: float
+    difference: float  # challenger's minus champion's rmse
+    low: float  # end of its 95 % interval
     high: float
-    worst: str
-    worst_change: float
+    worst: str  # the slice whose rmse grew by the largest share
+    worst_change: float  # that share; negative if the rmse fell in every slice
     worst_rides: int
-    size_mb: float
+    size_mb: float  # of the challenger
     rows_per_second: float
-    months: tuple[str, ...]
+    months: tuple[str, ...]  # of the gate
     rows: int
-    inputs: dict[str, str]
+    inputs: dict[str, str]  # the sha256 of each file of the gate
     limits: Limits = field(default_factory=Limits)
 
     def __str__(self) -> str:

@@ -34,30 +34,16 @@ PREFIX = "journal/"  # of the tags that hold the entries
 
 @dataclass(frozen=True)
 class Entry:
-    """One change of champion.
+    """One change of champion."""
 
-    Attributes
-    ----------
-    number
-        From 1, in the order of writing.
-    kind
-        "promote" or "rollback".
-    version, before
-        The new champion, and the one before it; None if there was none.
-    who, when, why
-        The developer, the moment (UTC), and the reason that they gave.
-    verdict
-        The evidence; None for a rollback.
-    """
-
-    number: int
-    kind: str
-    version: str
-    before: str | None
-    who: str
-    when: datetime
+    number: int  # from 1, in the order of writing
+    kind: str  # "promote" or "rollback"
+    version: str  # the new champion
+    before: str | None  # the one before it, if any
+    who: str  # the developer
+    when: datetime  # UTC
     why: str
-    verdict: Verdict | None = field(default=None, repr=False)
+    verdict: Verdict | None = field(default=None, repr=False)  # None for a rollback
 
     def to_json(self) -> str:
         """Return all of it as text."""

@@ -65,30 +65,15 @@ class RegisteredModel:
     """A version of a registered model, as the registry had it when it was found.
 
     Its `record` and its `estimator` are read when they are first used, and once.
-
-    Attributes
-    ----------
-    name, version
-        In the registry.
-    run_id
-        Of the training.
-    sha256
-        Digest of its files.
-    aliases
-        "champion", "challenger", both or none.
-    verdict
-        Of the promotion gate on these files; None if it has not run.
-    created
-        UTC.
     """
 
     name: str
     version: str
-    run_id: str
-    sha256: str
-    aliases: tuple[str, ...]
-    verdict: Verdict | None = field(repr=False)
-    created: pd.Timestamp
+    run_id: str  # of the training
+    sha256: str  # of its files
+    aliases: tuple[str, ...]  # "champion", "challenger", both or none
+    verdict: Verdict | None = field(repr=False)  # on these files; None if no gate has run
+    created: pd.Timestamp  # UTC
 
     def __str__(self) -> str:
         return f"version {self.version}"
