@@ -46,7 +46,7 @@ def fetch_month(
         Download also a month that is in the cache, to see whether it was published again. If so,
         `RepublishedWarning` is issued and the old copy kept.
     progress : bool
-        Whether to show a progress bar; by default only on a terminal.
+        Whether to show a progress bar; by default on a terminal and in JupyterLab.
 
     Raises
     ------

@@ -90,9 +90,9 @@ def record_search(
 ) -> Search:
     """Search a model's parameters, and record each trial as soon as it is fitted.
 
-    If the same search was interrupted, it goes on after the trials that it has recorded, and gives
-    what it would have given. It is the same if all arguments but `threads`, the bytes of the
-    months, the code and the libraries are the same.
+    If the same search was interrupted, it is resumed after the trials that it has recorded, with
+    the same result. It is the same if all arguments but `threads`, the bytes of the months, the
+    code and the libraries are the same.
 
     Parameters
     ----------

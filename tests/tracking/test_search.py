@@ -1,4 +1,4 @@
-"""A recorded search: what MLflow holds of it, and that it goes on wherever it was broken off."""
+"""A recorded search: what MLflow holds of it, and that it is resumed wherever it was killed."""
 
 import os
 import random
