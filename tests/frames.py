@@ -132,6 +132,7 @@ PICTURES = {
     "contributions": (plots.contributions, EXPLANATION),
     "mean_contributions": (plots.mean_contributions, EXPLANATION),
     "quality_by_month": (plots.quality_by_month, MONTHS),
+    "quality_within_bounds": (plots.quality_by_month, MONTHS.assign(verdict="")),
     "drift_by_month": (plots.drift_by_month, DRIFT),
     "backtest_error": (plots.backtest_error, BACKTEST),
     "zone_map": (lambda places: plots.zone_map(places, rides=RIDES), PLACES),

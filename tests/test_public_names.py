@@ -61,4 +61,4 @@ def test_each_public_name_is_used_in_a_notebook_a_document_or_a_benchmark(room, 
 
 def test_the_package_has_rooms_and_four_files_and_nothing_else():
     found = {path.name for path in ROOT.glob("taxi_duration/*") if path.name != "__pycache__"}
-    assert found == {*PUBLIC, "cli", "__init__.py", "errors.py", "months.py", "progress.py"}
+    assert found == {*PUBLIC, "cli", "__init__.py", "errors.py", "months.py"}

@@ -19,8 +19,6 @@ from taxi_duration.tracking.runs import list_runs
 if TYPE_CHECKING:
     from taxi_duration.registry.journal import Entry
 
-__all__ = ["NotebookBar", "format_history", "model_table", "show_progress", "summary"]
-
 BAR = "{desc}  {bar:30}  {n} of {total} cells, {elapsed}"
 LINE = "{desc}: {n} of {total} cells, {elapsed}"
 COLUMNS = {

@@ -19,8 +19,6 @@ from taxi_duration.cli import models, options, work
 from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
 from taxi_duration.months import Month, Service
 
-__all__ = ["main"]
-
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code, one of `taxi_duration.errors.ExitCode`."""

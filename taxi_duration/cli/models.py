@@ -9,8 +9,6 @@ import click
 from taxi_duration.cli import options
 from taxi_duration.errors import ExitCode, ModelError, TrackingError
 
-__all__ = ["COMMANDS"]
-
 
 @click.command()
 @click.argument("run")

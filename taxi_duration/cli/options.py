@@ -9,8 +9,6 @@ import click
 
 from taxi_duration.months import SERVICES
 
-__all__ = ["folder", "model", "months", "name", "notebooks_folder", "service", "source"]
-
 Decorator = Callable[[Callable], Callable]
 
 months = click.argument("months", metavar="MONTH[..MONTH]")

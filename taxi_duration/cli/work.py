@@ -11,8 +11,6 @@ from taxi_duration.cli import options
 from taxi_duration.errors import ExitCode
 from taxi_duration.months import Month
 
-__all__ = ["COMMANDS"]
-
 BESIDE_RUNS = "beside the recorded runs"
 
 
@@ -40,7 +38,7 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
       taxi-duration score 2021-03
       taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
     """
-    from taxi_duration.progress import progress_bar
+    from taxi_duration.data.progress import progress_bar
     from taxi_duration.serving.batch import score_months
 
     with progress_bar(unit=" rides", unit_scale=True) as bar:

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from taxi_duration.data.files import atomic_write, read_schema, sha256, write_errors
+from taxi_duration.data.progress import progress_bar
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
-from taxi_duration.progress import progress_bar
 
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"

@@ -13,8 +13,6 @@ from taxi_duration.evaluation.metrics import score
 from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.models.training import fit
 
-__all__ = ["backtest"]
-
 WINDOWS = (1, 2, 3)  # months
 FIRST = 2  # months that choose the number of rounds, before anything is tested
 

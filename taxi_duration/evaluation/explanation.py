@@ -10,8 +10,6 @@ from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.features import RideFeatures
 
-__all__ = ["AVERAGE", "can_explain", "explain", "influence"]
-
 AVERAGE = "average ride"
 RIDES = 300  # that are enough for a month; deep trees are slow to explain
 

@@ -16,21 +16,6 @@ from taxi_duration.models.intervals import GROUPS, duration_groups
 from taxi_duration.models.training import Fitted
 from taxi_duration.models.zones import ZoneMap, zone_codes
 
-__all__ = [
-    "METRICS",
-    "SLICES",
-    "compare",
-    "coverage",
-    "importance",
-    "predict",
-    "predict_parts",
-    "score",
-    "score_by",
-    "score_parts",
-    "score_predictions",
-    "score_slices",
-]
-
 CLOSE = 5  # minutes; the limit of `within_5`
 METRICS = ["rmse", "mae", "bias", "within_5"]
 PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]

@@ -9,8 +9,6 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from taxi_duration.data.rides import N_ZONES, Columns, as_array
 from taxi_duration.models.zones import group_median, pair_codes, ride_zones
 
-__all__ = ["MedianDuration"]
-
 PARTS = np.array([0, 6, 10, 16, 20])  # hours at which night, morning, midday, evening, late begin
 
 

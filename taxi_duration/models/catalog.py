@@ -22,8 +22,6 @@ from taxi_duration.models.features import ReferenceFeatures, RideFeatures
 if TYPE_CHECKING:
     from xgboost import XGBRegressor
 
-__all__ = ["MODELS", "Recipe", "check_names", "describe", "make_model"]
-
 WITHOUT_DISTANCE = RIDE[:-1]
 
 COURSE_NOTES = {  # found by the course notes' own search
@@ -81,7 +79,7 @@ MODELS: Mapping[str, Recipe] = MappingProxyType(
             ReferenceFeatures, _xgboost, COURSE_NOTES, boosted=True,
         ),
         "xgboost": Recipe(
-            "boosted trees on clock, distance, target encoding, map",
+            "boosted trees on clock, distance, encoding, map",
             RideFeatures, _xgboost, DEFAULTS, boosted=True,
         ),
         "quote": Recipe(

@@ -10,8 +10,6 @@ from sklearn.utils import check_random_state
 from taxi_duration.data.rides import N_ZONES, Columns
 from taxi_duration.models.zones import pair_codes, ride_zones
 
-__all__ = ["ZoneTargetEncoder"]
-
 FOLDS = 5  # of cross-fitting
 
 

@@ -24,8 +24,6 @@ from taxi_duration.data.rides import (
 from taxi_duration.errors import ModelError, SchemaError
 from taxi_duration.models.intervals import Intervals
 
-__all__ = ["TRUSTED", "Estimator", "load_pipeline", "save_pipeline"]
-
 PIPELINE, ABOUT = "pipeline.skops", "about.json"
 
 # Types that a skops file may hold beside those that skops trusts. Never read from the file.

@@ -12,8 +12,6 @@ from taxi_duration.data.rides import N_ZONES, Columns, as_array, as_columns, is_
 from taxi_duration.models.encoding import ZoneTargetEncoder
 from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, ride_distance, ride_zones
 
-__all__ = ["DistanceRepair", "ReferenceFeatures", "RideFeatures", "clock"]
-
 DISTANCE = ("distance", "given_distance", "repaired")
 OTHERS = (
     "minute_of_day", "day_of_week",

@@ -10,8 +10,6 @@ import pandas as pd
 
 from taxi_duration.errors import ModelError
 
-__all__ = ["GROUPS", "Intervals", "calibrate", "duration_groups"]
-
 LEVEL = 0.8  # share of rides that should end within their interval
 EDGES = (10, 25)  # predicted minutes
 GROUPS = ("under 10", "10-25", "over 25")

@@ -12,8 +12,6 @@ import pandas as pd
 
 from taxi_duration.errors import ModelError, nearest
 
-__all__ = ["SPACES", "Range", "Space", "describe_space", "find_space"]
-
 DISTRIBUTIONS = {"whole": "whole numbers", "even": "evenly", "log": "evenly by the logarithm"}
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import xgboost
     from xgboost import XGBRegressor
 
-__all__ = ["Fitted", "boost", "fit", "fit_errors", "make_matrices"]
-
 PATIENCE = 50  # rounds without a better valid month, after which boosting stops
 
 

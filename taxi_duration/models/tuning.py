@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from hyperopt import Trials
     from hyperopt.pyll import Apply
 
-__all__ = [
-    "PATIENCE",
-    "Trial",
-    "best_trial",
-    "check_search",
-    "final_parameters",
-    "parameter_effects",
-    "search",
-    "suggest",
-    "trials_table",
-]
-
 PATIENCE = 25  # trials without a better one, after which a search ends
 STARTUP_TRIALS = 10  # drawn at random, before there is something to learn from
 DIGITS = 3  # significant digits of a drawn value; more make no difference to a model

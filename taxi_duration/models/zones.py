@@ -17,8 +17,6 @@ from taxi_duration.data.rides import (
     is_plausible_distance,
 )
 
-__all__ = ["ZoneMap", "group_median", "pair_codes", "ride_distance", "ride_zones", "zone_codes"]
-
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
 

@@ -15,8 +15,6 @@ from taxi_duration.notebooks.parameters import Parameter, names_read, read_param
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["check", "find_notebooks", "inspect", "months_of", "short_name"]
-
 CHECKOUT = Path(__file__).parents[2]
 MONTHS = ("train", "valid", "test")
 

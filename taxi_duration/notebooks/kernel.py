@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager
     from nbformat import NotebookNode
 
-__all__ = ["CellFailure", "Progress", "execute"]
-
 CLEANUP = 1.0  # seconds that an interrupted cell has to end
 
 Progress = Callable[[int, int], None]

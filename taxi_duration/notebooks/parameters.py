@@ -12,8 +12,6 @@ from functools import partial
 
 from taxi_duration.errors import NotebookError, nearest
 
-__all__ = ["Parameter", "names_read", "read_parameters"]
-
 # what Python's parser raises: also for NUL, lone surrogates, and what is nested too deeply
 UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 HOW = "Write it as `name: type = default  # help`, the default a literal."

@@ -11,8 +11,6 @@ from taxi_duration.notebooks.parameters import Parameter
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["write_page"]
-
 MIME_TYPES = [  # the first that an output has is shown
     "text/html",
     "text/markdown",

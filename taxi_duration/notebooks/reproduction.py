@@ -21,8 +21,6 @@ from taxi_duration.tracking.provenance import environment, package_digest
 from taxi_duration.tracking.runs import Record, list_runs, read_record
 from taxi_duration.tracking.training import by_part, predictions_digest
 
-__all__ = ["Reproduction", "compare", "reproduce", "retrain"]
-
 CLOSE = 1e-4  # minutes, that another computer's arithmetic may differ by
 PLACE = ("computer", "machine")  # decide how equal the figures must be; no difference themselves
 METRICS = [f"{part}_{name}" for part in Split._fields for name in ("rmse", "mae", "bias")]

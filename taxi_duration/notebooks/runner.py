@@ -24,8 +24,6 @@ from taxi_duration.tracking.store import close_runs, execution_environment
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Executed", "Progress", "run", "run_all"]
-
 FAILED = ".failed.ipynb"
 
 Progress = Callable[[str, int, int], None]

@@ -133,7 +133,8 @@ def _draw_months(axes: Axes, months: pd.DataFrame, measure: str, *, colour: str)
     axes.plot(months["month"], months[measure], color=colour, **dots)
     out = months[months["verdict"].ne("")]
     hollow = {"color": "white", "markeredgecolor": ORANGE, "markeredgewidth": 2}
-    axes.plot(out["month"], out[measure], linestyle="none", **dots, **hollow)
+    if len(out):  # no dots have no place, and the layout would fail
+        axes.plot(out["month"], out[measure], linestyle="none", **dots, **hollow)
     axes.margins(x=0.08, y=0.25)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
@@ -21,7 +22,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from pandas.api.typing import DataFrameGroupBy
 
-from taxi_duration.data.files import atomic_write
 from taxi_duration.errors import SchemaError, SourceError, nearest
 
 NAVY = "#33475B"  # recorded rides: no model has this colour
@@ -99,9 +99,18 @@ class Picture:
         path = Path(path)
         if path.suffix not in METADATA:
             raise SourceError(f"Picture {path.name!r} has no known format. End it in .png or .svg.")
-        with atomic_write(path) as fresh:
-            fresh.write_bytes(self._render(path.suffix))
-        return path
+        content = self._render(path.suffix)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+                fresh = Path(folder, path.name)
+                fresh.write_bytes(content)
+                return fresh.replace(path)
+        except OSError as problem:
+            raise SourceError(
+                f"Cannot write {str(path)!r}: {problem.strerror}. Make room, or choose another "
+                "folder."
+            ) from problem
 
     def _render(self, suffix: str) -> bytes:
         metadata = METADATA[suffix] | {"Description": self.alt}

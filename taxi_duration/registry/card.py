@@ -22,8 +22,6 @@ from taxi_duration.tracking.runs import attach, download
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["Card", "attach_card", "make_card"]
-
 TEMPLATES = Path(__file__).parent / "templates" / "card"
 TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
 MIN_RIDES = 50  # of a slice that may be called the hardest

@@ -15,8 +15,6 @@ from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES
 from taxi_duration.models.catalog import make_model
 
-__all__ = ["Candidate", "Limits", "Verdict", "baseline", "judge"]
-
 BASELINE = "median"
 GATE_SLICES = ("distance", "hour", "part")
 MIN_DAYS = 7  # fewer do not show how much days differ

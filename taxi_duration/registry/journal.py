@@ -18,16 +18,6 @@ from taxi_duration.tracking.store import client, lock, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel as MlflowModel
 
-__all__ = [
-    "CHAMPION",
-    "Entry",
-    "champion_of",
-    "former_champion",
-    "model_lock",
-    "read_journal",
-    "write_entry",
-]
-
 CHAMPION = "champion"
 PREFIX = "journal/"  # of the tags that hold the entries
 

@@ -26,19 +26,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = [
-    "DIGEST",
-    "NAME",
-    "RUN_ID",
-    "VERDICT",
-    "RegisteredModel",
-    "find_model",
-    "load",
-    "load_run",
-    "set_tag",
-    "verified_files",
-]
-
 NAME = "taxi-duration"
 DIGEST, VERDICT = "sha256", "verdict"  # tags of a version
 ADDRESS = re.compile(

@@ -24,8 +24,6 @@ from taxi_duration.registry.selection import throughput
 from taxi_duration.tracking.runs import Record, files_of, read_record
 from taxi_duration.tracking.store import client, store_errors
 
-__all__ = ["check_run", "history", "promote", "register", "rollback"]
-
 CHALLENGER = "challenger"
 FORBIDDEN = "@'\""  # in a name: they would break an address or a filter of MLflow
 

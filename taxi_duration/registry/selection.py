@@ -22,8 +22,6 @@ from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-__all__ = ["candidates", "pareto_front", "select_best", "throughput", "two_ways", "with_throughput"]
-
 SIZE_DIGITS = 2  # no two files of one model have the same number of bytes
 SPEED_ROWS = 20_000  # rides that are enough to measure speed
 PICKLE_CALLS = {"REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD"}  # by which a pickle runs what it names

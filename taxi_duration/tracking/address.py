@@ -12,15 +12,6 @@ from urllib.parse import unquote
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking.provenance import CHECKOUT
 
-__all__ = [
-    "address_errors",
-    "beside_store",
-    "database_of",
-    "shown_uri",
-    "store_uri",
-    "without_password",
-]
-
 SQLITE = re.compile(
     r"sqlite:///(?P<path>(?!:memory:|file:).+?)(?P<options>\?[^/?]*=[^/?]*)?", re.DOTALL
 )

@@ -21,8 +21,6 @@ from taxi_duration.models.training import Fitted
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-__all__ = ["example_rides", "log_model"]
-
 PACKAGE = Path(__file__).parents[1]
 EXAMPLE = 3  # rides
 NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost")

@@ -21,21 +21,6 @@ from taxi_duration.data.trips import Split, Trips
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
 
-__all__ = [
-    "CHECKOUT",
-    "LIBRARIES",
-    "Code",
-    "Provenance",
-    "code_state",
-    "collect_provenance",
-    "developer",
-    "environment",
-    "log_inputs",
-    "months_of",
-    "package_digest",
-    "tags_of",
-]
-
 PACKAGE = Path(__file__).parents[1]
 CHECKOUT = PACKAGE.parent
 CODE = {".py", ".ipynb", ".toml", ".cfg"}

@@ -18,8 +18,6 @@ from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_e
 if TYPE_CHECKING:
     import mlflow.entities
 
-__all__ = ["Record", "attach", "download", "files_of", "list_runs", "read_record"]
-
 ENVIRONMENT = "environment.json"
 METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
 

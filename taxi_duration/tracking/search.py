@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from taxi_duration.data.progress import progress_bar
 from taxi_duration.data.trips import Split
 from taxi_duration.models.spaces import Space
 from taxi_duration.models.tuning import (
@@ -25,7 +26,6 @@ from taxi_duration.models.tuning import (
     search,
     trials_table,
 )
-from taxi_duration.progress import progress_bar
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -36,8 +36,6 @@ from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_err
 
 if TYPE_CHECKING:
     import mlflow.entities
-
-__all__ = ["Search", "record_search"]
 
 KEY = "search_sha256"  # a tag, since a run and its tags are created at once, or not at all
 SOURCE = ("mlflow.source.name", "mlflow.source.type")

@@ -32,17 +32,6 @@ from taxi_duration.tracking.address import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = [
-    "EXPERIMENT",
-    "client",
-    "close_runs",
-    "execution_environment",
-    "lock",
-    "open_store",
-    "store_errors",
-    "uninterrupted",
-]
-
 EXPERIMENT = "taxi-duration"
 FULL = 2**20  # bytes left, below which a disk counts as full
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one

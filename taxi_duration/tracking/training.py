@@ -34,8 +34,6 @@ from taxi_duration.tracking.provenance import (
 )
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
-__all__ = ["Run", "Training", "by_part", "predictions_digest", "record", "record_all"]
-
 NAIVE = "median"  # the model that any other has to beat
 DIGITS = 2  # two seeds of one model differ by more than the third digit
 BATCH = 1000  # metrics that MLflow takes at once

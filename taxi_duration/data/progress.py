@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["progress_bar"]
-
 JUPYTERLAB = "JPY_SESSION_NAME"  # set in its kernels; not by papermill, nbconvert or nbval
 
 
