@@ -58,7 +58,7 @@ def _record_missing(item: IPyNbCell) -> None:
     needed = [name for name in RECORDED if name < item.path.name and name not in done]
     missing = [item.path.with_name(name) for name in needed]
     if any(path.exists() for path in missing):
-        from taxi_duration.notebooks.runner import run_all
+        from taxi_duration.notebooks.pipeline import run_all
 
         done.update(needed)
         folder = item.config._tmp_path_factory.mktemp("recorded")

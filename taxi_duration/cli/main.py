@@ -124,16 +124,23 @@ def cli() -> None:
 @options.folder("--into", text="Where that folder is.", default="runs")
 @click.option("--timeout", type=click.IntRange(min=1), metavar="SECONDS",
               help="How long a cell may take.  [default: no limit]")  # fmt: skip
+@click.option("--stage-timeout", type=click.IntRange(min=1), metavar="SECONDS",
+              help="How long a notebook may take.  [default: no limit]")  # fmt: skip
+@click.option("--from", "first", metavar="NOTEBOOK",
+              help="Run this notebook and all after it, changed or not.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Run also what has not changed.")
 @click.option("--code", is_flag=True, help="Show the code in the pages, too.")
 @options.notebooks_folder
 def run(
     notebooks: tuple[str, ...], pairs: tuple[str, ...], name: str, into: Path,
-    folder: Path | None, timeout: int | None, code: bool, **common: str | None,
+    folder: Path | None, timeout: int | None, stage_timeout: int | None, first: str | None,
+    force: bool, code: bool, **common: str | None,
 ) -> None:  # fmt: skip
     """Run notebooks, all or those named, and keep each with its page in runs/NAME.
 
     Options that are not given stay as the notebooks have them. A parameter goes to each notebook
-    that declares it; before anything starts, all are checked.
+    that declares it; before anything starts, all are checked. A notebook is skipped while nothing
+    that its results depend on has changed; after a failure the same command goes on from there.
 
     \b
     Examples:
@@ -143,7 +150,7 @@ def run(
     """
     from taxi_duration.cli.display import show_progress, summary
     from taxi_duration.notebooks.discovery import find_notebooks
-    from taxi_duration.notebooks.runner import run_all
+    from taxi_duration.notebooks.pipeline import NOT_RUN, run_all
 
     check_name(name, NotebookError)
     parameters = _parameters(common, pairs)
@@ -153,10 +160,14 @@ def run(
     if parameters.get("source") == "tlc":
         _fetch_ahead(paths, parameters)
     with show_progress() as progress:
-        for done in run_all(paths, parameters=parameters, into=into / name,
-                            timeout=timeout, code=code, progress=progress.start):  # fmt: skip
+        for done in run_all(paths, parameters=parameters, into=into / name, force=force,
+                            first=first, is_there={"05_score": _are_predicted}, timeout=timeout,
+                            stage_timeout=stage_timeout, code=code,
+                            progress=progress.start):  # fmt: skip
             progress.close()
-            click.echo(f"{done.name:{width}}  {done.seconds:6.1f} s  {done.page}")
+            took = "skipped " if done.skipped else f"{done.seconds:6.1f} s"
+            why = f"  ({done.reason})" if done.reason != NOT_RUN else ""
+            click.echo(f"{done.name:{width}}  {took}  {done.page}{why}")
             results[done.name] = done.result
     click.echo(f"\n{summary(results)}")
 
@@ -241,6 +252,16 @@ def store() -> None:
 
 for command in (*models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
+
+
+def _are_predicted(values: Mapping[str, object]) -> bool:
+    """Return whether the months that 05_score predicts with these parameters are there."""
+    from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
+
+    months = values["months"] or f"{values['valid']}..{values['test']}"
+    folder, service = predictions_folder(values["into"]), Service.parse(values["service"])
+    wanted = (month_folder(folder, month, service) for month in Month.parse_range(months))
+    return all(MonthResult.find(each) for each in wanted)
 
 
 def _months(words: Iterable[str]) -> list[Month]:

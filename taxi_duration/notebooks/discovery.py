@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import warnings
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CHECKOUT = Path(__file__).parents[2]
+BUILTINS = {"display", "get_ipython"}  # of IPython
 MONTHS = ("train", "valid", "test")
 
 
@@ -70,6 +75,43 @@ def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
     return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part) is not None}
 
 
+def code_digest(notebook: Path) -> str:
+    """Return the digest of a notebook's code cells and their tags; prose and outputs apart."""
+    return sha256(json.dumps(_code(notebook)).encode()).hexdigest()
+
+
+def check_names(notebook: Path) -> None:
+    """Check the names in a notebook's cells without running it.
+
+    Raises
+    ------
+    NotebookError
+        If a name is defined by no cell, import or builtin, a cell calls `exit` or `quit`, or a
+        cell is no Python.
+    """
+    from IPython.core.inputtransformer2 import TransformerManager
+    from pyflakes.checker import Checker
+    from pyflakes.messages import UndefinedName
+
+    plain = TransformerManager().transform_cell  # magics become calls
+    sources = [plain(source) for source, _tags in _code(notebook)]
+    starts = [1 + sum(source.count("\n") for source in sources[:at]) for at in range(len(sources))]
+    with _naming(notebook.stem):
+        try:
+            tree = ast.parse("".join(sources))
+        except SyntaxError as problem:
+            cell = bisect(starts, problem.lineno or 1)
+            raise NotebookError(f"cell [{cell}] is no Python: {problem.msg}.") from problem
+        for found in Checker(tree, builtins=BUILTINS).messages:
+            if isinstance(found, UndefinedName):
+                name, cell = found.message_args[0], bisect(starts, found.lineno)
+                raise NotebookError(f"cell [{cell}]: name {name!r} is not defined.")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("exit", "quit"):
+                cell = bisect(starts, node.lineno)
+                raise NotebookError(f"cell [{cell}]: {node.func.id}() ends a notebook. Remove it.")
+
+
 def _values(
     declared: Sequence[Parameter], later_cells: Sequence[str], parameters: Mapping[str, object]
 ) -> dict[str, object]:
@@ -89,18 +131,20 @@ def _values(
 
 def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
     """Return the parameters of a notebook, and the sources of the cells after theirs."""
-    cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
-    tags = [cell.get("metadata", {}).get("tags", ()) for cell in cells]
-    sources = [
-        "".join(cell["source"])
-        for cell, tagged in zip(cells, tags, strict=True)
-        if "injected-parameters" not in tagged
-    ]
-    at = next((i for i, tagged in enumerate(tags) if "parameters" in tagged), None)
+    code = _code(notebook)
+    sources = [source for source, _tags in code]
+    at = next((i for i, (_source, tags) in enumerate(code) if "parameters" in tags), None)
     if at is None:
         return (), sources
     with _naming(notebook.stem):
         return read_parameters(sources[at]), sources[at + 1 :]
+
+
+def _code(notebook: Path) -> list[tuple[str, list[str]]]:
+    """Return the source and the tags of each code cell; papermill's own cell apart."""
+    cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
+    code = [("".join(cell["source"]), cell.get("metadata", {}).get("tags", [])) for cell in cells]
+    return [(source, list(tags)) for source, tags in code if "injected-parameters" not in tags]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ def execute(
     parameters: Mapping[str, object],
     *,
     timeout: int | None = None,
+    stage_timeout: int | None = None,
     progress: Progress | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> NotebookNode:
@@ -47,27 +49,27 @@ def execute(
     ----------
     parameters : dict
         Values of JSON's types, injected after the parameters cell.
-    timeout : int
-        Seconds that a cell may take; no limit if None.
+    timeout, stage_timeout : int
+        Seconds that a cell, and all cells together, may take; no limit if None.
     environment : dict
         Variables added to those of this process.
 
     Raises
     ------
     CellFailure
-        If a cell raises or takes too long, or the kernel dies in it.
+        If a cell raises, takes too long or ends the notebook, or the kernel dies in it.
     """
-    state = _State(progress)
+    state = _State(progress, timeout, stage_timeout)
     with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
         try:
-            return papermill.execute_notebook(
+            executed = papermill.execute_notebook(
                 str(notebook).replace("{", "{{").replace("}", "}}"),  # papermill formats it
                 None,
                 parameters=dict(parameters),
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
-                execution_timeout=timeout,
+                timeout_func=state.seconds_left,
                 kernel_manager_class=_kernel_class(Path(folder), environment or {}, state),
                 on_notebook_start=state.start_notebook,
                 on_cell_start=state.start_cell,
@@ -80,16 +82,36 @@ def execute(
                     f"{notebook.stem}: no kernel could be started ({problem}). Look at the "
                     "installation: python -m ipykernel --version."
                 ) from problem
-            reason = _reason(problem, timeout)
+            reason = _reason(problem, state.limit)
             raise CellFailure(reason, notebook=state.notebook, number=state.number) from problem
+    if _ended_early(executed):
+        reason = "it ended the notebook. Remove the exit from it"
+        raise CellFailure(reason, notebook=executed, number=state.number)
+    return executed
 
 
 class _State:
     """How far the execution has come."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(
+        self, progress: Progress | None, timeout: int | None, stage_timeout: int | None
+    ) -> None:
         self.notebook, self.number, self.busy = None, 0, False
-        self.progress = progress
+        self.progress, self.timeout = progress, timeout
+        self.stage_timeout = stage_timeout
+        self.end = time.monotonic() + stage_timeout if stage_timeout else None
+
+    @property
+    def limit(self) -> str:
+        """The limit of time that a cell has met."""
+        if self.end and time.monotonic() >= self.end:
+            return f"the notebook is not done after {self.stage_timeout} seconds"
+        return f"not done after {self.timeout} seconds"
+
+    def seconds_left(self, _cell: NotebookNode) -> float | None:
+        """Return how long the next cell may take; nbclient takes 0 as no limit."""
+        left = max(self.end - time.monotonic(), 0.001) if self.end else None
+        return min(filter(None, (self.timeout, left)), default=None)
 
     def start_notebook(self, notebook: NotebookNode) -> None:
         self.notebook = notebook
@@ -157,7 +179,14 @@ def _kernel_class(
     return Kernel
 
 
-def _reason(problem: Exception, timeout: int | None) -> str:
+def _ended_early(notebook: NotebookNode) -> bool:
+    """Return whether a cell ended the notebook: papermill takes that for a success."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    ends = [each for cell in cells for each in cell.outputs if each.get("ename") == "SystemExit"]
+    return bool(ends) or any(cell.execution_count is None for cell in cells)
+
+
+def _reason(problem: Exception, limit: str) -> str:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import PapermillExecutionError
 
@@ -165,7 +194,7 @@ def _reason(problem: Exception, timeout: int | None) -> str:
         case PapermillExecutionError():
             return _one_line(f"{problem.ename}: {problem.evalue}")
         case CellTimeoutError():
-            return f"CellTimeoutError: not done after {timeout} seconds"
+            return f"CellTimeoutError: {limit}"
         case DeadKernelError():
             return "DeadKernelError: its Python died, perhaps for lack of memory"
     return _one_line(f"{type(problem).__name__}: {problem}")

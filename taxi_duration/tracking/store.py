@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.tracking.address import (
@@ -192,31 +191,3 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Ite
 def _creation_lock(uri: str) -> AbstractContextManager[None]:
     """Return a lock for creating a database: MLflow's migrations cannot run concurrently."""
     return lock() if database_of(uri) else nullcontext()
-
-
-def execution_environment(execution: str) -> dict[str, str]:
-    """Return the environment variable by which MLflow tags each run with its `execution`.
-
-    Examples
-    --------
-    >>> execution_environment("3f1c")
-    {'MLFLOW_RUN_CONTEXT': '{"execution": "3f1c"}'}
-    """
-    others = json.loads(os.environ.get(RUN_CONTEXT) or "{}")
-    return {RUN_CONTEXT: json.dumps(others | {"execution": execution})}
-
-
-def close_runs(execution: str, *, status: Literal["FAILED", "KILLED"] = "FAILED") -> list[str]:
-    """Close the runs that a killed execution has left open, and return their ids."""
-    database = database_of(store_uri())
-    if database and not database.exists():
-        return []
-    store = client()
-    with store_errors("The runs of an interrupted notebook cannot be closed"):
-        found = store.search_runs(
-            [each.experiment_id for each in store.search_experiments()],
-            f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'",
-        )
-        for run in found:
-            store.set_terminated(run.info.run_id, status)
-    return [run.info.run_id for run in found]

@@ -21,8 +21,6 @@ from taxi_duration.registry.promotion import register
 from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.store import (
     EXPERIMENT,
-    close_runs,
-    execution_environment,
     lock,
     open_store,
     store_errors,
@@ -262,43 +260,3 @@ def test_a_notebook_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_pa
     command.send_signal(signal.SIGTERM)
     assert command.wait(timeout=60) == 128 + signal.SIGTERM
     assert set(statuses(store).values()) <= {"KILLED", "FAILED"}
-
-
-@pytest.fixture
-def started(store, monkeypatch):
-    """Two runs that seem to run, of different executions; and a client of their store."""
-    import mlflow
-
-    open_store()
-    runs = []
-    for execution in ("one", "other"):
-        monkeypatch.setenv(*next(iter(execution_environment(execution).items())))
-        with mlflow.start_run() as active:
-            runs.append(active.info.run_id)
-        MlflowClient(store).update_run(active.info.run_id, status="RUNNING")
-    return runs, MlflowClient(store)
-
-
-def test_only_the_runs_of_that_execution_are_closed(started):
-    (one, other), client = started
-    assert close_runs("one", status="KILLED") == [one]
-    assert [client.get_run(each).info.status for each in (one, other)] == ["KILLED", "RUNNING"]
-
-
-def test_a_run_that_has_finished_stays_as_it_is(started):
-    (one, _), client = started
-    client.set_terminated(one, "FINISHED")
-    assert close_runs("one") == []
-
-
-def test_the_users_own_context_stays(monkeypatch):
-    monkeypatch.setenv("MLFLOW_RUN_CONTEXT", '{"team": "night"}')
-    assert execution_environment("one") == {
-        "MLFLOW_RUN_CONTEXT": '{"team": "night", "execution": "one"}'
-    }
-
-
-def test_without_a_store_there_is_nothing_to_close_and_none_is_made(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    assert close_runs("one") == []
-    assert list(tmp_path.iterdir()) == []

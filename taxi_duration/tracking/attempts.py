@@ -1,0 +1,130 @@
+"""Attempts at the stages of a pipeline: a run each, with the runs that the stage records below."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from taxi_duration.errors import TrackingError
+from taxi_duration.tracking.address import database_of, store_uri
+from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+
+PARENT, EXECUTION = "mlflow.parentRunId", "execution"  # tags
+RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # variable with tags that MLflow sets on each new run
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One execution of a notebook; its `id` is a tag of each run that the notebook records."""
+
+    id: str
+    parent: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of the kernel by which MLflow tags each run with the attempt.
+
+        Examples
+        --------
+        >>> Attempt("3f1c").environment
+        {'MLFLOW_RUN_CONTEXT': '{"execution": "3f1c"}'}
+        """
+        tags = {EXECUTION: self.id} | ({PARENT: self.id} if self.parent else {})
+        return {RUN_CONTEXT: json.dumps(json.loads(os.environ.get(RUN_CONTEXT) or "{}") | tags)}
+
+
+@contextmanager
+def pipeline_run(name: str, run_id: str | None = None) -> Iterator[str]:
+    """Start the run of a pipeline, or go on with the one of `run_id`; yield its id.
+
+    It has tags but no parameters, so that it can be continued with others.
+    """
+    open_store()
+    store = client()
+    with store_errors("The run of the pipeline cannot be recorded"):
+        if not _exists(run_id):
+            experiment = store.get_experiment_by_name(EXPERIMENT)
+            run = store.create_run(experiment.experiment_id, tags={"pipeline": name}, run_name=name)
+            run_id = run.info.run_id
+        store.update_run(run_id, status="RUNNING")
+    with _closed(run_id):
+        yield run_id
+
+
+@contextmanager
+def attempt(stage: str, *, parent: str | None = None) -> Iterator[Attempt]:
+    """Record an attempt at a stage below the pipeline's run; without one only tag its runs.
+
+    Runs that the stage leaves open after an error are closed as FAILED, or as KILLED if it was
+    interrupted.
+    """
+    if parent is None:
+        made = Attempt(uuid4().hex)
+        with _closed(None, made.id):
+            yield made
+        return
+    store = client()
+    with store_errors(f"The attempt at {stage} cannot be recorded"):
+        experiment = store.get_run(parent).info.experiment_id
+        tags = {PARENT: parent, "stage": stage}
+        made = Attempt(store.create_run(experiment, tags=tags, run_name=stage).info.run_id, parent)
+    with _closed(made.id, made.id):
+        yield made
+
+
+def finished_runs(execution: str) -> list[str]:
+    """Return the ids of the finished runs that an attempt has recorded."""
+    return sorted(_runs(execution, "FINISHED"))
+
+
+def close_runs(execution: str, status: str) -> list[str]:
+    """Close the runs that an attempt has left open, and return their ids."""
+    found = _runs(execution, "RUNNING")
+    with store_errors("The runs of an interrupted notebook cannot be closed"):
+        for run_id in found:
+            client().set_terminated(run_id, status)
+    return found
+
+
+@contextmanager
+def _closed(run_id: str | None, execution: str | None = None) -> Iterator[None]:
+    """Close a run at the end of a block; after an error those of its execution first."""
+    status = "KILLED"
+    try:
+        yield
+        status = "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
+    finally:
+        with suppress(TrackingError):  # the block's own error says that the store is down
+            if execution and status != "FINISHED":
+                close_runs(execution, status)
+            if run_id:
+                client().set_terminated(run_id, status)
+
+
+def _exists(run_id: str | None) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(run_id) and client().get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException:
+        return False
+
+
+def _runs(execution: str, status: str) -> list[str]:
+    database = database_of(store_uri())
+    if database and not database.exists():
+        return []
+    store = client()
+    with store_errors("The runs of a notebook cannot be listed"):
+        found = store.search_runs(
+            [each.experiment_id for each in store.search_experiments()],
+            f"tags.{EXECUTION} = '{execution}' AND attributes.status = '{status}'",
+        )
+    return [run.info.run_id for run in found]

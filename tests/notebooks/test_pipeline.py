@@ -1,0 +1,218 @@
+"""Stages that remember: what is done again after which change, and what stops what."""
+
+import nbformat
+import pytest
+from mlflow import MlflowClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from taxi_duration.data.files import write_parquet
+from taxi_duration.data.sample import make_month
+from taxi_duration.errors import NotebookError, SourceError
+from taxi_duration.months import GREEN, Month
+from taxi_duration.notebooks import pipeline
+from taxi_duration.notebooks.pipeline import RECORD, run_all
+
+PARAMETERS = (
+    'source: str = "sample"  # where\ntrain: str = "2021-01"  # which\nrows: int = 3  # few'
+)
+READ = "result = [source, train, rows]\ndisplay({'application/json': {'rows': rows}}, raw=True)"
+NAMES = ("a_first", "b_second", "c_third")
+
+
+def write(path, *cells, prose="Why."):
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    cells = [new_markdown_cell(prose), parameters, *map(new_code_cell, cells)]
+    nbformat.write(new_notebook(cells=cells), path)
+
+
+@pytest.fixture
+def road(tmp_path, store, monkeypatch):
+    """Three notebooks, of which the second needs the first, and the third none."""
+    monkeypatch.setattr(pipeline, "NEEDS", {"a_first": (), "b_second": ("a_first",), "c_third": ()})
+    (tmp_path / "notebooks").mkdir()
+    paths = [tmp_path / "notebooks" / f"{name}.ipynb" for name in NAMES]
+    for path in paths:
+        write(path, READ)
+    return paths
+
+
+@pytest.fixture
+def go(road, tmp_path):
+    """Run the three; return for each whether it ran, and why or why not."""
+
+    def go(**how):
+        into = tmp_path / "runs" / "latest"
+        done = run_all(road, into=into, **how)
+        return {each.name: "" if each.skipped else each.reason for each in done}
+
+    return go
+
+
+def ran(done):
+    return [name for name, reason in done.items() if reason]
+
+
+def test_a_second_run_does_nothing_and_has_the_same_results(go, road, tmp_path):
+    assert ran(go()) == [*NAMES]
+    into = tmp_path / "runs" / "latest"
+    before = {path: path.read_bytes() for path in into.iterdir()}
+    again = list(run_all(road, into=into))
+    assert [each.skipped for each in again] == [True] * 3
+    assert [each.result for each in again] == [{"rows": 3}] * 3
+    assert {path: path.read_bytes() for path in into.iterdir()} == before
+
+
+def change_code(road, _into):
+    write(road[0], READ, "1 + 1")
+
+
+def change_prose(road, _into):
+    write(road[0], READ, prose="Why not?")
+
+
+def lose_page(_road, into):
+    (into / "a_first.html").unlink()
+
+
+def change_page(_road, into):
+    (into / "a_first.html").write_text("something else")
+
+
+def lose_record(_road, into):
+    (into / f"a_first{RECORD}").unlink()
+
+
+def cut_record(_road, into):
+    path = into / f"a_first{RECORD}"
+    path.write_text(path.read_text()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (change_code, ["a_first", "b_second"]),
+        (change_prose, []),
+        (lose_page, ["a_first"]),
+        (change_page, ["a_first"]),
+        (lose_record, ["a_first"]),
+        (cut_record, ["a_first"]),
+    ],
+)
+def test_a_change_redoes_exactly_what_depends_on_it(go, road, tmp_path, change, again):
+    go()
+    change(road, tmp_path / "runs" / "latest")
+    assert ran(go()) == again
+    assert ran(go()) == []
+
+
+def test_a_parameter_redoes_all_that_declare_it(go):
+    go()
+    assert ran(go(parameters={"rows": 4})) == [*NAMES]
+    assert ran(go(parameters={"rows": 4})) == []
+
+
+def test_a_parameter_that_equals_the_default_changes_nothing(go):
+    go()
+    assert ran(go(parameters={"rows": "3"})) == []
+
+
+def test_one_byte_of_a_month_redoes_what_reads_it(go, tmp_path):
+    path = write_parquet(make_month(Month(2021, 1), rows=50), tmp_path / GREEN.file(Month(2021, 1)))
+    how = {"parameters": {"source": str(tmp_path)}}
+    go(**how)
+    assert ran(go(**how)) == []
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    reasons = go(**how)
+    assert reasons["c_third"] == "the files of its months have changed"
+    assert ran(reasons) == [*NAMES]
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "reason"),
+    [
+        ("package_digest", "another line", "the library has changed"),
+        ("environment", {"mlflow": "9"}, "the versions of the libraries have changed"),
+    ],
+)
+def test_another_library_or_version_redoes_all(go, monkeypatch, name, now, reason):
+    go()
+    monkeypatch.setattr(pipeline, name, lambda: now)
+    assert go() == dict.fromkeys(NAMES, reason)
+
+
+def test_a_run_that_is_gone_from_the_store_is_recorded_again(go, road, store):
+    write(road[0], "import mlflow\nwith mlflow.start_run(run_name='model'):\n    pass", READ)
+    go()
+    client = MlflowClient(store)
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    (recorded,) = client.search_runs(experiments, "attributes.run_name = 'model'")
+    client.delete_run(recorded.info.run_id)
+    assert go()["a_first"] == "runs that it recorded are gone"
+
+
+def test_what_a_stage_leaves_elsewhere_is_looked_up(go):
+    go()
+    reasons = go(is_there={"c_third": lambda values: values["rows"] != 3})
+    assert ran(reasons) == ["c_third"]
+
+
+def test_force_runs_all_and_from_runs_a_stage_and_those_after_it(go):
+    go()
+    assert ran(go(force=True)) == [*NAMES]
+    assert go(first="b_second") == {"b_second": "forced", "c_third": "forced"}
+    with pytest.raises(NotebookError, match=r"no stage 'zero' here. Choose one of a_first, b_"):
+        go(first="zero")
+
+
+def test_a_failure_stops_only_what_needs_it_and_the_same_command_goes_on(go, road, tmp_path):
+    write(road[0], READ, "1 / 0")
+    with pytest.raises(NotebookError) as failure:
+        go()
+    assert [path.name for path in tmp_path.glob(f"runs/latest/*{RECORD}")] == [f"c_third{RECORD}"]
+    message = str(failure.value)
+    assert message.startswith("a_first, cell [3]: ZeroDivisionError: division by zero. See ")
+    assert " Not run, since they need it: b_second. " in message
+    assert "go on with: taxi-duration run " in message
+    write(road[0], READ)
+    assert ran(go()) == ["a_first", "b_second"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("rowz + 1", r"c_third: cell \[3\]: name 'rowz' is not defined"),
+        ("exit()", r"c_third: cell \[3\]: exit\(\) ends a notebook. Remove it"),
+        ("if rows:\n    quit()", r"c_third: cell \[3\]: quit\(\) ends a notebook"),
+        ("if rows", r"c_third: cell \[3\] is no Python"),
+    ],
+)
+def test_a_slip_in_the_last_notebook_shows_before_the_first_starts(
+    go, road, tmp_path, cell, problem
+):
+    write(road[2], READ, cell)
+    with pytest.raises(NotebookError, match=problem):
+        go()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_month_that_is_missing_shows_before_the_first_notebook_starts(go, tmp_path):
+    with pytest.raises(SourceError, match="green_tripdata_2021-01"):
+        go(parameters={"source": str(tmp_path)})
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("end", ["import sys\nsys.exit(0)", "raise SystemExit"])
+@pytest.mark.parametrize("after", [[], [READ]], ids=["last", "not last"])
+def test_a_cell_that_ends_the_notebook_is_a_failure(go, road, tmp_path, end, after):
+    write(road[0], READ, end, *after)
+    with pytest.raises(NotebookError, match=r"a_first, cell \[3\]: it ended the notebook"):
+        go()
+    assert not (tmp_path / "runs" / "latest" / "a_first.ipynb").exists()
+
+
+def test_a_notebook_that_takes_too_long_in_all_is_stopped(go, road):
+    write(road[0], READ, "import time\ntime.sleep(1)", "time.sleep(60)")
+    with pytest.raises(NotebookError, match="the notebook is not done after 5 seconds"):
+        go(stage_timeout=5)
