@@ -150,7 +150,8 @@ def run(
     """
     from taxi_duration.cli.display import show_progress, summary
     from taxi_duration.notebooks.discovery import find_notebooks
-    from taxi_duration.notebooks.pipeline import NOT_RUN, run_all
+    from taxi_duration.notebooks.pipeline import run_all
+    from taxi_duration.notebooks.stage import NOT_RUN
 
     check_name(name, NotebookError)
     parameters = _parameters(common, pairs)
@@ -170,6 +171,22 @@ def run(
             click.echo(f"{done.name:{width}}  {took}  {done.page}{why}")
             results[done.name] = done.result
     click.echo(f"\n{summary(results)}")
+
+
+@cli.command()
+@click.argument("name", default="latest")
+@options.folder("--into", text="Where the results' folder is.", default="runs")
+def status(name: str, into: Path) -> None:
+    """Print for each notebook of a run whether it is up to date, and why not.
+
+    \b
+    Example:
+      taxi-duration status
+    """
+    from taxi_duration.notebooks import pipeline
+
+    table = pipeline.status(into / name, is_there={"05_score": _are_predicted})
+    click.echo(table.to_string(index=False, na_rep=""))
 
 
 @cli.command()

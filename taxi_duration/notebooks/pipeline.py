@@ -4,142 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import cached_property
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from taxi_duration.data import files
-from taxi_duration.data.source import open_month
-from taxi_duration.data.trips import load_trips
-from taxi_duration.errors import ModelError, NotebookError
-from taxi_duration.months import Month
-from taxi_duration.notebooks.discovery import (
-    check,
-    check_names,
-    code_digest,
-    inspect,
-    short_name,
-)
-from taxi_duration.notebooks.runner import FAILED, Executed, Progress, run
-from taxi_duration.registry.loading import find_model
-from taxi_duration.registry.selection import candidates
-from taxi_duration.tracking.attempts import finished_runs, pipeline_run
-from taxi_duration.tracking.provenance import environment, package_digest
+from taxi_duration.errors import NotebookError
+from taxi_duration.notebooks.discovery import check, check_names, inspect, short_name
+from taxi_duration.notebooks.runner import Executed, Progress, run
+from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
+from taxi_duration.tracking.attempts import pipeline_run
 
-NEEDS = {  # stages whose results a stage reads; any other notebook needs all before it
-    "01_explore": (),
-    "02_train": (),
-    "03_tune": (),
-    "04_select": ("02_train", "03_tune"),
-    "05_score": ("04_select",),
-    "06_monitor": ("05_score",),
-}
-PARTS = {  # of a fingerprint, as a reader is told
-    "code": "its code has changed",
-    "parameters": "its parameters have changed",
-    "inputs": "the files of its months have changed",
-    "library": "the library has changed",
-    "versions": "the versions of the libraries have changed",
-    "stages": "a stage that it needs has changed",
-    "store": "the store has other models for it",
-}
-MONTHS = ("train", "valid", "test", "gate", "months")  # parameters that name months
-NOT_RUN = "it has not run"
-PIPELINE, RECORD = "pipeline.json", ".stage.json"
-
-IsThere = Callable[[Mapping[str, object]], bool]
-"""Whether what a stage with these parameters leaves elsewhere is still there."""
+PIPELINE = "pipeline.json"
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A notebook of a pipeline.
-
-    Attributes
-    ----------
-    given, values
-        Its parameters: those that were given, and with the defaults of the others.
-    into
-        Folder of the pipeline's results.
-    needs
-        Names of the stages whose results it reads.
-    is_there
-        Whether what it leaves outside of this folder and the store is still there.
-    """
-
-    notebook: Path
-    given: dict[str, object] = field(repr=False)
-    values: dict[str, object] = field(repr=False)
-    into: Path
-    needs: tuple[str, ...]
-    is_there: IsThere = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """Of the notebook."""
-        return self.notebook.stem
-
-    @property
-    def failed(self) -> Path:
-        """The copy of a notebook that failed."""
-        return self.into / f"{self.name}{FAILED}"
-
-    @cached_property
-    def inputs(self) -> dict[str, str]:
-        """Digest of each file that it reads; the library's digest covers the sample."""
-        if self.values.get("source", "sample") == "sample":
-            return {}
-        texts = [str(self.values[name]) for name in MONTHS if self.values.get(name)]
-        months = sorted({month for text in texts for month in Month.parse_range(text)})
-        where = {name: self.values[name] for name in ("service", "source") if name in self.values}
-        return {raw.file: raw.sha256 for raw in (open_month(month, **where) for month in months)}
-
-    def fingerprint(self) -> dict[str, object]:
-        """Return all that its results depend on, under the names in `PARTS`."""
-        return {
-            "code": code_digest(self.notebook),
-            "parameters": self.values,
-            "inputs": self.inputs,
-            "library": package_digest(),
-            "versions": environment(),
-            "stages": {need: _fingerprint_of(self.into, need) for need in self.needs},
-            "store": _models(self),
-        }
-
-    def why_run(self, fingerprint: Mapping[str, object]) -> str:
-        """Return why it has to run; empty if its results are there and nothing has changed."""
-        record = read_record(self.into, self.name)
-        if record is None:
-            return NOT_RUN
-        for part, text in PARTS.items():
-            if record["fingerprint"].get(part) != fingerprint[part]:
-                return text
-        if any(_digest(self.into / name) != was for name, was in record["files"].items()):
-            return "its notebook or page is gone"
-        if record["runs"] != finished_runs(record["attempt"]):
-            return "runs that it recorded are gone"
-        return "" if self.is_there(self.values) else "its predictions are gone"
-
-    def write_record(self, done: Executed, fingerprint: Mapping[str, object]) -> None:
-        """Write what is compared next time; only when all else is there."""
-        record = {
-            "fingerprint": fingerprint,
-            "files": {path.name: files.sha256(path) for path in (done.path, done.page)},
-            "attempt": done.attempt,
-            "runs": finished_runs(done.attempt),
-            "result": done.result,
-            "seconds": round(done.seconds, 1),
-            "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
-        }
-        with files.atomic_write(self.into / f"{self.name}{RECORD}") as fresh:
-            fresh.write_text(json.dumps(record, indent=1), encoding="utf-8")
-
-
-def plan(
+def make_stages(
     notebooks: Sequence[Path],
     parameters: Mapping[str, object],
     *,
@@ -207,10 +89,13 @@ def run_all(
         If a month does not exist or is unavailable.
     """
     parameters = dict(parameters or {})
-    stages = plan(notebooks, parameters, into=into, is_there=is_there)
+    stages = make_stages(notebooks, parameters, into=into, is_there=is_there)
     again = command(notebooks, parameters, into, **how)
-    force = force or first is not None
-    return _run_stages(_from(stages, first), into, again, force=force, progress=progress, **how)
+    plan = {"notebooks": [str(path.resolve()) for path in notebooks], "parameters": parameters}
+    return _run_stages(
+        _from(stages, first), into, again, plan,
+        force=force or first is not None, progress=progress, **how,
+    )  # fmt: skip
 
 
 def _from(stages: Sequence[Stage], first: str | None) -> list[Stage]:
@@ -224,6 +109,7 @@ def _run_stages(
     stages: Sequence[Stage],
     into: Path,
     again: str,
+    plan: Mapping[str, object],
     *,
     force: bool,
     progress: Progress | None,
@@ -243,7 +129,7 @@ def _run_stages(
             if not reason:
                 yield _as_before(stage)
                 continue
-            parent = parent or opened.enter_context(_pipeline_run(into))
+            parent = parent or opened.enter_context(_pipeline_run(into, plan))
             try:
                 done = run(stage.notebook, parameters=stage.given, into=into, parent=parent,
                            progress=progress, **how)  # fmt: skip
@@ -255,6 +141,42 @@ def _run_stages(
             yield replace(done, reason=reason)
         if failures:
             raise NotebookError(_report(failures, stopped, again))
+
+
+def status(into: Path, *, is_there: Mapping[str, IsThere] | None = None) -> pd.DataFrame:
+    """Return the stages of a pipeline that has run, and whether each would run again.
+
+    Returns
+    -------
+    DataFrame
+        `stage`, `state` ("up to date", "failed" or "to run"), `reason`, `seconds` and `finished`
+        of the last execution, `page`.
+
+    Raises
+    ------
+    NotebookError
+        If none has run there.
+    """
+    plan = read_json(into / PIPELINE)
+    if plan is None:
+        raise NotebookError(f"Nothing has run in {str(into)!r}. Start with: taxi-duration run.")
+    notebooks = [Path(path) for path in plan["notebooks"]]
+    stages = make_stages(notebooks, plan["parameters"], into=into, is_there=is_there)
+    return pd.DataFrame([_state(stage) for stage in stages])
+
+
+def _state(stage: Stage) -> dict[str, object]:
+    reason, record = stage.why_run(stage.fingerprint()), read_record(stage.into, stage.name) or {}
+    failed = stage.failed.exists()
+    page = stage.failed if failed else stage.into / f"{stage.name}.html"
+    return {
+        "stage": stage.name,
+        "state": "failed" if failed else "to run" if reason else "up to date",
+        "reason": reason,
+        "seconds": record.get("seconds"),
+        "finished": record.get("finished"),
+        "page": str(page) if page.exists() else "",
+    }
 
 
 def _as_before(stage: Stage) -> Executed:
@@ -272,46 +194,12 @@ def _report(failures: Sequence[NotebookError], stopped: Sequence[str], again: st
 
 
 @contextmanager
-def _pipeline_run(into: Path) -> Iterator[str]:
-    """Go on with the pipeline's run; its id is kept beside the results."""
-    path = into / PIPELINE
-    known = json.loads(path.read_text(encoding="utf-8"))["run_id"] if path.exists() else None
-    with pipeline_run(into.name, known) as run_id:
-        with files.atomic_write(path) as fresh:
-            fresh.write_text(json.dumps({"run_id": run_id}), encoding="utf-8")
+def _pipeline_run(into: Path, plan: Mapping[str, object]) -> Iterator[str]:
+    """Go on with the pipeline's run; its id and the plan are kept beside the results."""
+    with pipeline_run(into.name, (read_json(into / PIPELINE) or {}).get("run_id")) as run_id:
+        with files.atomic_write(into / PIPELINE) as fresh:
+            fresh.write_text(json.dumps({"run_id": run_id, **plan}, default=str), encoding="utf-8")
         yield run_id
-
-
-def read_record(into: Path, stage: str) -> dict[str, object] | None:
-    """Return the record of the last execution of a stage; None if there is none to read."""
-    try:
-        return json.loads((into / f"{stage}{RECORD}").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _digest(path: Path) -> str | None:
-    return files.sha256(path) if path.is_file() else None
-
-
-def _fingerprint_of(into: Path, stage: str) -> str | None:
-    record = read_record(into, stage)
-    return record and sha256(json.dumps(record["fingerprint"]).encode()).hexdigest()
-
-
-def _models(stage: Stage) -> list[str]:
-    """Return the models in the store by which the results of a stage may change."""
-    address = str(stage.values.get("model", ""))
-    try:
-        if address.startswith("models:/"):
-            model = find_model(address)
-            return [f"{model.name}/{model.version}", model.sha256]
-        if stage.name == "04_select":
-            where = {name: stage.values[name] for name in ("service", "source")}
-            return sorted(candidates(load_trips(stage.values["valid"], **where))["run_id"])
-    except ModelError:  # there is none yet
-        return []
-    return []
 
 
 def command(

@@ -317,6 +317,7 @@ def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path,
     program = [sys.executable, "-m", "taxi_duration.cli.main", *words]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
         while not (mark.exists() and (kernel := mark.read_text())):
+            assert running.poll() is None
             time.sleep(0.05)
         running.send_signal(number)
         assert (running.stderr.read().strip(), running.wait()) == ("", code)

@@ -9,8 +9,9 @@ from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import NotebookError, SourceError
 from taxi_duration.months import GREEN, Month
-from taxi_duration.notebooks import pipeline
-from taxi_duration.notebooks.pipeline import RECORD, run_all
+from taxi_duration.notebooks import pipeline, stage
+from taxi_duration.notebooks.pipeline import run_all, status
+from taxi_duration.notebooks.stage import RECORD
 
 PARAMETERS = (
     'source: str = "sample"  # where\ntrain: str = "2021-01"  # which\nrows: int = 3  # few'
@@ -138,7 +139,7 @@ def test_one_byte_of_a_month_redoes_what_reads_it(go, tmp_path):
 )
 def test_another_library_or_version_redoes_all(go, monkeypatch, name, now, reason):
     go()
-    monkeypatch.setattr(pipeline, name, lambda: now)
+    monkeypatch.setattr(stage, name, lambda: now)
     assert go() == dict.fromkeys(NAMES, reason)
 
 
@@ -210,6 +211,22 @@ def test_a_cell_that_ends_the_notebook_is_a_failure(go, road, tmp_path, end, aft
     with pytest.raises(NotebookError, match=r"a_first, cell \[3\]: it ended the notebook"):
         go()
     assert not (tmp_path / "runs" / "latest" / "a_first.ipynb").exists()
+
+
+def test_the_status_says_what_is_up_to_date_and_why_the_rest_is_not(go, road, tmp_path):
+    into = tmp_path / "runs" / "latest"
+    with pytest.raises(NotebookError, match="Nothing has run in"):
+        status(into)
+    write(road[1], READ, "1 / 0")
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
+        go()
+    write(road[2], READ, "2")
+    table = status(into).set_index("stage")
+    assert table["state"].to_dict() == {
+        "a_first": "up to date", "b_second": "failed", "c_third": "to run",
+    }  # fmt: skip
+    assert table["reason"].tolist() == ["", "it has not run", "its code has changed"]
+    assert table["page"]["b_second"].endswith("b_second.failed.ipynb")
 
 
 def test_a_notebook_that_takes_too_long_in_all_is_stopped(go, road):

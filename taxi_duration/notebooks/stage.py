@@ -1,0 +1,170 @@
+"""A notebook as a stage of a pipeline: what its results depend on, and whether they are current."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from taxi_duration.data import files
+from taxi_duration.data.source import open_month
+from taxi_duration.data.trips import load_trips
+from taxi_duration.errors import ModelError
+from taxi_duration.months import Month
+from taxi_duration.notebooks.discovery import code_digest
+from taxi_duration.notebooks.runner import FAILED, Executed
+from taxi_duration.registry.loading import find_model
+from taxi_duration.registry.selection import candidates
+from taxi_duration.tracking.attempts import finished_runs
+from taxi_duration.tracking.provenance import environment, package_digest
+
+NEEDS = {  # stages whose results a stage reads; any other notebook needs all before it
+    "01_explore": (),
+    "02_train": (),
+    "03_tune": (),
+    "04_select": ("02_train", "03_tune"),
+    "05_score": ("04_select",),
+    "06_monitor": ("05_score",),
+}
+PARTS = {  # of a fingerprint, as a reader is told
+    "code": "its code has changed",
+    "parameters": "its parameters have changed",
+    "inputs": "the files of its months have changed",
+    "library": "the library has changed",
+    "versions": "the versions of the libraries have changed",
+    "stages": "a stage that it needs has changed",
+    "store": "the store has other models for it",
+}
+MONTHS = ("train", "valid", "test", "gate", "months")  # parameters that name months
+NOT_RUN = "it has not run"
+RECORD = ".stage.json"
+
+IsThere = Callable[[Mapping[str, object]], bool]
+"""Whether what a stage with these parameters leaves elsewhere is still there."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A notebook of a pipeline.
+
+    Attributes
+    ----------
+    given, parameters
+        Its parameters: those that were given, and with the defaults of the others.
+    into
+        Folder of the pipeline's results.
+    needs
+        Names of the stages whose results it reads.
+    is_there
+        Whether what it leaves outside of this folder and the store is still there.
+    """
+
+    notebook: Path
+    given: dict[str, object] = field(repr=False)
+    parameters: dict[str, object] = field(repr=False)
+    into: Path
+    needs: tuple[str, ...]
+    is_there: IsThere = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Of the notebook."""
+        return self.notebook.stem
+
+    @property
+    def failed(self) -> Path:
+        """The copy of a notebook that failed."""
+        return self.into / f"{self.name}{FAILED}"
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """Digest of each file that it reads; the library's digest covers the sample."""
+        if self.parameters.get("source", "sample") == "sample":
+            return {}
+        texts = [str(self.parameters[name]) for name in MONTHS if self.parameters.get(name)]
+        months = sorted({month for text in texts for month in Month.parse_range(text)})
+        where = {
+            name: self.parameters[name] for name in ("service", "source") if name in self.parameters
+        }
+        return {raw.file: raw.sha256 for raw in (open_month(month, **where) for month in months)}
+
+    def fingerprint(self) -> dict[str, object]:
+        """Return all that its results depend on, under the names in `PARTS`."""
+        return {
+            "code": code_digest(self.notebook),
+            "parameters": self.parameters,
+            "inputs": self.inputs,
+            "library": package_digest(),
+            "versions": environment(),
+            "stages": {need: _fingerprint_of(self.into, need) for need in self.needs},
+            "store": _models(self),
+        }
+
+    def why_run(self, fingerprint: Mapping[str, object]) -> str:
+        """Return why it has to run; empty if its results are there and nothing has changed."""
+        record = read_record(self.into, self.name)
+        if record is None:
+            return NOT_RUN
+        for part, text in PARTS.items():
+            if record["fingerprint"].get(part) != fingerprint[part]:
+                return text
+        if any(_digest(self.into / name) != was for name, was in record["files"].items()):
+            return "its notebook or page is gone"
+        if record["runs"] != finished_runs(record["attempt"]):
+            return "runs that it recorded are gone"
+        return "" if self.is_there(self.parameters) else "its predictions are gone"
+
+    def write_record(self, done: Executed, fingerprint: Mapping[str, object]) -> None:
+        """Write what is compared next time; only when all else is there."""
+        record = {
+            "fingerprint": fingerprint,
+            "files": {path.name: files.sha256(path) for path in (done.path, done.page)},
+            "attempt": done.attempt,
+            "runs": finished_runs(done.attempt),
+            "result": done.result,
+            "seconds": round(done.seconds, 1),
+            "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        with files.atomic_write(self.into / f"{self.name}{RECORD}") as fresh:
+            fresh.write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def read_record(into: Path, stage: str) -> dict[str, object] | None:
+    """Return the record of the last execution of a stage; None if there is none to read."""
+    return read_json(into / f"{stage}{RECORD}")
+
+
+def read_json(path: Path) -> dict | None:
+    """Return what a file holds; None if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _digest(path: Path) -> str | None:
+    return files.sha256(path) if path.is_file() else None
+
+
+def _fingerprint_of(into: Path, stage: str) -> str | None:
+    record = read_record(into, stage)
+    return record and sha256(json.dumps(record["fingerprint"]).encode()).hexdigest()
+
+
+def _models(stage: Stage) -> list[str]:
+    """Return the models in the store by which the results of a stage may change."""
+    address = str(stage.parameters.get("model", ""))
+    try:
+        if address.startswith("models:/"):
+            model = find_model(address)
+            return [f"{model.name}/{model.version}", model.sha256]
+        if stage.name == "04_select":
+            where = {name: stage.parameters[name] for name in ("service", "source")}
+            return sorted(candidates(load_trips(stage.parameters["valid"], **where))["run_id"])
+    except ModelError:  # there is none yet
+        return []
+    return []
