@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from taxi_duration.data import files
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import NotebookError, check_name
 from taxi_duration.notebooks.discovery import check, check_names, inspect, short_name
 from taxi_duration.notebooks.runner import Executed, Progress, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
@@ -37,6 +37,8 @@ def make_stages(
     SourceError
         If a month is unavailable.
     """
+    for notebook in notebooks:
+        check_name(notebook.stem, NotebookError)
     given = check(notebooks, parameters)
     stages = []
     for number, notebook in enumerate(notebooks):
