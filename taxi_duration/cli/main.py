@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -16,6 +15,7 @@ import click
 
 from taxi_duration import __version__
 from taxi_duration.cli import models, options, work
+from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
 from taxi_duration.months import Month, Service
 
@@ -25,19 +25,14 @@ def main(words: Sequence[str] | None = None) -> int:
     # threads that spin while they wait make a fit several times slower on a machine that is busy
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it logs the end of a stopped notebook
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
-        return _run(sys.argv[1:] if words is None else words)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with interruptible(exits=words is None) as interruption:
+        code = _run(sys.argv[1:] if words is None else words, interruption)
+    if not interruption:
+        return code
+    return interruption.exit() if words is None else interruption.code
 
 
-def _stop(number: int, _frame: object) -> None:
-    """Leave by an exception, so that kernels and temporary files are removed."""
-    sys.exit(128 + number)
-
-
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], interruption: Interruption) -> int:
     try:
         _check(words)
         return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or ExitCode.DONE
@@ -48,6 +43,8 @@ def _run(words: Sequence[str]) -> int:
     except click.Abort:
         return ExitCode.INTERRUPTED
     except Exception as problem:  # noqa: BLE001
+        if interruption:  # it is only what became of it
+            return interruption.code
         code, text = _explain(problem)
         click.echo(f"taxi-duration: {printable(text)}", err=True)
         return code

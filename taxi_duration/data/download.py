@@ -6,10 +6,15 @@ import os
 import warnings
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from taxi_duration.data.files import atomic_write, read_schema, sha256, write_errors
+from taxi_duration.data.files import (
+    atomic_write,
+    read_schema,
+    sha256,
+    staging_folder,
+    write_errors,
+)
 from taxi_duration.data.progress import progress_bar
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month, Service
@@ -60,13 +65,13 @@ def fetch_month(
     advice = "choose another folder: --cache, or TAXI_DURATION_CACHE"
     with write_errors(folder, advice=advice):
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
+        with staging_folder(folder, prefix=".fetch-") as staging:
             if path.exists() and not again:
                 digest = sha256(path)
                 check_recorded(path, digest)
                 _record(path, digest)
                 return path
-            return _keep(_download(base_url, path.name, Path(staging), progress=progress), path)
+            return _keep(_download(base_url, path.name, staging, progress=progress), path)
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -23,6 +27,8 @@ Engine: TypeAlias = Literal["pyarrow", "fastparquet"]
 ENGINES = get_args(Engine)
 # fastparquet 2026.9 decodes other encodings to wrong values without an error
 FASTPARQUET_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+FRESH = 2  # seconds after which a folder that is not locked is a leftover
+STAGED: set[Path] = set()  # staging folders of this process
 BLOCK = 2**17  # rows; a column of as many fits in a processor's cache
 
 
@@ -126,12 +132,62 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as staging:
-            fresh = Path(staging) / path.name
+        with staging_folder(path.parent, prefix=f".{path.name}-") as staging:
+            fresh = staging / path.name
             yield fresh
             if fresh.is_dir() and path.is_dir():  # only an empty folder can be replaced
-                path.rename(Path(staging) / f"{path.name}.old")
+                path.rename(staging / f"{path.name}.old")
             fresh.replace(path)
+
+
+@contextmanager
+def staging_folder(place: str | Path | None = None, *, prefix: str) -> Iterator[Path]:
+    """Yield a folder for unfinished files; at the end it is removed.
+
+    Those with the same prefix that killed processes have left there are removed, too. A process
+    locks its folder, and the system takes the lock away whatever ends the process.
+
+    Parameters
+    ----------
+    place : str or Path, optional
+        Where to make it; by default in the system's temporary folder.
+    """
+    place = Path(place or tempfile.gettempdir())
+    _sweep(place, prefix)
+    with tempfile.TemporaryDirectory(dir=place, prefix=prefix) as name:
+        folder = Path(name)
+        STAGED.add(folder)
+        try:
+            with _held(folder, required=False):
+                yield folder
+        finally:
+            STAGED.discard(folder)
+
+
+def remove_staged() -> None:
+    """Remove the staging folders of this process, which is about to end."""
+    for folder in list(STAGED):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path, prefix: str) -> None:
+    for folder in place.glob(f"{glob.escape(prefix)}{'[a-z0-9_]' * 8}"):
+        with suppress(OSError):  # it is in use, another user's, or gone
+            if time.time() - folder.stat().st_mtime > FRESH:
+                with _held(folder):
+                    shutil.rmtree(folder)
+
+
+@contextmanager
+def _held(folder: Path, *, required: bool = True) -> Iterator[None]:
+    """Lock a folder as long as the process lives; some file systems have no locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with nullcontext() if required else suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_writable(folder: Path) -> None:

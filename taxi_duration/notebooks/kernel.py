@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from subprocess import DEVNULL
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from taxi_duration.data.files import staging_folder
 from taxi_duration.errors import NotebookError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CLEANUP = 1.0  # seconds that an interrupted cell has to end
+SHUTDOWN = 1.5  # seconds that a kernel has to end, before it is killed
 
 Progress = Callable[[int, int], None]
 """Called as each cell starts, with its position from 0 and how many cells there are."""
@@ -60,7 +61,7 @@ def execute(
         If a cell raises, takes too long or ends the notebook, or the kernel dies in it.
     """
     state = _State(progress, timeout, stage_timeout)
-    with _papermill() as papermill, tempfile.TemporaryDirectory(prefix="kernel-") as folder:
+    with _papermill() as papermill, staging_folder(prefix="taxi-kernel-") as folder:
         try:
             executed = papermill.execute_notebook(
                 str(notebook).replace("{", "{{").replace("}", "}}"),  # papermill formats it
@@ -70,7 +71,7 @@ def execute(
                 language="python",
                 progress_bar=False,
                 timeout_func=state.seconds_left,
-                kernel_manager_class=_kernel_class(Path(folder), environment or {}, state),
+                kernel_manager_class=_kernel_class(folder, environment or {}, state),
                 on_notebook_start=state.start_notebook,
                 on_cell_start=state.start_cell,
                 on_cell_execute=state.execute_cell,
@@ -161,17 +162,19 @@ def _kernel_class(
             super().__init__(
                 transport="ipc",
                 connection_file=str(folder / "kernel.json"),
+                shutdown_wait_time=SHUTDOWN,
                 kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
                 **options,
             )
 
         async def start_kernel(self, **options: object) -> None:
             # what cells print goes to the notebook; these are the kernel's own messages
-            options["env"] = {**os.environ, **options.get("env", {}), **environment}
+            ours = {"TMPDIR": str(folder)}  # if the kernel is killed, its files are removed as well
+            options["env"] = {**os.environ, **options.get("env", {}), **ours, **environment}
             await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
 
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
-            if state.busy:  # so that the cell can clean up: MLflow marks its run as failed
+            if state.busy:  # so that the cell can clean up: its runs are closed
                 await self.interrupt_kernel()
                 await asyncio.sleep(CLEANUP)
             await super().shutdown_kernel(now=now, restart=restart)

@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.files import tree_digest
+from taxi_duration.data.files import staging_folder, tree_digest
 from taxi_duration.errors import ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
@@ -181,21 +180,21 @@ def verified_files(record: Record, address: str | None = None) -> Iterator[Path]
     expected = record.parameters.get("model_sha256")
     if not expected:
         raise ModelError(f"Run {record.run_id!r} has no model with a digest. Train again.")
-    with TemporaryDirectory() as folder:
+    with staging_folder(prefix="taxi-model-") as folder:
         with store_errors(f"The files of model {address!r} cannot be read"):
             mlflow.artifacts.download_artifacts(
-                artifact_uri=address, dst_path=folder, tracking_uri=uri
+                artifact_uri=address, dst_path=str(folder), tracking_uri=uri
             )
-        for compiled in list(Path(folder).rglob("__pycache__")):
+        for compiled in list(folder.rglob("__pycache__")):
             shutil.rmtree(compiled)  # the digest leaves out what Python itself writes beside code
-        found = tree_digest(Path(folder))
+        found = tree_digest(folder)
         if found != expected:
             raise ModelError(
                 f"The files of model {address!r} are not those that were recorded: digest "
                 f"{found[:12]}, not {expected[:12]}. Register a model whose files are complete."
             )
-        _check_loader(Path(folder), address)
-        yield Path(folder)
+        _check_loader(folder, address)
+        yield folder
 
 
 def _look_up(store: MlflowClient, model: str, name: str) -> ModelVersion:

@@ -16,7 +16,17 @@ from taxi_duration.registry.loading import RegisteredModel, find_model
 
 PORT = 8000
 START_SECONDS = 120  # it imports MLflow and the model
-STOP_SECONDS = 10
+STOP_SECONDS = 3
+SERVER = """
+import os, runpy, signal, sys, threading
+
+def end_with_parent():
+    sys.stdin.buffer.read()  # until the command that started us is gone, even by kill -9
+    os.killpg(0, signal.SIGKILL)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 VARIABLES = {  # environment of the server
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -71,14 +81,15 @@ def serve_files(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Po
 
     _check_port(host, port)
     command, variables = scoring_server.get_cmd(str(folder), port=port, host=host, nworkers=1)
-    words = [sys.executable, "-m", *shlex.split(command)]
+    words = [sys.executable, "-c", SERVER, *shlex.split(command)]
     # a group of its own, since Ctrl-C would reach it before we stop it
-    process = subprocess.Popen(words, env=variables | VARIABLES, process_group=0)  # noqa: S603
-    try:
-        _wait_until_ready(process, f"http://{host}:{port}/ping")
-        yield process
-    finally:
-        _stop(process)
+    how = {"stdin": subprocess.PIPE, "env": variables | VARIABLES, "process_group": 0}
+    with subprocess.Popen(words, **how) as process:  # noqa: S603
+        try:
+            _wait_until_ready(process, f"http://{host}:{port}/ping")
+            yield process
+        finally:
+            _stop(process)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -18,6 +18,7 @@ from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
 from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
+from taxi_duration.tracking.owner import owned_run
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
@@ -250,7 +251,7 @@ def _record(report: Report, model: RegisteredModel, months: str) -> None:
     name = f"{model.name}/{model.version} {months}"
     tags = {"alarm": str(report.alarm), "verdict": report.verdict}
     figures = report.table.drop(columns=["month", "verdict"])
-    with store_errors("The report cannot be recorded"), mlflow.start_run(run_name=name, tags=tags):
+    with store_errors("The report cannot be recorded"), owned_run(run_name=name, tags=tags):
         mlflow.log_params({"model": model.name, "version": model.version, "months": months})
         mlflow.log_params({f"limit_{key}": value for key, value in vars(report.limits).items()})
         for step, row in figures.iterrows():

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking.address import database_of, store_uri
+from taxi_duration.tracking.owner import Owner
 from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
 
 PARENT, EXECUTION = "mlflow.parentRunId", "execution"  # tags
@@ -50,6 +51,8 @@ def pipeline_run(name: str, run_id: str | None = None) -> Iterator[str]:
             experiment = store.get_experiment_by_name(EXPERIMENT)
             run = store.create_run(experiment.experiment_id, tags={"pipeline": name}, run_name=name)
             run_id = run.info.run_id
+        for tag in Owner.this().tags.items():  # an earlier process may have started it
+            store.set_tag(run_id, *tag)
         store.update_run(run_id, status="RUNNING")
     with _closed(run_id):
         yield run_id
@@ -70,7 +73,7 @@ def attempt(stage: str, *, parent: str | None = None) -> Iterator[Attempt]:
     store = client()
     with store_errors(f"The attempt at {stage} cannot be recorded"):
         experiment = store.get_run(parent).info.experiment_id
-        tags = {PARENT: parent, "stage": stage}
+        tags = {PARENT: parent, "stage": stage} | Owner.this().tags
         made = Attempt(store.create_run(experiment, tags=tags, run_name=stage).info.run_id, parent)
     with _closed(made.id, made.id):
         yield made

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from taxi_duration.models.tuning import (
     search,
     trials_table,
 )
+from taxi_duration.tracking.owner import Owner, owned_run
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -151,7 +153,7 @@ def _key(split: Split, plan: Mapping[str, object], provenance: Provenance) -> st
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def _start_run(tags: dict[str, str], name: str | None) -> mlflow.ActiveRun:
+def _start_run(tags: dict[str, str], name: str | None) -> AbstractContextManager[mlflow.ActiveRun]:
     """Resume the run of a search that did not finish, or start one."""
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
@@ -164,7 +166,7 @@ def _start_run(tags: dict[str, str], name: str | None) -> mlflow.ActiveRun:
     run_id = unfinished[0].info.run_id if unfinished else None
     nested = mlflow.active_run() is not None
     # MLflow itself resolves the tags of new runs only
-    return mlflow.start_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags))
+    return owned_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags))
 
 
 def _log_plan(plan: Mapping[str, object], space: Space) -> None:
@@ -202,7 +204,10 @@ def _log_trial(trial: Trial, search_run: mlflow.entities.Run) -> None:
 
     client, now = MlflowClient(), int(1000 * time.time())
     tags = {name: search_run.data.tags[name] for name in SOURCE}
-    tags |= {"mlflow.parentRunId": search_run.info.run_id, "trial": str(trial.number)}
+    tags |= Owner.this().tags | {
+        "mlflow.parentRunId": search_run.info.run_id,
+        "trial": str(trial.number),
+    }
     run_id = client.create_run(
         search_run.info.experiment_id,
         start_time=now - int(1000 * trial.seconds),

@@ -10,7 +10,14 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from errno import ENOSPC
 from functools import cache
 from hashlib import sha256
@@ -27,6 +34,7 @@ from taxi_duration.tracking.address import (
     store_uri,
     without_password,
 )
+from taxi_duration.tracking.owner import close_abandoned_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,6 +56,7 @@ def open_store(experiment: str = EXPERIMENT) -> None:
             artifacts = (database.parent / "artifacts").as_uri() if database else None
             mlflow.create_experiment(experiment, artifact_location=artifacts)
         mlflow.set_experiment(experiment)
+    _close_abandoned_runs(uri)
 
 
 def client() -> MlflowClient:
@@ -71,8 +80,18 @@ def _create(uri: str) -> None:
         _check_database(database)
         if not os.access(database.parent, os.W_OK):  # a read-only store has its tables
             return
-    with _creation_lock(uri):
+    with _creation_lock(uri), uninterrupted():
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+@cache
+def _close_abandoned_runs(uri: str) -> None:
+    """Close, once, the runs whose process is gone; a store that is read-only keeps them."""
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with suppress(mlflow.MlflowException, SQLAlchemyError, KeyError, ValueError):
+        close_abandoned_runs(mlflow.MlflowClient(uri))
 
 
 def _check_database(database: Path) -> None:
@@ -141,7 +160,7 @@ def _is_full(folder: str) -> bool:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C until the block has ended: half a query would keep the database locked.
+    """Delay Ctrl-C and SIGTERM until the block has ended: half a query would lock the database.
 
     Python delivers signals to its main thread only; in another one nothing is delayed.
     """
@@ -149,13 +168,17 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     received = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: received.append(number))
+    before = {
+        each: signal.signal(each, lambda number, _frame: received.append(number))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if received:
-            signal.raise_signal(signal.SIGINT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from taxi_duration.models.catalog import check_names, make_model
 from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
 from taxi_duration.tracking.model import log_model
+from taxi_duration.tracking.owner import owned_run
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -128,7 +129,7 @@ def record_all(
 
     with (
         store_errors("The training cannot be recorded"),
-        mlflow.start_run(run_name=notebook, tags=shared.tags) as parent,
+        owned_run(run_name=notebook, tags=shared.tags) as parent,
     ):
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
         runs = [_record(name, shared, pictures, tags, **how) for name in names]
@@ -245,7 +246,7 @@ def _record(
     tags = {**(tags or {}), **shared.tags, "model": name}
     with (
         store_errors(f"The run of model {name!r} cannot be recorded"),
-        mlflow.start_run(run_name=name, nested=nested, tags=tags) as active,
+        owned_run(run_name=name, nested=nested, tags=tags) as active,
     ):
         log_inputs(split, shared.provenance)
         model = shared.naive if name == NAIVE else _evaluate(name, split, refit=refit, **how)

@@ -320,7 +320,8 @@ def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path,
             assert running.poll() is None
             time.sleep(0.05)
         running.send_signal(number)
-        assert (running.stderr.read().strip(), running.wait()) == ("", code)
+        said = f"taxi-duration: Stopped by {signal.Signals(number).name}."
+        assert (running.stderr.read().strip(), running.wait()) == (said, code)
     assert mark.read_text() == "cleaned up"
     assert [path.name for path in Path("runs/latest").iterdir()] == ["pipeline.json"]
     with pytest.raises(ProcessLookupError):

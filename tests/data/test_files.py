@@ -1,6 +1,9 @@
 """Files: parquet read in blocks, anything written whole or not at all, digests."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from taxi_duration.data.files import (
     read_parquet,
     read_schema,
     sha256,
+    staging_folder,
     tree_digest,
     write_parquet,
 )
@@ -250,3 +254,47 @@ def test_a_digest_of_some_files_ignores_the_others(tree):
     (tree / "MLmodel").unlink()
     assert tree_digest(tree, "*.skops") == before
     assert tree_digest(tree, "*.py") != before
+
+
+STAGING = """
+import sys, time
+from pathlib import Path
+from taxi_duration.data.files import staging_folder
+
+with staging_folder(Path(sys.argv[1]), prefix="month-") as folder:
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def staging(folder):
+    """A process with a staging folder that has not changed for long, and that folder."""
+    words = [sys.executable, "-c", STAGING, folder]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        staged = Path(process.stdout.readline().strip())
+        os.utime(staged, (0, 0))
+        yield process, staged
+        process.kill()
+
+
+def test_the_staging_folder_of_a_killed_process_is_removed_by_the_next(staging, folder):
+    process, staged = staging
+    process.kill()
+    process.wait()
+    assert staged.exists()
+    with staging_folder(folder, prefix="month-"):
+        assert not staged.exists()
+
+
+def test_the_staging_folder_of_a_living_process_stays(staging, folder):
+    with staging_folder(folder, prefix="month-"):
+        assert staging[1].exists()
+
+
+@pytest.mark.parametrize("name", ["month-2021", "other-abcdefgh", "month-ABCDEFGH"])
+def test_a_folder_that_is_not_one_of_ours_stays(folder, name):
+    (folder / name).mkdir()
+    os.utime(folder / name, (0, 0))
+    with staging_folder(folder, prefix="month-"):
+        assert (folder / name).exists()

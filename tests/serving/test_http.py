@@ -285,6 +285,17 @@ def test_the_command_stops_its_server_when_it_is_stopped(registered, temporary, 
     assert list(temporary.iterdir()) == []
 
 
+def test_a_server_ends_with_its_command_and_leaves_the_port_free(registered, temporary):
+    port = free_port()
+    words = ["serve", "--model", "models:/taxi-duration/1", "--port", str(port)]
+    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    started = children_of(command, up=True, port=port)
+    command.kill()
+    assert command.wait(30) == -signal.SIGKILL
+    assert psutil.wait_procs(started, timeout=5)[1] == []
+    socket.create_server(("127.0.0.1", port)).close()
+
+
 def test_a_taken_port_is_an_error_before_anything_starts(registered):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

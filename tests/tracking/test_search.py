@@ -17,6 +17,7 @@ from taxi_duration.data.trips import load_split
 from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.models.spaces import Range, Space
 from taxi_duration.models.tuning import search
+from taxi_duration.tracking.owner import Owner
 from taxi_duration.tracking.runs import list_runs
 from taxi_duration.tracking.search import Search, record_search
 from taxi_duration.tracking.store import EXPERIMENT
@@ -110,6 +111,11 @@ def test_each_trial_is_a_finished_child_of_the_search(recorded):
     assert {run.info.status for run in [parent, *trials]} == {"FINISHED"}
 
 
+def test_the_search_and_its_trials_name_the_process_that_records_them(recorded):
+    _, parent, trials = recorded
+    assert {Owner.of(run.data.tags) for run in [parent, *trials]} == {Owner.this()}
+
+
 def test_a_trial_holds_parameters_error_rounds_and_seconds(recorded):
     found, _, trials = recorded
     for trial, run in zip(found.trials, trials, strict=True):
@@ -195,7 +201,7 @@ def test_no_run_is_left_running_when_a_search_has_gone_on(interrupted):
     assert {run.info.status for run in trials} <= {"FINISHED", "KILLED"}
 
 
-def test_interrupted_from_the_keyboard_it_is_marked_as_failed(store, split):
+def test_interrupted_from_the_keyboard_it_is_marked_as_killed(store, split):
 
     def interrupt():
         while len(finished(runs_of(store)[1])) < 2:
@@ -205,7 +211,7 @@ def test_interrupted_from_the_keyboard_it_is_marked_as_failed(store, split):
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         record_search("xgboost", split, **(HOW | {"trials": 10**6, "patience": 10**6}))
-    assert runs_of(store)[0].info.status == "FAILED"
+    assert runs_of(store)[0].info.status == "KILLED"
 
 
 def test_a_trial_that_was_half_written_is_closed_and_made_again(store, split):

@@ -187,12 +187,19 @@ def raising(problem):
 
 
 @pytest.mark.parametrize(
-    "problem", [ValueError("no colours"), SourceError("no file"), KeyboardInterrupt()]
+    ("problem", "status"),
+    [
+        (ValueError("no colours"), "FAILED"),
+        (SourceError("no file"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+    ],
 )
-def test_a_failure_half_way_is_raised_as_it_is_and_leaves_no_run_running(store, split, problem):
+def test_a_failure_half_way_is_raised_as_it_is_and_leaves_no_run_running(
+    store, split, problem, status
+):
     with pytest.raises(type(problem), match=f"^{problem}$"):
         record_all(["median"], split, pictures=[raising(problem)])
-    assert [found.info.status for found in all_runs(store)] == ["FAILED", "FAILED"]
+    assert [found.info.status for found in all_runs(store)] == [status, status]
 
 
 @pytest.mark.parametrize(
