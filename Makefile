@@ -1,17 +1,18 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories coverage mutants lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-stories test-extras coverage mutants lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(python) -c '$(SUPPORTED)' 2>/dev/null && echo $(python))))
 BIN := .venv/bin
+EXTRAS := .venv-extras/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 # threads that spin while they wait make a fit several times slower on a machine that is busy
 export OMP_WAIT_POLICY ?= passive
 
 help: ## Show these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: .venv/ready ## Run the notebooks on the built-in sample months, and say where to look
 	@$(BIN)/taxi-duration run --name sample
@@ -45,6 +46,9 @@ test-library:
 test-stories:
 	@COVERAGE_FILE=.coverage.stories $(PYTEST) $(STORIES)
 
+test-extras: .venv-extras/ready ## Test what runs under Prefect and Kubeflow, in an environment of its own
+	@$(EXTRAS)/python -m pytest -q tests/extras
+
 lab: .venv/ready ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
@@ -57,10 +61,13 @@ notebooks: .venv/ready ## Execute the notebooks on the sample months and save th
 		$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
 
-requirements: ## Choose the exact versions anew, one of each library for all Pythons
-	@rm -f requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
-		--python-version 3.11 --extra dev --no-header setup.cfg pyproject.toml -o requirements.txt
+COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
+	--python-version 3.11 --no-header setup.cfg pyproject.toml --extra dev
+
+requirements: ## Choose the exact versions anew, one of each library for all Pythons and extras
+	@rm -f requirements.txt requirements-extras.txt
+	@$(COMPILE) -o requirements.txt
+	@$(COMPILE) --extra prefect --extra kubeflow -c requirements.txt -o requirements-extras.txt
 
 bench: .venv/ready ## Measure speed, memory and error against the reference (MONTHS=FOLDER: on real months)
 	@$(BIN)/python benchmarks/speed.py
@@ -71,7 +78,8 @@ bench: .venv/ready ## Measure speed, memory and error against the reference (MON
 	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/tuning.py $(MONTHS)
 
 clean: ## Remove what the other commands made, the recorded runs excepted
-	@rm -rf .venv build dist *.egg-info .coverage* htmlcov .pytest_cache .ruff_cache .hypothesis mutants runs
+	@rm -rf .venv .venv-extras build dist *.egg-info .coverage* htmlcov \
+		.pytest_cache .ruff_cache .hypothesis mutants runs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt setup.cfg pyproject.toml
@@ -80,6 +88,16 @@ clean: ## Remove what the other commands made, the recorded runs excepted
 	@echo "Setting up .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
+	$(call install,$(BIN)/python,requirements.txt)
 	@touch $@
+
+.venv-extras/ready: .venv/ready requirements-extras.txt
+	@echo "Setting up .venv-extras"
+	@$(BIN)/python -m venv --without-pip .venv-extras
+	$(call install,$(EXTRAS)/python,requirements-extras.txt)
+	@touch $@
+
+define install
+@$(BIN)/uv pip install --quiet --python $(1) --compile-bytecode --require-hashes -r $(2)
+@$(BIN)/uv pip install --quiet --python $(1) --no-build-isolation --no-deps -e .
+endef

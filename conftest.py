@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from nbval.plugin import IPyNbCell
@@ -14,6 +15,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 # notebooks that are broken on purpose, and a file that is MLflow's to import
 collect_ignore = ["tests/broken_notebooks", "taxi_duration/tracking/pyfunc_model.py"]
+if not find_spec("prefect"):  # `make test-extras` has an environment with it
+    collect_ignore.append("tests/extras")
 
 pytest_collect_file = Sybil([PythonCodeBlockParser()], patterns=["README.md"]).pytest()
 

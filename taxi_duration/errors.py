@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     WRONG_USE
         An unknown command or option, or a value that it does not take.
     ALARM
-        From `monitor`: a person has to act.
+        From `monitor` and `month`: a person has to act.
     UNEXPECTED
         Any other error (EX_SOFTWARE of sysexits.h); its traceback is in a file.
     INTERRUPTED, TERMINATED

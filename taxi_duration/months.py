@@ -77,6 +77,10 @@ class Month:
         """Return the month that follows."""
         return Month(self.year + 1, 1) if self.number == 12 else Month(self.year, self.number + 1)
 
+    def previous(self) -> Month:
+        """Return the month before."""
+        return Month(self.year - 1, 12) if self.number == 1 else Month(self.year, self.number - 1)
+
 
 @dataclass(frozen=True)
 class Service:

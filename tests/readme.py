@@ -36,6 +36,7 @@ NOT_RUN = {
     "taxi-duration score": "tested in cli/test_work.py",
     "taxi-duration monitor": "tested in cli/test_work.py",
     "taxi-duration backtest": "tested in cli/test_work.py",
+    "taxi-duration month": "tested in cli/test_month.py",
     "taxi-duration rollback": "needs two champions; tested in cli/test_models.py",
     "taxi-duration serve": "a server; tested in serving/test_http.py",
     "curl": "a request to that server; serving/test_http.py sends the same",

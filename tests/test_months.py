@@ -24,6 +24,7 @@ def test_months_sort_in_time_and_so_do_their_names(one, other):
 def test_the_next_month_begins_31_days_later_at_most(month):
     assert 28 <= (month.next().start - month.start).days <= 31
     assert month.next().start.day == 1
+    assert month.next().previous() == month
 
 
 def test_a_month_that_was_read_before_is_taken_as_it_is():

@@ -7,14 +7,14 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import click
 
 from taxi_duration import __version__
-from taxi_duration.cli import models, options, work
+from taxi_duration.cli import models, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
 from taxi_duration.months import Month, Service
@@ -115,8 +115,7 @@ def cli() -> None:
 @click.option("--train", metavar="MONTH", help="Month to learn from, e.g. 2024-01.")
 @click.option("--valid", metavar="MONTH", help="Month to choose by.")
 @click.option("--test", metavar="MONTH", help="Month to judge on, at the end.")
-@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE",
-              help="Any other parameter of a notebook; may be repeated.")  # fmt: skip
+@options.parameters
 @click.option("--name", default="latest", show_default=True, help="Name of the results' folder.")
 @options.folder("--into", text="Where that folder is.", default="runs")
 @click.option("--timeout", type=click.IntRange(min=1), metavar="SECONDS",
@@ -127,11 +126,13 @@ def cli() -> None:
               help="Run this notebook and all after it, changed or not.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Run also what has not changed.")
 @click.option("--code", is_flag=True, help="Show the code in the pages, too.")
+@click.option("--dry-run", is_flag=True,
+              help="Only say what would run, why, and a digest of what it needs.")  # fmt: skip
 @options.notebooks_folder
 def run(
     notebooks: tuple[str, ...], pairs: tuple[str, ...], name: str, into: Path,
     folder: Path | None, timeout: int | None, stage_timeout: int | None, first: str | None,
-    force: bool, code: bool, **common: str | None,
+    force: bool, code: bool, dry_run: bool, **common: str | None,
 ) -> None:  # fmt: skip
     """Run notebooks, all or those named, and keep each with its page in runs/NAME.
 
@@ -148,25 +149,20 @@ def run(
     from taxi_duration.cli.display import show_progress, summary
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.pipeline import run_all
-    from taxi_duration.notebooks.stage import NOT_RUN
 
     check_name(name, NotebookError)
-    parameters = _parameters(common, pairs)
+    parameters = stages.parameters(common, pairs)
     paths = find_notebooks(notebooks, folder=folder)
-    width = max(len(path.stem) for path in paths)
-    results = {}
-    if parameters.get("source") == "tlc":
-        _fetch_ahead(paths, parameters)
+    if dry_run:
+        click.echo("\n".join(stages.dry_run(paths, parameters, into / name)))
+        return
+    stages.fetch_ahead(paths, parameters)
     with show_progress() as progress:
-        for done in run_all(paths, parameters=parameters, into=into / name, force=force,
-                            first=first, is_there={"05_score": _are_predicted}, timeout=timeout,
-                            stage_timeout=stage_timeout, code=code,
-                            progress=progress.start):  # fmt: skip
-            progress.close()
-            took = "skipped " if done.skipped else f"{done.seconds:6.1f} s"
-            why = f"  ({done.reason})" if done.reason != NOT_RUN else ""
-            click.echo(f"{done.name:{width}}  {took}  {done.page}{why}")
-            results[done.name] = done.result
+        executed = run_all(paths, parameters=parameters, into=into / name, force=force,
+                           first=first, is_there=stages.IS_THERE, timeout=timeout,
+                           stage_timeout=stage_timeout, code=code,
+                           progress=progress.start)  # fmt: skip
+        results = stages.show(executed, paths, progress)
     click.echo(f"\n{summary(results)}")
 
 
@@ -182,7 +178,7 @@ def status(name: str, into: Path) -> None:
     """
     from taxi_duration.notebooks import pipeline
 
-    table = pipeline.status(into / name, is_there={"05_score": _are_predicted})
+    table = pipeline.status(into / name, is_there=stages.IS_THERE)
     click.echo(table.to_string(index=False, na_rep=""))
 
 
@@ -268,41 +264,9 @@ for command in (*models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
 
 
-def _are_predicted(values: Mapping[str, object]) -> bool:
-    """Return whether the months that 05_score predicts with these parameters are there."""
-    from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
-
-    months = values["months"] or f"{values['valid']}..{values['test']}"
-    folder, service = predictions_folder(values["into"]), Service.parse(values["service"])
-    wanted = (month_folder(folder, month, service) for month in Month.parse_range(months))
-    return all(MonthResult.find(each) for each in wanted)
-
-
 def _months(words: Iterable[str]) -> list[Month]:
     """Return the months of several months or ranges."""
     return [month for word in words for month in Month.parse_range(word)]
-
-
-def _parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
-    """Return the parameters of options and of `-p`; each may be given once."""
-    parameters = {name: value for name, value in common.items() if value is not None}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or name in parameters:
-            reason = "is given twice" if equals else "has no '='"
-            raise click.BadParameter(f"{pair!r} {reason}. Write NAME=VALUE.", param_hint="-p")
-        parameters[name] = value
-    return parameters
-
-
-def _fetch_ahead(paths: Sequence[Path], parameters: Mapping[str, str]) -> None:
-    """Download what the notebooks will read: a kernel has no place for a progress bar."""
-    from taxi_duration.data.download import fetch_month
-    from taxi_duration.notebooks.discovery import check, months_of
-
-    for path, values in check(paths, parameters).items():
-        for month in months_of(path, values).values():
-            fetch_month(month, service=Service.parse(values.get("service", "green")))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ model = click.option("--model", default="models:/taxi-duration@champion",
                      help="A registered model: address, version or alias.")  # fmt: skip
 name = click.option("--name", default="taxi-duration", show_default=True,
                     help="Of the registered model.")  # fmt: skip
+parameters = click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE",
+                          help="Any other parameter of a notebook; may be repeated.")  # fmt: skip
 
 
 def service(default: str | None = "green") -> Decorator:

@@ -1,13 +1,14 @@
-"""Commands of `taxi-duration` that put a model to work: score, serve, monitor, back-test."""
+"""Commands of `taxi-duration` that put a model to work, each alone, and a whole month's work."""
 
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from taxi_duration.cli import options
+from taxi_duration.cli import options, stages
 from taxi_duration.errors import ExitCode
 from taxi_duration.months import Month
 
@@ -138,4 +139,55 @@ def backtest(
     click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
 
 
-COMMANDS = (score, serve, monitor, backtest)
+@click.command()
+@click.argument("month", required=False)
+@options.service(None)
+@options.source(None)
+@options.parameters
+@options.folder("--into", text="Where the folder month-MONTH is.", default="runs")
+@options.notebooks_folder
+@click.pass_context
+def month(
+    context: click.Context, month: str | None, pairs: tuple[str, ...], into: Path,
+    folder: Path | None, **common: str | None,
+) -> None:  # fmt: skip
+    """Do a month's work: score and monitor it, train anew, and ask the gate; exit with 3 on alarm.
+
+    MONTH is that of the gate, by default three months ago: TLC needs two to publish one. The
+    champion predicts it and is monitored on it; then models are trained on the month two before
+    it, chosen by the one before it, and the best becomes champion if the gate accepts it. Without
+    a champion training comes first. Called again, nothing is done twice, and the result is the
+    same.
+
+    \b
+    Examples:
+      taxi-duration month 2021-04
+      taxi-duration month --source tlc --service yellow -p models=xgboost -p refit=true
+    """
+    from taxi_duration.cli.display import show_progress
+    from taxi_duration.notebooks.discovery import find_notebooks
+    from taxi_duration.notebooks.month import STAGES, month_parameters, run_month
+
+    chosen = Month.parse(month) if month else _published()
+    given = stages.parameters(common | month_parameters(chosen), pairs)
+    paths = find_notebooks(STAGES, folder=folder)
+    stages.fetch_ahead(paths, given)
+    with show_progress() as progress:
+        executed = run_month(chosen, paths, given, into=into / f"month-{chosen}",
+                             is_there=stages.IS_THERE, progress=progress.start)  # fmt: skip
+        results = stages.show(executed, paths, progress)
+    monitored, gate = results["06_monitor"], results["04_select"]
+    became = "is champion" if gate["accepted"] else "does not become champion"
+    why = "; ".join(gate["reasons"])
+    click.echo(f"\nMonitor: {monitored['verdict']}\nGate: {gate['challenger']} {became}: {why}")
+    if monitored["alarm"]:
+        context.exit(ExitCode.ALARM)
+
+
+def _published() -> Month:
+    """Return the newest month that TLC has surely published."""
+    today = datetime.now().astimezone()
+    return Month(today.year, today.month).previous().previous().previous()
+
+
+COMMANDS = (score, serve, monitor, backtest, month)

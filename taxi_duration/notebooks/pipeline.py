@@ -27,6 +27,7 @@ def make_stages(
     *,
     into: Path,
     is_there: Mapping[str, IsThere] | None = None,
+    needs: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Stage]:
     """Return the stages in their order, each with its parameters, before anything runs.
 
@@ -45,9 +46,9 @@ def make_stages(
         check_names(notebook)
         before = tuple(path.stem for path in notebooks[:number])
         values = {each.name: each.default for each in inspect(notebook)} | given[notebook]
-        needs = NEEDS.get(notebook.stem, before)
         there = (is_there or {}).get(notebook.stem, lambda _values: True)
-        stages.append(Stage(notebook, given[notebook], values, into, needs, there))
+        needed = tuple((needs or NEEDS).get(notebook.stem, before))
+        stages.append(Stage(notebook, given[notebook], values, into, needed, there))
     for stage in stages:
         stage.inputs  # noqa: B018  a month that is missing shows before the first kernel
     return stages
@@ -94,7 +95,7 @@ def run_all(
     stages = make_stages(notebooks, parameters, into=into, is_there=is_there)
     again = command(notebooks, parameters, into, **how)
     plan = {"notebooks": [str(path.resolve()) for path in notebooks], "parameters": parameters}
-    return _run_stages(
+    return run_stages(
         _from(stages, first), into, again, plan,
         force=force or first is not None, progress=progress, **how,
     )  # fmt: skip
@@ -107,16 +108,27 @@ def _from(stages: Sequence[Stage], first: str | None) -> list[Stage]:
     return list(stages[names.index(first) if first else 0 :])
 
 
-def _run_stages(
+def run_stages(
     stages: Sequence[Stage],
     into: Path,
     again: str,
     plan: Mapping[str, object],
     *,
-    force: bool,
-    progress: Progress | None,
+    force: bool = False,
+    progress: Progress | None = None,
     **how: object,
 ) -> Iterator[Executed]:
+    """Run stages as `run_all` does.
+
+    Parameters
+    ----------
+    again : str
+        The command that an error names.
+    plan : dict
+        What `status` reads: `notebooks` and `parameters`, and `needs` if they are not `NEEDS`.
+    **how
+        As for `run_all`.
+    """
     files.check_writable(into)
     failures: list[NotebookError] = []
     stopped: list[str] = []
@@ -163,7 +175,8 @@ def status(into: Path, *, is_there: Mapping[str, IsThere] | None = None) -> pd.D
     if plan is None:
         raise NotebookError(f"Nothing has run in {str(into)!r}. Start with: taxi-duration run.")
     notebooks = [Path(path) for path in plan["notebooks"]]
-    stages = make_stages(notebooks, plan["parameters"], into=into, is_there=is_there)
+    stages = make_stages(notebooks, plan["parameters"], into=into, is_there=is_there,
+                         needs=plan.get("needs"))  # fmt: skip
     return pd.DataFrame([_state(stage) for stage in stages])
 
 
@@ -221,9 +234,13 @@ def command(
         "--timeout": timeout,
         "--stage-timeout": stage_timeout,
     }
-    words = ["taxi-duration", "run", *names, *(["--code"] if code else [])]
-    words += [word for name, value in options.items() if value for word in (name, str(value))]
-    for name, value in parameters.items():
-        text = value if isinstance(value, str) else json.dumps(value, default=str)
-        words += ["-p", f"{name}={text}"]
-    return shlex.join(words)
+    typed = ["taxi-duration", "run", *names, *(["--code"] if code else [])]
+    typed += [word for name, value in options.items() if value for word in (name, str(value))]
+    return shlex.join([*typed, *words(parameters)])
+
+
+def words(parameters: Mapping[str, object]) -> list[str]:
+    """Return parameters as words of a command."""
+    texts = {name: each if isinstance(each, str) else json.dumps(each, default=str)
+             for name, each in parameters.items()}  # fmt: skip
+    return [word for name, text in texts.items() for word in ("-p", f"{name}={text}")]

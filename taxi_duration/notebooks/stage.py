@@ -150,9 +150,14 @@ def _digest(path: Path) -> str | None:
     return files.sha256(path) if path.is_file() else None
 
 
+def digest(fingerprint: Mapping[str, object]) -> str:
+    """Return the digest of a fingerprint, or of one that was read from its record."""
+    return sha256(json.dumps(fingerprint).encode()).hexdigest()
+
+
 def _fingerprint_of(into: Path, stage: str) -> str | None:
     record = read_record(into, stage)
-    return record and sha256(json.dumps(record["fingerprint"]).encode()).hexdigest()
+    return record and digest(record["fingerprint"])
 
 
 def _models(stage: Stage) -> list[str]:
