@@ -42,6 +42,7 @@ PARTS = {  # of a fingerprint, as a reader is told
 MONTHS = ("train", "valid", "test", "gate", "months")  # parameters that name months
 NOT_RUN = "it has not run"
 RECORD = ".stage.json"
+PLACE = ("service", "source")
 
 IsThere = Callable[[Mapping[str, object]], bool]
 """Whether what a stage with these parameters leaves elsewhere is still there."""
@@ -87,10 +88,13 @@ class Stage:
             return {}
         texts = [str(self.parameters[name]) for name in MONTHS if self.parameters.get(name)]
         months = sorted({month for text in texts for month in Month.parse_range(text)})
-        where = {
-            name: self.parameters[name] for name in ("service", "source") if name in self.parameters
-        }
-        return {raw.file: raw.sha256 for raw in (open_month(month, **where) for month in months)}
+        found = (open_month(month, **self.place) for month in months)
+        return {raw.file: raw.sha256 for raw in found}
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Where its months are: `service` and `source`, as far as it declares them."""
+        return {name: self.parameters[name] for name in PLACE if name in self.parameters}
 
     def fingerprint(self) -> dict[str, object]:
         """Return all that its results depend on, under the names in `PARTS`."""
@@ -167,8 +171,8 @@ def _models(stage: Stage) -> list[str]:
         if address.startswith("models:/"):
             model = find_model(address)
             return [f"{model.name}/{model.version}", model.sha256]
-        if stage.name == "04_select":
-            where = {name: stage.parameters[name] for name in ("service", "source")}
+        if stage.name == "04_select" and "valid" in stage.parameters:
+            where = stage.place
             return sorted(candidates(load_trips(stage.parameters["valid"], **where))["run_id"])
     except ModelError:  # there is none yet
         return []

@@ -70,7 +70,7 @@ def slow(new_store, source, tmp_path_factory):
         trained = record("ridge", split)
         promote(register(trained.run_id), split.test, why="a test")
         first, second = run(*words), run(*words)
-        assert find_model("champion").version == "2"
+        assert find_model("champion").version == "2", first.out
         with redirect_stdout(StringIO()) as status:
             main(["status", "month-2021-05"])
     return folder / "runs" / "month-2021-05", first, second, status.getvalue()
