@@ -36,7 +36,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
 	$(addprefix tracking/test_,store search) serving/test_http serving/test_monitoring \
-	notebooks/test_reproduction $(addprefix cli/test_,records work strange_words)))
+	notebooks/test_reproduction $(addprefix cli/test_,month records work strange_words)))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
