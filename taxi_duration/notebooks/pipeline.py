@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -130,13 +130,13 @@ def run_stages(
         As for `run_all`.
     """
     files.check_writable(into)
-    failures: list[NotebookError] = []
-    stopped: list[str] = []
+    failures: dict[str, NotebookError] = {}
+    waiting: list[str] = []
     with ExitStack() as opened:
         parent = None
         for stage in stages:
-            if set(stopped) & set(stage.needs):
-                stopped.append(stage.name)
+            if {*failures, *waiting} & set(stage.needs):
+                waiting.append(stage.name)
                 continue
             fingerprint = stage.fingerprint()
             reason = "forced" if force else stage.why_run(fingerprint)
@@ -148,13 +148,12 @@ def run_stages(
                 done = run(stage.notebook, parameters=stage.given, into=into, parent=parent,
                            progress=progress, **how)  # fmt: skip
             except NotebookError as failure:
-                failures.append(failure)
-                stopped.append(stage.name)
+                failures[stage.name] = failure
                 continue
             stage.write_record(done, fingerprint)
             yield replace(done, reason=reason)
         if failures:
-            raise NotebookError(_report(failures, stopped, again))
+            raise NotebookError(_report(failures.values(), waiting, again))
 
 
 def status(into: Path, *, is_there: Mapping[str, IsThere] | None = None) -> pd.DataFrame:
@@ -201,11 +200,9 @@ def _as_before(stage: Stage) -> Executed:
     return Executed(stage.name, path, page, 0.0, record["result"], reason=reason, skipped=True)
 
 
-def _report(failures: Sequence[NotebookError], stopped: Sequence[str], again: str) -> str:
-    first, *others = map(str, failures)
-    waiting = stopped[len(failures) :]
+def _report(failures: Iterable[NotebookError], waiting: Sequence[str], again: str) -> str:
     needing = f" Not run, since they need it: {', '.join(waiting)}." if waiting else ""
-    return f"{' '.join([first, *others])}{needing} Once corrected, go on with: {again}"
+    return f"{' '.join(map(str, failures))}{needing} Once corrected, go on with: {again}"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ NEEDS = {  # stages whose results a stage reads; any other notebook needs all be
     "05_score": ("04_select",),
     "06_monitor": ("05_score",),
 }
-PARTS = {  # of a fingerprint, as a reader is told
+PARTS = {  # of a fingerprint, and what its change means
     "code": "its code has changed",
     "parameters": "its parameters have changed",
     "inputs": "the files of its months have changed",

@@ -180,6 +180,17 @@ def test_a_failure_stops_only_what_needs_it_and_the_same_command_goes_on(go, roa
     assert ran(go()) == ["a_first", "b_second"]
 
 
+def test_each_failure_is_named_and_only_what_waits_for_one_is_said_not_to_have_run(go, road):
+    write(road[0], READ, "1 / 0")
+    write(road[2], READ, "[][0]")
+    with pytest.raises(NotebookError) as failure:
+        go()
+    message = str(failure.value)
+    assert "a_first, cell [3]: ZeroDivisionError" in message
+    assert "c_third, cell [3]: IndexError" in message
+    assert " Not run, since they need it: b_second. " in message
+
+
 @pytest.mark.parametrize(
     ("cell", "problem"),
     [
