@@ -3,10 +3,12 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +61,19 @@ def finished(trials):
     return [run for run in trials if run.info.status == "FINISHED"]
 
 
+def stop_between_writes(process, store):
+    """Stop a process while it holds no lock of the database, as one that fits a model."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        database = sqlite3.connect(store.removeprefix("sqlite:///"), timeout=0)
+        with closing(database), suppress(sqlite3.OperationalError):
+            database.execute("BEGIN IMMEDIATE")
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
 class Interrupted(NamedTuple):
     """A search that was stopped after some of its trials, killed there, and resumed."""
 
@@ -78,7 +93,7 @@ def interrupted(new_store, tmp_path_factory):
             trials = random.randint(1, TRIALS - 2)
             while process.poll() is None and len(finished(runs_of(store)[1])) < trials:
                 time.sleep(0.01)
-            process.send_signal(signal.SIGSTOP)
+            stop_between_writes(process, store)
             with pytest.raises(TrackingError) as error:
                 make_search()
         finally:
