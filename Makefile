@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories test-extras coverage mutants lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-stories test-extras soak coverage mutants lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -48,6 +48,9 @@ test-stories:
 
 test-extras: .venv-extras/ready ## Test what runs under Prefect and Kubeflow, in an environment of its own
 	@$(EXTRAS)/python -m pytest -q tests/extras
+
+soak: .venv/ready ## Throw every fault at it (an hour or more)
+	@$(BIN)/python -m pytest -q -m soak tests
 
 lab: .venv/ready ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

@@ -25,6 +25,7 @@ NOT_RUN = {
     "make test": "set-up, then these tests",
     "make coverage": "these tests, measured",
     "make mutants": "takes hours",
+    "make soak": "takes an hour",
     "make notebooks": "overwrites the notebooks",
     "make bench": "takes minutes",
     "make clean": "removes the environment that runs this",
