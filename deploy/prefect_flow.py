@@ -14,7 +14,7 @@ def taxi_duration(*words: str) -> CompletedProcess:
     done = run(["taxi-duration", *words], capture_output=True, text=True)
     print(done.stdout)
     if done.returncode not in (0, 3):  # 3 is the alarm of the month
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(f"Exit code {done.returncode}: {done.stderr}")
     return done
 
 

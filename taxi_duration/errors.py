@@ -1,12 +1,13 @@
 """The family of errors: each message says what happened, where, and what to do.
 
-    TaxiDurationError
-    ├── MonthError      (ValueError)    no such month or service, or months in the wrong order
-    ├── SourceError     (OSError)       a file that is missing or damaged, or cannot be written
-    ├── SchemaError     (ValueError)    a readable file or frame without the needed columns or rows
-    ├── ModelError      (ValueError)    an unknown model, or one that cannot be fitted or loaded
-    ├── TrackingError   (RuntimeError)  a run that could not be recorded or read
-    └── NotebookError   (RuntimeError)  a notebook that was rejected, or failed
+    TaxiDurationError              exit code
+    ├── UsageError      (ValueError)    2    a name, parameter or value that is not taken
+    ├── MonthError      (ValueError)    4    no such month or service, or months in the wrong order
+    ├── SourceError     (OSError)       4    a file that is missing or damaged, or cannot be written
+    ├── SchemaError     (ValueError)    4    a readable file or frame without needed columns or rows
+    ├── NotebookError   (RuntimeError)  5    a notebook that cannot run, or failed
+    ├── TrackingError   (RuntimeError)  6    a store that does not respond, or a run not recorded
+    └── ModelError      (ValueError)    7    no such model or run, or one that cannot be used
 
 A bad row is not an error: it is counted with its reason (`taxi_duration.data.trips`).
 """
@@ -16,63 +17,88 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from typing import ClassVar, Self
 
 LONGEST_NAME = 200  # bytes; a file system takes 255, and suffixes are added
 SEPARATORS = "/\\:"
 
 
 class ExitCode(IntEnum):
-    """The exit codes of the command.
+    """The exit codes of the command, each with its meaning."""
 
-    Attributes
-    ----------
-    FAILED
-        One of the errors below, in one line; also a model that is not promoted or reproduced.
-    WRONG_USE
-        An unknown command or option, or a value that it does not take.
-    ALARM
-        From `monitor` and `month`: a person has to act.
-    UNEXPECTED
-        Any other error (EX_SOFTWARE of sysexits.h); its traceback is in a file.
-    INTERRUPTED, TERMINATED
-        128 and the number of the signal.
-    """
+    DONE = 0, "done"
+    OUTPUT = 1, "what it prints finds no reader or no room"
+    WRONG_USE = 2, "wrong use: a command, option, name or parameter that is not taken"
+    ALARM = 3, "from `monitor` and `month`: action is needed"
+    DATA = 4, "data: a month, a file, its rides, or a folder that cannot be written"
+    NOTEBOOK = 5, "a notebook that cannot run, or failed, whatever the reason"
+    STORE = 6, "the store of runs, its server, database or disk"
+    MODEL = 7, "a model or run: not found, not usable, rejected by the gate, or not reproduced"
+    UNEXPECTED = 70, "an unexpected error; the line names the file with its traceback"
+    INTERRUPTED = 130, "stopped by Ctrl-C"
+    TERMINATED = 143, "stopped by SIGTERM"
 
-    DONE = 0
-    FAILED = 1
-    WRONG_USE = 2
-    ALARM = 3
-    UNEXPECTED = 70
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Return a code with its meaning."""
+        made = int.__new__(cls, code)
+        made._value_, made.meaning = code, meaning
+        return made
 
 
 class TaxiDurationError(Exception):
-    """Any error that the user of `taxi_duration` can act on."""
+    """Any error that the user of `taxi_duration` can act on.
+
+    Attributes
+    ----------
+    exit_code
+        Of the command that it ends.
+    """
+
+    exit_code: ClassVar[ExitCode]
+
+
+class UsageError(TaxiDurationError, ValueError):
+    """A name, parameter or value that is not taken."""
+
+    exit_code = ExitCode.WRONG_USE
 
 
 class MonthError(TaxiDurationError, ValueError):
     """A month or service that does not exist, or months in the wrong order."""
 
+    exit_code = ExitCode.DATA
+
 
 class SourceError(TaxiDurationError, OSError):
     """A file that is missing, unpublished or damaged, or cannot be written."""
+
+    exit_code = ExitCode.DATA
 
 
 class SchemaError(TaxiDurationError, ValueError):
     """A readable file or frame without the needed columns, types or rows."""
 
+    exit_code = ExitCode.DATA
 
-class ModelError(TaxiDurationError, ValueError):
-    """An unknown model or parameter, or a model that cannot be fitted or loaded."""
+
+class NotebookError(TaxiDurationError, RuntimeError):
+    """A notebook that cannot run, or a cell that failed."""
+
+    exit_code = ExitCode.NOTEBOOK
 
 
 class TrackingError(TaxiDurationError, RuntimeError):
     """A run that could not be recorded or read, or a store that does not respond."""
 
+    exit_code = ExitCode.STORE
 
-class NotebookError(TaxiDurationError, RuntimeError):
-    """A notebook that was rejected before it ran, or a cell that failed."""
+
+class ModelError(TaxiDurationError, ValueError):
+    """A model or run that does not exist, or cannot be fitted, loaded or promoted."""
+
+    exit_code = ExitCode.MODEL
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
@@ -102,8 +128,8 @@ def printable(text: str) -> str:
     )
 
 
-def check_name(name: str, error: type[TaxiDurationError], *, without: str = "") -> str:
-    r"""Return a name that can be printed and is safe as the name of a file; else raise `error`.
+def check_name(name: str, *, without: str = "") -> str:
+    r"""Return a name that can be printed and is safe as the name of a file.
 
     Parameters
     ----------
@@ -112,13 +138,13 @@ def check_name(name: str, error: type[TaxiDurationError], *, without: str = "") 
 
     Examples
     --------
-    >>> check_name("taxi-duration-quote", ModelError)
+    >>> check_name("taxi-duration-quote")
     'taxi-duration-quote'
     """
     forbidden = SEPARATORS + without
     is_good = name.isprintable() and 0 < len(name.encode(errors="replace")) <= LONGEST_NAME
     if not is_good or name[0] in ". " or set(name) & set(forbidden):
-        raise error(
+        raise UsageError(
             f"Name {name!r} cannot be used. Take 1 to {LONGEST_NAME} letters, digits, spaces or "
             f"signs, none of {' '.join(forbidden)}, no dot or space in front."
         )

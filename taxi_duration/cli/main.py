@@ -16,7 +16,7 @@ import click
 from taxi_duration import __version__
 from taxi_duration.cli import models, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
-from taxi_duration.errors import ExitCode, NotebookError, TaxiDurationError, check_name, printable
+from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
 from taxi_duration.months import Month, Service
 
 
@@ -60,12 +60,12 @@ def _check(words: Sequence[str]) -> None:
 def _explain(problem: Exception) -> tuple[ExitCode, str]:
     match problem:
         case TaxiDurationError():
-            return ExitCode.FAILED, str(problem)
+            return problem.exit_code, str(problem)
         case OSError() if _is_of_output(problem):
-            return ExitCode.FAILED, f"Cannot write to stdout: {problem.strerror}."
+            return ExitCode.OUTPUT, f"Cannot write to stdout: {problem.strerror}."
         case OSError(filename=str() | Path() as place):
             text = f"Cannot use {str(place)!r}: {problem.strerror}. Name another file or folder."
-            return ExitCode.FAILED, text
+            return ExitCode.DATA, text
     return ExitCode.UNEXPECTED, _keep_traceback(problem)
 
 
@@ -150,7 +150,7 @@ def run(
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.pipeline import run_all
 
-    check_name(name, NotebookError)
+    check_name(name)
     parameters = stages.parameters(common, pairs)
     paths = find_notebooks(notebooks, folder=folder)
     if dry_run:

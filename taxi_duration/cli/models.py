@@ -45,7 +45,7 @@ def promote(
 
     VERSION is a number, an alias or a run's id. Better is an rmse that is lower by more than
     chance, no slice of the rides that got worse, and size and speed within limits. Else the
-    champion stays, the reasons are printed, and the exit code is 1.
+    champion stays, the reasons are printed, and the exit code is 7.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def rollback(why: str, name: str) -> None:
 def reproduce(context: click.Context, model: str, source: str | None) -> None:
     """Train a recorded model again from its record, and compare it with the original.
 
-    Says "reproduced", or what differs: data, code, environment, figures; then the exit code is 1.
+    Says "reproduced", or what differs: data, code, environment, figures; then the exit code is 7.
     MODEL_OR_RUN is a run's id, a version's number or an alias. Nothing is written to the store.
 
     \b
@@ -102,7 +102,7 @@ def reproduce(context: click.Context, model: str, source: str | None) -> None:
     found = reproduction.reproduce(model, source=source)
     click.echo(found)
     if not found.reproduced:
-        context.exit(ExitCode.FAILED)
+        context.exit(ExitCode.MODEL)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from itertools import pairwise
 from operator import add
 
 from taxi_duration.data.trips import Trips
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import MonthError, UsageError
 from taxi_duration.evaluation.metrics import score
 from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.models.training import fit
@@ -71,17 +71,17 @@ def backtest(
 def _check(months: Sequence[Trips], windows: Sequence[int]) -> None:
     starts = [trips.months[0] for trips in months]
     if len(starts) <= FIRST:
-        raise ModelError(
+        raise MonthError(
             f"{len(starts)} months are too few to test on: two choose the number of rounds. "
             "Give three or more."
         )
     if any(later != earlier.next() for earlier, later in pairwise(starts)):
         listed = ", ".join(map(str, starts))
-        raise ModelError(f"Months {listed} do not follow one another. Give them without gaps.")
+        raise MonthError(f"Months {listed} do not follow one another. Give them without gaps.")
     longest = len(months) - 1
     if not 1 <= min(windows) <= longest:
         listed = ", ".join(map(str, windows))
-        raise ModelError(f"Windows {listed} do not fit: choose from 1 to {longest} months.")
+        raise UsageError(f"Windows {listed} do not fit: choose from 1 to {longest} months.")
 
 
 def _rounds(model: str, months: Sequence[Trips], threads: int | None) -> dict[str, int]:

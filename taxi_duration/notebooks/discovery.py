@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_duration.errors import MonthError, NotebookError, nearest
+from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
 from taxi_duration.months import Month, check_order
 from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
 
@@ -60,7 +60,7 @@ def check(
     for name in parameters:
         if name not in known:
             where = ", ".join(path.stem for path in notebooks)
-            raise NotebookError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
+            raise UsageError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
     values = {}
     for path in notebooks:
         with _naming(path.stem):
@@ -152,7 +152,7 @@ def _naming(notebook: str) -> Iterator[None]:
     """Put the notebook's name in front of an error's message."""
     try:
         yield
-    except (NotebookError, MonthError) as problem:
+    except (UsageError, NotebookError, MonthError) as problem:
         raise type(problem)(f"{notebook}: {problem}") from None
 
 
@@ -193,7 +193,7 @@ def _find(name: str, folder: str | Path | None) -> Path:
         return Path(name)
     known = _by_name(folder)
     if name not in known:
-        raise NotebookError(f"There is no notebook {name!r}. {nearest(name, known)}")
+        raise UsageError(f"There is no notebook {name!r}. {nearest(name, known)}")
     return known[name]
 
 
@@ -204,5 +204,5 @@ def _by_name(folder: str | Path | None) -> dict[str, Path]:
     notebooks = {path.stem: path for path in found if path.is_file()}
     if not notebooks:
         looked = " or ".join(repr(str(choice)) for choice in choices)
-        raise NotebookError(f"There are no notebooks in {looked}. Say where: --notebooks.")
+        raise UsageError(f"There are no notebooks in {looked}. Say where: --notebooks.")
     return notebooks

@@ -7,10 +7,11 @@ import io
 import json
 import tokenize
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from taxi_duration.errors import NotebookError, nearest
+from taxi_duration.errors import NotebookError, UsageError, nearest
 
 # what Python's parser raises: also for NUL, lone surrogates, and what is nested too deeply
 UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
@@ -34,7 +35,7 @@ class Parameter:
     >>> models.convert(3)
     Traceback (most recent call last):
     ...
-    taxi_duration.errors.NotebookError: Parameter 'models' takes list[str], not 3. Its default \
+    taxi_duration.errors.UsageError: Parameter 'models' takes list[str], not 3. Its default \
 is ['linear'].
     """
 
@@ -53,7 +54,7 @@ is ['linear'].
             return _converter(ast.parse(self.annotation, mode="eval").body)(value)
         except (TypeError, ValueError, RecursionError) as problem:
             hint = str(problem) or f"Its default is {self.default!r}."
-            raise NotebookError(
+            raise UsageError(
                 f"Parameter {self.name!r} takes {self.annotation}, not {value!r}. {hint}"
             ) from None
 
@@ -123,9 +124,10 @@ def _parameter(line: ast.stmt, text: str) -> Parameter:
     except (*UNPARSABLE, TypeError):
         raise NotebookError(f"Parameter {name!r} has no literal as default. {HOW}") from None
     parameter = Parameter(name, annotation, default, text)
-    if parameter.convert(default) != default:
-        raise NotebookError(f"Default {default!r} of {name!r} is not {annotation}. {HOW}")
-    return parameter
+    with suppress(UsageError):
+        if parameter.convert(default) == default:
+            return parameter
+    raise NotebookError(f"Default {default!r} of {name!r} is not {annotation}. {HOW}")
 
 
 def _converter(annotation: ast.expr) -> Converter:

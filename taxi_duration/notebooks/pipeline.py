@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from taxi_duration.data import files
-from taxi_duration.errors import NotebookError, check_name
+from taxi_duration.errors import NotebookError, UsageError, check_name
 from taxi_duration.notebooks.discovery import check, check_names, inspect, short_name
 from taxi_duration.notebooks.runner import Executed, Progress, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
@@ -33,13 +33,13 @@ def make_stages(
 
     Raises
     ------
-    NotebookError, MonthError
+    UsageError, NotebookError, MonthError
         If a parameter, a name in a cell or a month does not fit.
     SourceError
         If a month is unavailable.
     """
     for notebook in notebooks:
-        check_name(notebook.stem, NotebookError)
+        check_name(notebook.stem)
     given = check(notebooks, parameters)
     stages = []
     for number, notebook in enumerate(notebooks):
@@ -85,11 +85,11 @@ def run_all(
 
     Raises
     ------
+    UsageError, MonthError, SourceError
+        Before any notebook starts: a parameter or stage that there is not, a month that does not
+        exist or is unavailable.
     NotebookError
-        Before any notebook starts, if one does not fit its parameters or names what it does not
-        define; at the end, if one has failed.
-    MonthError, SourceError
-        If a month does not exist or is unavailable.
+        Before that, if a notebook names what it does not define; at the end, if one has failed.
     """
     parameters = dict(parameters or {})
     stages = make_stages(notebooks, parameters, into=into, is_there=is_there)
@@ -104,7 +104,7 @@ def run_all(
 def _from(stages: Sequence[Stage], first: str | None) -> list[Stage]:
     names = [stage.name for stage in stages]
     if first and first not in names:
-        raise NotebookError(f"There is no stage {first!r} here. Choose one of {', '.join(names)}.")
+        raise UsageError(f"There is no stage {first!r} here. Choose one of {', '.join(names)}.")
     return list(stages[names.index(first) if first else 0 :])
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import Split, Trips, load_trips
-from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import predict_parts, score_predictions
 from taxi_duration.models.catalog import make_model
 from taxi_duration.models.training import fit
@@ -144,7 +144,7 @@ def _is_same(parameter: str, record: Record, again: Record) -> bool:
 
 def _check(record: Record) -> None:
     if record.status != "FINISHED":
-        raise TrackingError(
+        raise ModelError(
             f"Run {record.run_id!r} is {record.status}: its record is not complete. Name a run "
             "that has finished."
         )

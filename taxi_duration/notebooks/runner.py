@@ -81,9 +81,11 @@ def run(
 
     Raises
     ------
+    UsageError
+        If it does not declare a parameter, or with another type.
     NotebookError
-        Before it starts: a parameter that it does not declare, that is not of its type or that no
-        later cell reads. Later: a cell that failed or took too long, a kernel that died.
+        Before it starts: a parameter that no later cell reads. Later: a cell that failed or took
+        too long, a kernel that died.
     MonthError
         If a month does not exist, or the months are in the wrong order.
     SourceError
@@ -91,7 +93,7 @@ def run(
     """
     import nbformat
 
-    check_name(notebook.stem, NotebookError)
+    check_name(notebook.stem)
     values = check([notebook], parameters or {})[notebook]
     started, name = time.monotonic(), notebook.stem
     path, page = into / f"{name}.ipynb", into / f"{name}.html"

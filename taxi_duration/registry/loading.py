@@ -19,7 +19,7 @@ from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, read_record
-from taxi_duration.tracking.store import client, store_errors
+from taxi_duration.tracking.store import UNKNOWN, client, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +31,6 @@ ADDRESS = re.compile(
     r"(models:/)?(?P<name>[^/@:]+)(/(?P<version>\d+)|@(?P<alias>[\w-]+))", re.ASCII
 )
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 # What `taxi_duration.tracking.model` writes. Any other key could have MLflow run other code.
 LOADER = {
     "flavors": ["python_function"],

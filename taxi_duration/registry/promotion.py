@@ -34,9 +34,11 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     Raises
     ------
     ModelError
-        If the run does not pass `check_run`, or the name cannot be used.
+        If the run does not pass `check_run`.
+    UsageError
+        If the name cannot be used.
     """
-    check_name(name, ModelError, without=FORBIDDEN)
+    check_name(name, without=FORBIDDEN)
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"

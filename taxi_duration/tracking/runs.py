@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.errors import TrackingError
+from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.tracking.address import shown_uri
-from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+from taxi_duration.tracking.store import EXPERIMENT, UNKNOWN, client, open_store, store_errors
 
 if TYPE_CHECKING:
     import mlflow.entities
@@ -100,9 +100,19 @@ class Record:
 
 
 def read_record(run_id: str) -> Record:
-    """Return the record of a run."""
+    """Return the record of a run; raise `ModelError` if there is none."""
+    store = client()
+    from mlflow.exceptions import MlflowException
+
     with store_errors(f"Run {run_id!r} cannot be read"):
-        run = client().get_run(run_id)
+        try:
+            run = store.get_run(run_id)
+        except MlflowException as problem:
+            if problem.error_code not in UNKNOWN:
+                raise
+            raise ModelError(
+                f"There is no run {run_id!r} in {shown_uri()}. `make ui` shows those there are."
+            ) from problem
         outputs = run.outputs.model_outputs if run.outputs else []
         return Record(
             run_id=run.info.run_id,

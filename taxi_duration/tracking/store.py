@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "taxi-duration"
+UNKNOWN = {
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_PARAMETER_VALUE",
+}  # of what is not there
 FULL = 2**20  # bytes left, below which a disk counts as full
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # MLflow adds the tags in it to each run that it starts

@@ -118,9 +118,9 @@ def test_a_run_prints_a_line_for_each_notebook_and_how_to_go_on(call):
     assert Path("runs/four/story.html").exists()
 
 
-def test_a_failing_notebook_ends_in_one_line_and_exit_code_1(call):
+def test_a_failing_notebook_ends_in_one_line_and_exit_code_5(call):
     code, out, (line,) = call("run", HERE / "fails_in_cell_3.ipynb")
-    assert (code, out) == (1, [])
+    assert (code, out) == (5, [])
     assert line.startswith("taxi-duration: fails_in_cell_3, cell [3]: KeyError: 'white'. ")
 
 
@@ -128,7 +128,7 @@ def test_the_command_that_a_failure_offers_goes_on_from_there(call):
     last = HERE / "wants_a_file.ipynb"
     words = ["-p", "rows=4", "-p", "file=here.txt", "--timeout", 60, "--code", "--name", "both"]
     code, (done,), (line,) = call("run", STORY, last, *words)
-    assert (code, "story" in done) == (1, True)
+    assert (code, "story" in done) == (5, True)
     offered = shlex.split(line.partition("go on with: ")[2])
     assert offered == [
         "taxi-duration", "run", str(STORY), str(last), "--code", "--name", "both",
@@ -158,7 +158,7 @@ def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(call):
 )
 def test_a_wrong_parameter_or_notebook_is_rejected_and_touches_nothing(call, words, message):
     code, out, (line,) = call("run", STORY, "--notebooks", HERE, *words)
-    assert (code, out) == (1, [])
+    assert (code, out) == (2, [])
     assert message in line
     assert not Path("runs").exists()
 
@@ -178,7 +178,7 @@ def test_months_in_a_wrong_order_are_rejected_whether_given_or_the_notebooks_own
     call, words, message
 ):
     code, out, (line,) = call("run", "--notebooks", STORIES, *words)
-    assert (code, out) == (1, [])
+    assert (code, out) == (4, [])
     assert message in line
     assert not Path("runs").exists()
 
@@ -195,7 +195,7 @@ def test_months_in_a_wrong_order_are_rejected_whether_given_or_the_notebooks_own
 )
 def test_an_unknown_option_of_a_parameter_is_rejected_and_touches_nothing(call, words, message):
     code, out, (line,) = call("run", "--notebooks", STORIES, *words)
-    assert (code, out) == (1, [])
+    assert (code, out) == (2, [])
     assert message in line
     assert not Path("runs").exists()
 
@@ -209,7 +209,7 @@ def test_an_unknown_service_is_wrong_use(call):
 def test_a_parameter_that_no_cell_reads_is_rejected_and_touches_nothing(call):
     words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
     code, out, (line,) = call("run", "--notebooks", HERE, *words)
-    assert (code, out) == (1, [])
+    assert (code, out) == (4, [])
     assert "no cell reads the parameter 'colour', so it would change nothing" in line
     assert not Path("runs").exists()
 
@@ -233,7 +233,7 @@ def test_a_notebook_on_months_from_tlc_shows_nothing_of_the_download(call, tlc_m
 
 def test_an_unpublished_month_is_rejected_before_a_notebook_starts(call, tlc_months):
     code, out, (line,) = call("run", "--notebooks", STORIES, "--source", "tlc")
-    assert (code, out) == (1, [])
+    assert (code, out) == (4, [])
     assert "TLC has not published green_tripdata_2021-03.parquet" in line
     assert not Path("runs").exists()
 
@@ -269,25 +269,25 @@ def test_the_same_seed_samples_the_same_rides(call):
 def test_a_sample_that_cannot_be_written_is_rejected(call):
     Path("file").touch()
     code, _, (line,) = call("sample", "2021-01", "--rows", 100, "--into", "file/folder")
-    assert code == 1
+    assert code == 4
     assert "Cannot write 'file/folder/green_tripdata_2021-01.parquet': Not a directory" in line
 
 
 def test_a_sample_that_finds_no_room_is_rejected_and_leaves_nothing(call, full_disk):
     code, _, (line,) = call("sample", "2021-01", "--rows", 5000, "--into", "months")
-    assert (code, "File too large. Make room or choose another folder." in line) == (1, True)
+    assert (code, "File too large. Make room or choose another folder." in line) == (4, True)
     assert list(Path("months").iterdir()) == []
 
 
 def test_a_sample_in_a_folder_that_cannot_be_written_is_rejected(call, read_only):
     code, out, (line,) = call("sample", "2021-01", "--rows", 100, "--into", read_only)
-    assert (code, out) == (1, [])
+    assert (code, out) == (4, [])
     assert f"Cannot write '{read_only}/green_tripdata_2021-01.parquet': " in line
 
 
 def test_a_run_into_a_folder_that_cannot_be_written_is_rejected(call, read_only):
     code, out, (line,) = call("run", STORY, "--into", read_only)
-    assert (code, out) == (1, [])
+    assert (code, out) == (4, [])
     assert line.startswith(f"taxi-duration: Cannot write '{read_only}/latest': ")
     assert line.endswith("Make room or choose another folder.")
 
@@ -301,13 +301,13 @@ def test_fetch_downloads_a_range_of_months_and_prints_their_paths(call, mirror):
 
 def test_fetching_an_unpublished_month_ends_in_one_line(call, mirror):
     code, _, err = call("fetch", "2021-03", "--base-url", mirror, "--cache", "kept")
-    assert code == 1
+    assert code == 4
     assert "about two months late" in err[-1]
 
 
 def test_a_range_that_ends_before_it_begins_is_rejected(call):
     code, _, (line,) = call("fetch", "2021-03..2021-01")
-    assert (code, "Write them as 2021-01..2021-03" in line) == (1, True)
+    assert (code, "Write them as 2021-01..2021-03" in line) == (4, True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -330,7 +330,7 @@ def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path,
 
 def test_a_full_disk_ends_in_one_line_and_leaves_nothing(call, full_disk):
     code, _, (line,) = call("run", HERE / "leaves_a_parameter_unread.ipynb")
-    assert code == 1
+    assert code == 6
     assert re.search(r"The run of the pipeline cannot be recorded: .* says 'disk I/O error'", line)
     assert list(Path("runs/latest").iterdir()) == []
 

@@ -52,11 +52,11 @@ def test_a_dry_run_prints_what_would_happen(call, runs):
     assert find_model("1").aliases == ("challenger",)
 
 
-def test_a_rejected_version_ends_with_the_reasons_and_exit_code_1(call, runs):
+def test_a_rejected_version_ends_with_the_reasons_and_exit_code_7(call, runs):
     for run in ("good", "weak"):
         call("register", runs[run])
         code, text = call("promote", "challenger", *GATE)
-    assert code == 1
+    assert code == 7
     assert text.startswith(
         "taxi-duration: version 2 of taxi-duration does not become champion: its rmse of "
     )
@@ -73,14 +73,14 @@ def test_a_rollback_names_the_champion(call, runs):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["register", "0" * 32], "cannot be read"),
+        (["register", "0" * 32], "There is no run"),
         (["promote", "7", *GATE], "There is no model '7'"),
         (["rollback", "--why", "slow"], "There is no registered model 'taxi-duration'"),
     ],
 )
 def test_what_cannot_be_done_ends_in_one_line(call, words, reason):
     code, text = call(*words)
-    assert code == 1
+    assert code == 7
     assert reason in text
     assert len(text.splitlines()) == 1
 

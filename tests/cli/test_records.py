@@ -45,17 +45,17 @@ def test_the_gate_of_the_champion_was_the_newest_month(champion):
     assert find_model("champion").verdict.months == ("2021-04",)
 
 
-def test_other_data_end_in_exit_code_1_and_a_line_for_each_file(call, champion, tmp_path):
+def test_other_data_end_in_exit_code_7_and_a_line_for_each_file(call, champion, tmp_path):
     call("sample", "2021-02..2021-04", "--rows", "50", "--into", tmp_path)
     code, out, _ = call("reproduce", champion, "--source", tmp_path)
-    assert code == 1
+    assert code == 7
     assert "not reproduced" in out
     assert out.count("is not the file that was recorded") == 3
 
 
 def test_a_missing_run_ends_in_one_line(call, champion):
     code, out, err = call("reproduce", "0" * 32)
-    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (code, out, err.count("\n")) == (7, "", 1)
 
 
 def test_history_shows_months_and_data_of_a_version_and_who_promoted_it(call, champion):
@@ -70,7 +70,7 @@ def test_history_shows_months_and_data_of_a_version_and_who_promoted_it(call, ch
 
 def test_the_history_of_a_missing_model_ends_in_one_line(call, champion):
     code, _, err = call("history", "bus-duration")
-    assert (code, err.count("\n")) == (1, 1)
+    assert (code, err.count("\n")) == (7, 1)
     assert "There is no registered model 'bus-duration'" in err
 
 

@@ -124,7 +124,7 @@ NOTEBOOKS = {
 def test_a_broken_notebook_is_rejected_in_one_line(content, here, capsys):
     Path("broken.ipynb").write_bytes(content)
     for command in ("inspect", "run"):
-        assert main([command, "broken.ipynb"]) == 1
+        assert main([command, "broken.ipynb"]) == 5
         (line,) = capsys.readouterr().err.splitlines()
         assert "broken" in line
     assert not Path("runs").exists()
@@ -132,7 +132,7 @@ def test_a_broken_notebook_is_rejected_in_one_line(content, here, capsys):
 
 def test_a_folder_that_is_named_like_a_notebook_is_none(here, capsys):
     Path("folder", "trips.ipynb").mkdir()
-    assert main(["run", "--notebooks", "folder"]) == 1
+    assert main(["run", "--notebooks", "folder"]) == 2
     assert "There are no notebooks in 'folder'" in capsys.readouterr().err
 
 
@@ -147,13 +147,13 @@ def test_a_notebook_in_a_folder_in_braces_runs(here, capsys):
 def test_a_place_that_cannot_be_written_is_named(command, read_only, employed, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", employed[0])
     words = {"card": ["card"], "backtest": ["backtest", "2021-01..2021-03"]}[command]
-    assert main([*words, "--into", str(read_only)]) == 1
+    assert main([*words, "--into", str(read_only)]) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert f"'{read_only}" in line
 
 
 def test_an_empty_month_is_no_month(here, capsys):
     notebooks = str(Path(__file__).parents[2] / "notebooks")
-    assert main(["run", "01_explore", "--notebooks", notebooks, "--train", ""]) == 1
+    assert main(["run", "01_explore", "--notebooks", notebooks, "--train", ""]) == 4
     assert "01_explore: Month '' does not exist" in capsys.readouterr().err
     assert not Path("runs").exists()

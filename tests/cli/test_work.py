@@ -49,16 +49,16 @@ def test_each_month_of_a_range_has_a_line(score, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("words", "code", "text"),
     [
-        (["2021-13"], "Month '2021-13' does not exist"),
-        (["2021-02", "--model", "models:/nobody@champion"], "in the notebook 04_select"),
-        (["2021-02", "--source", "/no/such/folder"], "no/such/folder"),
+        (["2021-13"], 4, "Month '2021-13' does not exist"),
+        (["2021-02", "--model", "models:/nobody@champion"], 7, "in the notebook 04_select"),
+        (["2021-02", "--source", "/no/such/folder"], 4, "no/such/folder"),
     ],
     ids=["month", "model", "source"],
 )
-def test_a_month_that_cannot_be_scored_ends_with_1_and_one_line(score, capsys, words, text):
-    assert score(*words) == 1
+def test_a_month_that_cannot_be_scored_ends_in_one_line(score, capsys, words, code, text):
+    assert score(*words) == code
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert text in line
@@ -127,6 +127,6 @@ def test_a_back_test_leaves_a_table_and_a_figure(backtest, tmp_path, capsys):
     assert table["tested"].tolist() == ["2021-03"]
 
 
-def test_too_few_months_for_a_back_test_end_with_1(backtest, capsys):
-    assert backtest("2021-01..2021-02") == 1
+def test_too_few_months_for_a_back_test_end_with_4(backtest, capsys):
+    assert backtest("2021-01..2021-02") == 4
     assert "2 months are too few" in capsys.readouterr().err

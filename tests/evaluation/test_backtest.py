@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from taxi_duration.data.trips import load_trips
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import TaxiDurationError
 from taxi_duration.evaluation.backtest import backtest
 from taxi_duration.evaluation.metrics import score
 from taxi_duration.models.catalog import make_model
@@ -73,7 +73,7 @@ def test_the_tested_month_decides_nothing(months):
     ],
 )
 def test_months_and_windows_that_cannot_be_tested_are_an_error(months, backtest_of, message):
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(TaxiDurationError, match=message):
         list(backtest_of(months))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import NotebookError, UsageError
 from taxi_duration.notebooks.discovery import check, find_notebooks, inspect, short_name
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
@@ -41,12 +41,12 @@ def test_another_folder_may_be_named():
 
 
 def test_an_unknown_notebook_is_rejected_with_the_nearest(stages):
-    with pytest.raises(NotebookError, match=r"'02_secnd'\. Did you mean '02_second'"):
+    with pytest.raises(UsageError, match=r"'02_secnd'\. Did you mean '02_second'"):
         find_notebooks(["02_secnd"])
 
 
 def test_a_folder_without_notebooks_is_rejected(tmp_path):
-    with pytest.raises(NotebookError, match=r"There are no notebooks in .*--notebooks"):
+    with pytest.raises(UsageError, match=r"There are no notebooks in .*--notebooks"):
         find_notebooks(folder=tmp_path)
 
 
@@ -90,12 +90,12 @@ def test_each_notebook_gets_the_parameters_that_it_declares():
 
 
 def test_a_parameter_that_no_notebook_declares_is_rejected_with_the_nearest():
-    with pytest.raises(NotebookError, match=r"no parameter 'rowz'\. Did you mean 'rows'"):
+    with pytest.raises(UsageError, match=r"no parameter 'rowz'\. Did you mean 'rows'"):
         check([STORY, UNREAD], {"rowz": 5})
 
 
 def test_a_value_of_a_wrong_type_is_rejected_by_name_of_the_notebook():
-    with pytest.raises(NotebookError, match="story: Parameter 'rows' takes int, not 'many'"):
+    with pytest.raises(UsageError, match="story: Parameter 'rows' takes int, not 'many'"):
         check([STORY], {"rows": "many"})
 
 

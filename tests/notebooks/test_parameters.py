@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import NotebookError, UsageError
 from taxi_duration.notebooks.parameters import names_read, read_parameters
 
 
@@ -73,12 +73,12 @@ def test_a_value_is_read_as_the_declared_type(annotation, default, value, conver
     ],
 )
 def test_a_value_of_another_type_is_rejected(annotation, default, value):
-    with pytest.raises(NotebookError, match=r"Parameter 'name' takes .*, not "):
+    with pytest.raises(UsageError, match=r"Parameter 'name' takes .*, not "):
         declared(annotation, default).convert(value)
 
 
 def test_an_option_that_is_not_offered_is_rejected_with_the_nearest():
-    with pytest.raises(NotebookError, match="Did you mean 'green'"):
+    with pytest.raises(UsageError, match="Did you mean 'green'"):
         declared("Literal['green', 'yellow']", "'green'").convert("gren")
 
 

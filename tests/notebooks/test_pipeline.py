@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
-from taxi_duration.errors import NotebookError, SourceError
+from taxi_duration.errors import NotebookError, SourceError, UsageError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks import pipeline, stage
 from taxi_duration.notebooks.pipeline import run_all, status
@@ -163,7 +163,7 @@ def test_force_runs_all_and_from_runs_a_stage_and_those_after_it(go):
     go()
     assert ran(go(force=True)) == [*NAMES]
     assert go(first="b_second") == {"b_second": "forced", "c_third": "forced"}
-    with pytest.raises(NotebookError, match=r"no stage 'zero' here. Choose one of a_first, b_"):
+    with pytest.raises(UsageError, match=r"no stage 'zero' here. Choose one of a_first, b_"):
         go(first="zero")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.errors import NotebookError, SourceError
+from taxi_duration.errors import NotebookError, SourceError, UsageError
 from taxi_duration.notebooks.runner import run
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
@@ -105,7 +105,7 @@ def test_the_log_levels_are_afterwards_what_they_were(tmp_path, caplog, notebook
 
 
 def test_a_rejected_parameter_touches_nothing(tmp_path):
-    with pytest.raises(NotebookError, match="no parameter"):
+    with pytest.raises(UsageError, match="no parameter"):
         run(STORY, parameters={"rowz": 1}, into=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 

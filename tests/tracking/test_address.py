@@ -46,7 +46,7 @@ ADDRESSES = {
 @pytest.mark.parametrize("uri", ADDRESSES)
 def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert main(["history"]) == 1
+    assert main(["history"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert ADDRESSES[uri] in line
 
@@ -54,7 +54,7 @@ def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
 @pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
 def test_a_message_masks_the_password_of_a_store(uri, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert main(["history"]) == 1
+    assert main(["history"]) == 6
     said = capsys.readouterr().err
     assert "ada:***@" in said
     assert "secret" not in said

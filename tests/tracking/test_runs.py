@@ -3,7 +3,7 @@
 import pytest
 from mlflow import MlflowClient
 
-from taxi_duration.errors import TrackingError
+from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.tracking.provenance import environment
 from taxi_duration.tracking.runs import attach, download, files_of, list_runs, read_record
 from taxi_duration.tracking.store import EXPERIMENT
@@ -58,15 +58,20 @@ def test_a_file_of_a_run_is_copied(record, tmp_path):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda record, folder: read_record("0" * 32),
         lambda record, folder: download(record.run_id, "rows.txt", folder),
         lambda record, folder: files_of("0" * 32),
     ],
-    ids=["run", "file", "files"],
+    ids=["file", "files"],
 )
 def test_what_is_not_there_is_reported(record, tmp_path, ask):
     with pytest.raises(TrackingError, match=r"cannot be read|has no"):
         ask(record, tmp_path)
+
+
+@pytest.mark.parametrize("run_id", ["0" * 32, "x' OR 'y'", "../x"])
+def test_a_run_that_does_not_exist_is_an_error(record, run_id):
+    with pytest.raises(ModelError, match="There is no run"):
+        read_record(run_id)
 
 
 def test_files_can_be_attached_to_a_run_later(recorded_store, recorded, tmp_path):

@@ -125,7 +125,7 @@ def test_a_file_that_is_no_database_is_reported(store):
 
 def test_a_database_that_was_cut_off_ends_in_one_line(store, capsys):
     os.truncate(store.removeprefix("sqlite:///"), 3000)
-    assert main(["history"]) == 1
+    assert main(["history"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert "says 'database disk image is malformed'" in line
 
@@ -153,7 +153,7 @@ def test_a_read_only_store_is_read(read_only_store, tmp_path, capsys):
     assert main(["history"]) == 0
     assert main(["score", "2021-02", "--into", str(tmp_path)]) == 0
     capsys.readouterr()
-    assert main(["rollback", "--why", "x"]) == 1
+    assert main(["rollback", "--why", "x"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert "Model 'taxi-duration' cannot be changed" in line
     assert "Read-only file system" in line
