@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taxi_duration.errors import UsageError
 from taxi_duration.months import Month, Service
+from taxi_duration.notebooks.credentials import reject_credentials
 
 if TYPE_CHECKING:
     from taxi_duration.cli.display import NotebookBar
@@ -22,6 +24,7 @@ def parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[s
     given = {name: value for name, value in common.items() if value is not None}
     for pair in pairs:
         name, equals, value = pair.partition("=")
+        reject_credentials(*((name, value) if equals else ("-p", pair)), UsageError)
         if not equals or name in given:
             reason = "is given twice" if equals else "has no '='"
             raise click.BadParameter(f"{pair!r} {reason}. Write NAME=VALUE.", param_hint="-p")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
 from taxi_duration.months import Month, check_order
+from taxi_duration.notebooks.credentials import reject_credentials
 from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ def check(
 ) -> dict[Path, dict[str, object]]:
     """Return for each notebook the parameters that it declares, as values of the declared types.
 
-    Rejected is a parameter that none declares, that is not of its type or that no later cell
-    reads, and months that do not exist or are not in the order train, valid, test.
+    Rejected is a parameter that none declares, that looks like a credential, that is not of its
+    type or that no later cell reads, and months that do not exist or are not in the order train,
+    valid, test.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
-    for name in parameters:
+    for name, value in parameters.items():
+        reject_credentials(name, value, UsageError)
         if name not in known:
             where = ", ".join(path.stem for path in notebooks)
             raise UsageError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from taxi_duration.errors import NotebookError, UsageError, nearest
+from taxi_duration.notebooks.credentials import reject_credentials
 
 # what Python's parser raises: also for NUL, lone surrogates, and what is nested too deeply
 UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
@@ -116,6 +117,8 @@ def _comments(cell: str) -> dict[int, str]:
 
 
 def _parameter(line: ast.stmt, text: str) -> Parameter:
+    if isinstance(line, ast.Assign):
+        reject_credentials(ast.unparse(line.targets[0]), ast.unparse(line.value), NotebookError)
     if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name):
         raise NotebookError(f"{ast.unparse(line)!r} is not a parameter. {HOW}")
     name, annotation = line.target.id, ast.unparse(line.annotation)
@@ -123,6 +126,7 @@ def _parameter(line: ast.stmt, text: str) -> Parameter:
         default = ast.literal_eval(line.value)
     except (*UNPARSABLE, TypeError):
         raise NotebookError(f"Parameter {name!r} has no literal as default. {HOW}") from None
+    reject_credentials(name, default, NotebookError)
     parameter = Parameter(name, annotation, default, text)
     with suppress(UsageError):
         if parameter.convert(default) == default:
