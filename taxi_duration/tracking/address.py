@@ -29,8 +29,19 @@ def store_uri() -> str:
     found = SQLITE.fullmatch(uri)
     if not found or not set(found["path"]) & set("%?"):
         return uri
-    path = found["path"].replace("%", "%25").replace("?", "%3F")
-    return f"{ENCODED}{path}{found['options'] or ''}"
+    return sqlite_uri(Path(found["path"])) + (found["options"] or "")
+
+
+def sqlite_uri(database: Path) -> str:
+    """Return the address of an SQLite database, whatever the names of its folders.
+
+    Examples
+    --------
+    >>> sqlite_uri(Path("/jobs/50%/mlflow.db"))
+    'sqlite+pysqlite:////jobs/50%25/mlflow.db'
+    """
+    path = str(database).replace("%", "%25").replace("?", "%3F")
+    return f"{ENCODED}{path}"
 
 
 def shown_uri() -> str:
@@ -73,6 +84,9 @@ def address_errors(uri: str) -> Iterator[None]:
     """Report an address that MLflow cannot use here, and what is missing."""
     if NO_FILE.fullmatch(uri):
         raise TrackingError(_no_address(uri, "it names no file"))
+    database = database_of(uri)
+    if database and database.exists() and not database.is_file():
+        raise TrackingError(_no_address(uri, "it names a folder or a device"))
     try:
         yield
     except ModuleNotFoundError as problem:

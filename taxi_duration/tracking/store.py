@@ -25,12 +25,14 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
+from taxi_duration.data.files import staging_folder
 from taxi_duration.errors import TaxiDurationError, TrackingError
 from taxi_duration.tracking.address import (
     address_errors,
     beside_store,
     database_of,
     shown_uri,
+    sqlite_uri,
     store_uri,
     without_password,
 )
@@ -38,6 +40,7 @@ from taxi_duration.tracking.owner import close_abandoned_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import Dialect
 
 EXPERIMENT = "taxi-duration"
 UNKNOWN = {
@@ -45,6 +48,7 @@ UNKNOWN = {
     "INVALID_PARAMETER_VALUE",
 }  # of what is not there
 FULL = 2**20  # bytes left, below which a disk counts as full
+BUSY_SECONDS = 20  # that another process may hold the database; MLflow's sessions wait as long
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # MLflow adds the tags in it to each run that it starts
 
@@ -70,22 +74,47 @@ def client() -> MlflowClient:
 
     uri = store_uri()
     with store_errors("The store cannot be opened"), address_errors(uri):
+        _wait_for_databases()
         mlflow.set_tracking_uri(uri)
         _create(uri)
         return mlflow.MlflowClient(uri)
 
 
 @cache  # since once is enough
+def _wait_for_databases() -> None:
+    """Wait for an SQLite database that is locked, also where MLflow opens it: 5 s otherwise."""
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "do_connect")
+    def wait(dialect: Dialect, _record: object, _args: object, options: dict) -> None:
+        if dialect.name == "sqlite":
+            options.setdefault("timeout", BUSY_SECONDS)
+
+
+@cache
 def _create(uri: str) -> None:
     """Create the tables of a new database."""
     import mlflow
 
-    if database := database_of(uri):
+    database = database_of(uri)
+    if database:
         _check_database(database)
         if not os.access(database.parent, os.W_OK):  # a read-only store has its tables
             return
     with _creation_lock(uri), uninterrupted():
+        if database and database.is_file() and not database.stat().st_size:
+            _create_database(database)
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _create_database(database: Path) -> None:
+    """Create a database elsewhere and move it in: MLflow cannot go on with half of its tables."""
+    import mlflow
+
+    with staging_folder(database.parent, prefix=f".{database.name}-") as folder:
+        fresh = folder / database.name
+        mlflow.MlflowClient(sqlite_uri(fresh)).search_experiments(max_results=1)
+        fresh.replace(database.resolve())
 
 
 @cache

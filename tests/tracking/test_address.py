@@ -1,5 +1,6 @@
 """The address of the store: where it comes from, and what a message says of it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,7 @@ ADDRESSES = {
     "sqlite://": "'sqlite://' is not the address of a store: it names no file",
     "sqlite:///:memory:": "'sqlite:///:memory:' is not the address of a store: it names no file",
     "carrier://pigeon": "carrier://pigeon says ",
-    "sqlite:////dev/null": "sqlite:////dev/null says ",
-    "sqlite:////proc": "sqlite:////proc says 'unable to open database file'",
+    "sqlite:////proc": "'sqlite:////proc' is not the address of a store: it names a folder",
 }
 
 
@@ -49,6 +49,14 @@ def test_an_address_that_is_no_store_ends_in_one_line(uri, monkeypatch, capsys):
     assert main(["history"]) == 6
     (line,) = capsys.readouterr().err.splitlines()
     assert ADDRESSES[uri] in line
+
+
+def test_a_device_is_no_store_and_stays(monkeypatch, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'pipe'}")
+    assert main(["history"]) == 6
+    assert "it names a folder or a device" in capsys.readouterr().err
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])

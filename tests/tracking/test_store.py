@@ -76,13 +76,26 @@ print([os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)])
 
 def test_four_processes_can_create_a_store_at_once(tmp_path):
     database = tmp_path / "new" / "mlflow.db"
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{database}"}
+    link = tmp_path / "link.db"
+    link.symlink_to(database)
+    database.parent.mkdir()
+    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{link}"}
     script = [sys.executable, "-c", OPEN_FOUR_TIMES_AT_ONCE]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[0, 0, 0, 0]\n", done.stderr
+    assert link.is_symlink()
     with closing(sqlite3.connect(database)) as connection:
         found = connection.execute("SELECT count(*) FROM experiments WHERE name = ?", [EXPERIMENT])
         assert found.fetchone() == (1,)
+
+
+def test_a_locked_database_is_waited_for_as_long_in_each_connection(store):
+    from sqlalchemy import create_engine
+
+    open_store()
+    with create_engine(store).connect() as connection:
+        waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert waits == 20_000  # ms
 
 
 def test_a_locked_database_is_reported(store, monkeypatch):
