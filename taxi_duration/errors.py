@@ -14,6 +14,7 @@ A bad row is not an error: it is counted with its reason (`taxi_duration.data.tr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
@@ -126,6 +127,17 @@ def printable(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def without_password(text: str) -> str:
+    """Mask the password in each address of a text.
+
+    Examples
+    --------
+    >>> without_password("no answer from postgresql://ann:secret@db/mlflow")
+    'no answer from postgresql://ann:***@db/mlflow'
+    """
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def check_name(name: str, *, without: str = "") -> str:

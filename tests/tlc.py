@@ -10,11 +10,12 @@ from threading import Thread
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says; `promised` bytes, if not those that it sends."""
+    """What the server says; `promised` bytes, if not those that it sends; or where it leads to."""
 
     body: bytes = b""
     status: int = 200
     promised: int | None = None
+    location: str = ""
 
 
 class Tlc(ThreadingHTTPServer):
@@ -49,6 +50,8 @@ class _Desk(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         promised = len(answer.body) if answer.promised is None else answer.promised
         self.send_header("Content-Length", str(promised))
+        if answer.location:
+            self.send_header("Location", answer.location)
         self.end_headers()
         self.wfile.write(answer.body)
 

@@ -188,9 +188,8 @@ def status(name: str, into: Path) -> None:
 @options.folder("--cache", text="Where to keep them; else TAXI_DURATION_CACHE or the user's cache.")
 @click.option("--base-url", metavar="URL", help="A mirror of TLC's folder of trips.")
 @click.option("--again", is_flag=True, help="Ask TLC even for months that are there already.")
-def fetch(
-    months: tuple[str, ...], service: str, cache: Path | None, base_url: str | None, again: bool
-) -> None:
+@click.option("--insecure", is_flag=True, help="Download over http, too.")
+def fetch(months: tuple[str, ...], service: str, **how: object) -> None:
     """Download months from TLC, once; print where they are.
 
     \b
@@ -203,8 +202,7 @@ def fetch(
     for month in _months(months):
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
-            path = fetch_month(month, service=Service.parse(service), cache=cache,
-                               base_url=base_url, again=again, progress=True)  # fmt: skip
+            path = fetch_month(month, service=Service.parse(service), progress=True, **how)
         for note in notes:
             click.echo(f"taxi-duration: {note.message}", err=True)
         click.echo(path)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from taxi_duration.data.files import (
     atomic_write,
@@ -16,8 +20,11 @@ from taxi_duration.data.files import (
     write_errors,
 )
 from taxi_duration.data.progress import progress_bar
-from taxi_duration.errors import SourceError
+from taxi_duration.errors import SourceError, TaxiDurationError, UsageError, without_password
 from taxi_duration.months import GREEN, Month, Service
+
+if TYPE_CHECKING:
+    import requests
 
 TLC_URL = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 SUMS = "SHA256SUMS"
@@ -36,6 +43,7 @@ def fetch_month(
     cache: str | Path | None = None,
     base_url: str | None = None,
     again: bool = False,
+    insecure: bool = False,
     progress: bool | None = None,
 ) -> Path:
     """Download a month from TLC unless it is in the cache; return its path.
@@ -46,32 +54,42 @@ def fetch_month(
         Folder to keep it in; else `TAXI_DURATION_CACHE`, else the user's cache folder. SHA256SUMS
         in it records the digest of the first download.
     base_url : str
-        Address of the folder of files; else `TAXI_DURATION_TLC_URL`, else TLC's own.
+        Address of the folder of files; else `TAXI_DURATION_TLC_URL`, else TLC's own. It has to be
+        of https, unless it is of this computer.
     again : bool
         Download also a month that is in the cache, to see whether it was published again. If so,
         `RepublishedWarning` is issued and the old copy kept.
+    insecure : bool
+        Whether to download over http, too, where anyone on the way can change the bytes.
     progress : bool
         Whether to show a progress bar; by default on a terminal and in JupyterLab.
 
     Raises
     ------
     SourceError
-        If the month is not published, the server fails four times, the file has another digest
-        than recorded, or the folder cannot be written.
+        If the month is not published, the server fails four times or leads to an address of http,
+        the file has another digest than recorded, or the folder cannot be written.
+    UsageError
+        If the address is not of https.
     """
     folder = cache_folder(cache)
     path = folder / service.file(month)
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
     advice = "choose another folder: --cache, or TAXI_DURATION_CACHE"
+    is_needed = again or not path.exists()
+    if is_needed and not insecure:
+        _check_address(base_url)
     with write_errors(folder, advice=advice):
         folder.mkdir(parents=True, exist_ok=True)
         with staging_folder(folder, prefix=".fetch-") as staging:
-            if path.exists() and not again:
+            if not is_needed:
                 digest = sha256(path)
                 check_recorded(path, digest)
                 _record(path, digest)
                 return path
-            return _keep(_download(base_url, path.name, staging, progress=progress), path)
+            hooks = {} if insecure else {"response": _check_redirect}
+            get = partial(_get, hooks=hooks, progress=progress)
+            return _keep(_download(base_url, path.name, staging, get), path)
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
@@ -104,7 +122,7 @@ def _pooch() -> ModuleType:
     return pooch
 
 
-def _download(base_url: str, name: str, folder: Path, *, progress: bool | None) -> Path:
+def _download(base_url: str, name: str, folder: Path, get: Callable[..., None]) -> Path:
     import requests
 
     pooch, url = _pooch(), f"{base_url.rstrip('/')}/{name}"
@@ -112,23 +130,57 @@ def _download(base_url: str, name: str, folder: Path, *, progress: bool | None) 
     files = pooch.create(folder, "", registry={name: None}, urls={name: url},
                          retry_if_failed=RETRIES)  # fmt: skip
     try:
-        fresh = Path(files.fetch(name, downloader=partial(_get, progress=progress)))
+        fresh = Path(files.fetch(name, downloader=get))
     except requests.RequestException as problem:
+        reason = f"{url} could not be downloaded, tried {RETRIES + 1} times: {problem}"
         raise SourceError(
-            f"{url} could not be downloaded, tried {RETRIES + 1} times: {problem}. "
-            "Check the network, or name a mirror with TAXI_DURATION_TLC_URL."
+            f"{without_password(reason)}. Check the network, or name a mirror with "
+            "TAXI_DURATION_TLC_URL."
         ) from problem
     try:
         read_schema(fresh)
     except SourceError as problem:
         raise SourceError(
-            f"What {url} sent is not a month of trips. Try again later, or name a mirror with "
-            "TAXI_DURATION_TLC_URL."
+            f"What {without_password(url)} sent is not a month of trips. Try again later, or name "
+            "a mirror with TAXI_DURATION_TLC_URL."
         ) from problem
     return fresh
 
 
-def _get(url: str, path: str, files: object, *, progress: bool | None) -> None:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this computer, as no other one can reach it.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "example.org")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_address(url: str, error: type[TaxiDurationError] = UsageError) -> None:
+    """Reject an address over which anyone on the way can change what is downloaded."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        return
+    raise error(
+        f"{without_password(url)!r} is not an address of https. Name one that is, or take what "
+        "comes with `taxi-duration fetch --insecure`."
+    )
+
+
+def _check_redirect(response: requests.Response, **_: object) -> None:
+    """Check where a server leads to, before it is followed."""
+    if response.is_redirect:
+        _check_address(urljoin(response.url, response.headers["location"]), SourceError)
+
+
+def _get(
+    url: str, path: str, files: object, *, hooks: dict[str, Callable], progress: bool | None
+) -> None:
     """Download a file, as pooch asks for it; an unpublished month is not tried again."""
     import pooch
     import requests
@@ -137,7 +189,7 @@ def _get(url: str, path: str, files: object, *, progress: bool | None) -> None:
     # pooch sets the total, but ignores a bar that has none
     with progress_bar(name, total=1, shown=progress, unit="B", unit_scale=True) as bar:
         try:
-            pooch.HTTPDownloader(progressbar=bar, timeout=30)(url, path, files)
+            pooch.HTTPDownloader(progressbar=bar, timeout=30, hooks=hooks)(url, path, files)
         except requests.HTTPError as problem:
             problem.response.close()
             if problem.response.status_code in (403, 404):

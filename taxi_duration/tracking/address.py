@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from taxi_duration.errors import TrackingError
+from taxi_duration.errors import TrackingError, without_password
 from taxi_duration.tracking.provenance import CHECKOUT
 
 SQLITE = re.compile(
@@ -47,17 +47,6 @@ def sqlite_uri(database: Path) -> str:
 def shown_uri() -> str:
     """Return the address of the store without its password, for messages."""
     return without_password(store_uri())
-
-
-def without_password(text: str) -> str:
-    """Mask the password in each address of a text.
-
-    Examples
-    --------
-    >>> without_password("no answer from postgresql://ann:secret@db/mlflow")
-    'no answer from postgresql://ann:***@db/mlflow'
-    """
-    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def database_of(uri: str) -> Path | None:

@@ -26,7 +26,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from taxi_duration.data.files import staging_folder
-from taxi_duration.errors import TaxiDurationError, TrackingError
+from taxi_duration.errors import TaxiDurationError, TrackingError, without_password
 from taxi_duration.tracking.address import (
     address_errors,
     beside_store,
@@ -34,7 +34,6 @@ from taxi_duration.tracking.address import (
     shown_uri,
     sqlite_uri,
     store_uri,
-    without_password,
 )
 from taxi_duration.tracking.owner import close_abandoned_runs
 

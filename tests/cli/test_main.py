@@ -209,7 +209,7 @@ def test_an_unknown_service_is_wrong_use(call):
 def test_a_parameter_that_no_cell_reads_is_rejected_and_touches_nothing(call):
     words = ["leaves_a_parameter_unread", "-p", "colour=blue"]
     code, out, (line,) = call("run", "--notebooks", HERE, *words)
-    assert (code, out) == (4, [])
+    assert (code, out) == (5, [])
     assert "no cell reads the parameter 'colour', so it would change nothing" in line
     assert not Path("runs").exists()
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tlc import Answer, Tlc
 
-from taxi_duration.data.download import RepublishedWarning, fetch_month
+from taxi_duration.data.download import RepublishedWarning, fetch_month, is_loopback
 from taxi_duration.data.files import sha256
-from taxi_duration.errors import SourceError
+from taxi_duration.errors import SourceError, UsageError
 from taxi_duration.months import GREEN, YELLOW, Month
 
 JANUARY = Month(2021, 1)
@@ -225,7 +225,7 @@ def test_a_file_in_place_of_the_folder_is_rejected(tlc, january):
 FETCH_WITH_LITTLE_ROOM = """
 import resource, sys
 from taxi_duration.data.download import fetch_month
-from taxi_duration.errors import SourceError
+from taxi_duration.errors import SourceError, UsageError
 from taxi_duration.months import Month
 room, cache, url = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
@@ -255,3 +255,56 @@ def test_a_folder_without_room_for_the_digest_stays_as_it_was(published, folder,
     assert message.startswith(f"Cannot write {str(sums)!r}: File too large. Make room")
     assert [path for path in folder.iterdir() if path.suffix != ".lock"] == [sums]
     assert sums.read_text() == others
+
+
+@pytest.fixture
+def beyond(published):
+    """The same server, by an address that is not one of loopback."""
+    return published.url.replace("127.0.0.1", "0.0.0.0")
+
+
+ADDRESSES = ["http://example.org/trips", "ftp://127.0.0.1/trips", "file:///etc", "trips", "//x"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_an_address_without_https_is_rejected_and_nothing_made(folder, monkeypatch, address, by):
+    monkeypatch.setenv("TAXI_DURATION_TLC_URL", address)
+    base_url = address if by == "argument" else None
+    with pytest.raises(UsageError, match=f"'{address}' is not an address of https"):
+        fetch_month(JANUARY, cache=folder / "new", base_url=base_url)
+    assert list(folder.iterdir()) == []
+
+
+def test_http_is_taken_if_one_says_so(folder, beyond, month_bytes):
+    path = fetch_month(JANUARY, cache=folder, base_url=beyond, insecure=True)
+    assert path.read_bytes() == month_bytes
+    assert fetch_month(JANUARY, cache=folder, base_url=beyond) == path  # nothing to download
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_server_that_leads_to_http_is_not_followed(tlc, fetch, folder, status):
+    tlc.gives(FILE, Answer(status=status, location=f"http://0.0.0.0:{tlc.server_port}/{JANUARY}"))
+    with pytest.raises(SourceError, match=r"'http://0.0.0.0:.* is not an address of https"):
+        fetch()
+    assert dict(tlc.asked) == {FILE: 1}
+
+
+def test_a_server_that_leads_to_this_computer_is_followed(published, fetch, month_bytes):
+    published.gives("moved", Answer(month_bytes))
+    published.gives(FILE, Answer(status=302, location="moved"))
+    assert fetch().read_bytes() == month_bytes
+
+
+def test_a_message_masks_the_password_of_a_mirror(folder):
+    with pytest.raises(UsageError) as error:
+        fetch_month(JANUARY, cache=folder, base_url="http://ann:letmein@example.org")
+    assert "'http://ann:***@example.org'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [("127.8.8.8", True), ("[::1]", False), ("localhost.example.org", False), ("10.0.0.1", False)],
+)
+def test_only_addresses_of_this_computer_are_loopback(host, is_ours):
+    assert is_loopback(host) == is_ours
