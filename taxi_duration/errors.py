@@ -18,10 +18,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
 from typing import ClassVar, Self
 
 LONGEST_NAME = 200  # bytes; a file system takes 255, and suffixes are added
 SEPARATORS = "/\\:"
+DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # of Windows, whatever its suffix
 
 
 class ExitCode(IntEnum):
@@ -141,12 +143,17 @@ def without_password(text: str) -> str:
 
 
 def check_name(name: str, *, without: str = "") -> str:
-    r"""Return a name that can be printed and is safe as the name of a file.
+    r"""Return a name that can be printed, and as the name of a file leads nowhere else.
 
     Parameters
     ----------
     without : str
         Characters that it must not have beside `/`, `\` and `:`.
+
+    Raises
+    ------
+    UsageError
+        If it has, or if Windows or a shell would take it for something else.
 
     Examples
     --------
@@ -154,10 +161,33 @@ def check_name(name: str, *, without: str = "") -> str:
     'taxi-duration-quote'
     """
     forbidden = SEPARATORS + without
-    is_good = name.isprintable() and 0 < len(name.encode(errors="replace")) <= LONGEST_NAME
-    if not is_good or name[0] in ". " or set(name) & set(forbidden):
+    is_file = is_shown(name) and name[0] not in ".- " and name[-1] not in ". "
+    if not is_file or set(name) & set(forbidden) or DEVICE.fullmatch(name):
         raise UsageError(
             f"Name {name!r} cannot be used. Take 1 to {LONGEST_NAME} letters, digits, spaces or "
-            f"signs, none of {' '.join(forbidden)}, no dot or space in front."
+            f"signs, none of {' '.join(forbidden)}, no dot, dash or space in front, no dot or "
+            "space at the end, and no device of Windows."
         )
     return name
+
+
+def check_folder(folder: Path) -> Path:
+    """Return a folder, anywhere, each part of which can be printed and be a file's name.
+
+    Raises
+    ------
+    UsageError
+        If it cannot.
+    """
+    for part in folder.parts:
+        if not is_shown(part):
+            raise UsageError(
+                f"Folder {part!r} cannot be used. Take up to {LONGEST_NAME} characters that can be "
+                "printed."
+            )
+    return folder
+
+
+def is_shown(name: str) -> bool:
+    """Return whether a name has some characters, not too many, which all can be printed."""
+    return name.isprintable() and 0 < len(name.encode(errors="replace")) <= LONGEST_NAME

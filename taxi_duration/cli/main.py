@@ -178,7 +178,7 @@ def status(name: str, into: Path) -> None:
     """
     from taxi_duration.notebooks import pipeline
 
-    table = pipeline.status(into / name, is_there=stages.IS_THERE)
+    table = pipeline.status(into / check_name(name), is_there=stages.IS_THERE)
     click.echo(table.to_string(index=False, na_rep=""))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from taxi_duration.errors import check_folder
 from taxi_duration.months import SERVICES
 
 Decorator = Callable[[Callable], Callable]
@@ -41,8 +42,9 @@ def folder(
     """Return an option that takes a folder; its help is `text`, with `shown` as its default."""
     kind = click.Path(path_type=Path)
     return click.option(
-        *names, type=kind, default=default, show_default=shown, metavar="DIR", help=text
-    )
+        *names, type=kind, default=default, show_default=shown, metavar="DIR", help=text,
+        callback=lambda _context, _option, given: given and check_folder(given),
+    )  # fmt: skip
 
 
 notebooks_folder = folder(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.gate import Verdict
+from taxi_duration.registry.loading import check_model_name
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.provenance import developer
 from taxi_duration.tracking.store import client, lock, store_errors
@@ -115,6 +116,7 @@ def former_champion(name: str) -> str:
 
 
 def _registered(name: str) -> MlflowModel:
+    check_model_name(name)
     with store_errors("The registry cannot be read"):
         found = client().search_registered_models(f"name = '{name}'")
     if not found:

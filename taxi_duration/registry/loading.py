@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from taxi_duration.data.files import staging_folder, tree_digest
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ModelError, check_name
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
@@ -196,10 +196,16 @@ def verified_files(record: Record, address: str | None = None) -> Iterator[Path]
         yield folder
 
 
+def check_model_name(name: str) -> str:
+    """Return a name that breaks no address or filter of MLflow; else raise `UsageError`."""
+    return check_name(name, without="@'\"")
+
+
 def _look_up(store: MlflowClient, model: str, name: str) -> ModelVersion:
+    check_model_name(name)
     found = ADDRESS.fullmatch(model)
     if found:
-        name, version, alias = found["name"], found["version"], found["alias"]
+        name, version, alias = check_model_name(found["name"]), found["version"], found["alias"]
     elif RUN_ID.fullmatch(model):
         versions = store.search_model_versions(f"name = '{name}' and run_id = '{model}'")
         version, alias = next((each.version for each in versions), None), model

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from taxi_duration.data.trips import Split, Trips
-from taxi_duration.errors import ModelError, check_name
+from taxi_duration.errors import ModelError
 from taxi_duration.months import Month
 from taxi_duration.registry import journal
 from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
@@ -16,6 +16,7 @@ from taxi_duration.registry.loading import (
     NAME,
     VERDICT,
     RegisteredModel,
+    check_model_name,
     find_model,
     set_tag,
     verified_files,
@@ -25,7 +26,6 @@ from taxi_duration.tracking.runs import Record, files_of, read_record
 from taxi_duration.tracking.store import client, store_errors
 
 CHALLENGER = "challenger"
-FORBIDDEN = "@'\""  # in a name: they would break an address or a filter of MLflow
 
 
 def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
@@ -38,7 +38,7 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     UsageError
         If the name cannot be used.
     """
-    check_name(name, without=FORBIDDEN)
+    check_model_name(name)
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.errors import ModelError, TrackingError, check_name
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.store import EXPERIMENT, UNKNOWN, client, open_store, store_errors
 
@@ -36,6 +36,8 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
         Columns `run_id`, `model`, `status`, `started`, `valid_rmse`, `test_rmse` (minutes),
         `fit_seconds`, `size_mb`.
     """
+    if parent:
+        check_name(parent, without="'")
     open_store(experiment)
     import mlflow
 
