@@ -1,11 +1,13 @@
-"""What a month is, and how TLC spells its columns by service."""
+"""What a month is, what several are, and how TLC spells its columns by service."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import Self
 
 from taxi_duration.errors import MonthError, nearest
 
@@ -46,25 +48,6 @@ class Month:
             )
         return cls(int(found[1]), int(found[2]))
 
-    @classmethod
-    def parse_range(cls, text: str) -> list[Month]:
-        """Return one month, or the months `FIRST..LAST`, both included; raises as `parse`.
-
-        Examples
-        --------
-        >>> [str(month) for month in Month.parse_range("2020-12..2021-02")]
-        ['2020-12', '2021-01', '2021-02']
-        """
-        first, dots, last = text.partition("..")
-        months, end = [cls.parse(first)], cls.parse(last if dots else first)
-        if end < months[0]:
-            raise MonthError(
-                f"Months {text!r} end before they begin. Write them as {last}..{first}."
-            )
-        while months[-1] < end:
-            months.append(months[-1].next())
-        return months
-
     def __str__(self) -> str:
         return f"{self.year}-{self.number:02d}"
 
@@ -80,6 +63,71 @@ class Month:
     def previous(self) -> Month:
         """Return the month before."""
         return Month(self.year - 1, 12) if self.number == 1 else Month(self.year, self.number - 1)
+
+
+class Months(tuple[Month, ...]):
+    """One month or more, each once and in their order; there may be gaps.
+
+    Written as it is shown: consecutive months as `FIRST..LAST`, with commas between.
+
+    Examples
+    --------
+    >>> months = Months.parse("2023-01,2022-02..2022-03,2022-01")
+    >>> str(months)
+    '2022-01..2022-03,2023-01'
+    >>> months[-1]
+    Month(year=2023, number=1)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, months: Iterable[Month]) -> Self:
+        """Order the months; `MonthError` if there is none, or one twice."""
+        ordered = sorted(months)
+        if not ordered:
+            raise MonthError("No month is named. Name one as YYYY-MM, e.g. '2021-03'.")
+        for month, following in pairwise(ordered):
+            if month == following:
+                raise MonthError(f"Month {str(month)!r} is named twice. Name each month once.")
+        return super().__new__(cls, ordered)
+
+    @classmethod
+    def parse(cls, text: str | Month | Months) -> Months:
+        """Return the months of a text such as `2021-03`, `2020-07..2021-01` or both with a comma.
+
+        Raises
+        ------
+        MonthError
+            If one does not exist or is named twice, or a range ends before it begins.
+        """
+        if isinstance(text, Months):
+            return text
+        parts = text.split(",") if isinstance(text, str) else [text]
+        return cls(month for part in parts for month in _range(part))
+
+    def __add__(self, other: Iterable[Month]) -> Months:
+        return Months((*self, *other))
+
+    def __str__(self) -> str:
+        every = set(self)
+        firsts = (month for month in self if month.previous() not in every)
+        lasts = (month for month in self if month.next() not in every)
+        ends = zip(firsts, lasts, strict=True)
+        return ",".join(str(first) if first == last else f"{first}..{last}" for first, last in ends)
+
+    def __repr__(self) -> str:
+        return f"Months({str(self)!r})"
+
+
+def _range(text: str | Month) -> Iterable[Month]:
+    """Yield a month, or the months `FIRST..LAST`, both included."""
+    first, dots, last = text.strip(" ").partition("..") if isinstance(text, str) else (text, "", "")
+    month, end = Month.parse(first), Month.parse(last if dots else first)
+    if end < month:
+        raise MonthError(f"Months {text!r} end before they begin. Write them as {last}..{first}.")
+    while month <= end:
+        yield month
+        month = month.next()
 
 
 @dataclass(frozen=True)
@@ -127,24 +175,32 @@ SERVICES = {service.name: service for service in (GREEN, YELLOW)}
 
 
 def check_order(
-    train: Month | None = None, valid: Month | None = None, test: Month | None = None
+    train: str | Month | Months | None = None,
+    valid: str | Month | Months | None = None,
+    test: str | Month | Months | None = None,
 ) -> None:
     """Reject months by which a model would be tested on what it was trained on.
 
     Raises
     ------
     MonthError
-        Unless train comes before valid and valid before test; each may be left out.
+        Unless all of train come before all of valid, and these before all of test; each may be
+        left out.
 
     Examples
     --------
-    >>> check_order(Month(2021, 1), Month(2021, 2), Month(2021, 3))
+    >>> check_order("2020-11..2021-01", "2021-02", "2021-03")
     """
     given = {"train": train, "valid": valid, "test": test}
-    months = [(part, month) for part, month in given.items() if month]
-    for (early, before), (late, after) in pairwise(months):
-        if not before < after:
+    parts = [(part, Months.parse(months)) for part, months in given.items() if months is not None]
+    for (early, before), (late, after) in pairwise(parts):
+        if not before[-1] < after[0]:
+            does = "does" if len(after) == 1 else "do"
             raise MonthError(
-                f"The {late} month {after} does not come after the {early} month {before}. "
+                f"The {late} {_named(after)} {does} not come after the {early} {_named(before)}. "
                 "Choose months in the order train, valid, test."
             )
+
+
+def _named(months: Months) -> str:
+    return f"month{'s' if len(months) > 1 else ''} {months}"

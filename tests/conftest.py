@@ -19,7 +19,7 @@ from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import Split, load_split
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.training import fit
-from taxi_duration.months import GREEN, Month
+from taxi_duration.months import GREEN, Month, Months
 from taxi_duration.registry.loading import find_model
 from taxi_duration.registry.promotion import promote, register
 
@@ -238,7 +238,7 @@ def employed(new_store, months, tmp_path_factory):
 def slow_months(tmp_path_factory):
     """A folder with two months in which the rush hours take much longer than before."""
     folder = tmp_path_factory.mktemp("slow")
-    for month in Month.parse_range("2021-04..2021-05"):
+    for month in Months.parse("2021-04..2021-05"):
         rows = make_month(month, rows=6000)
         begun, took = rows[GREEN.pickup], rows[GREEN.dropoff] - rows[GREEN.pickup]
         rush = begun.dt.hour.isin([7, 8, 9, 16, 17, 18, 19])

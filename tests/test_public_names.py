@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
-    "data": "Split Trips load_rides load_split load_trips make_month open_month "
+    "data": "Months Split Trips load_rides load_split load_trips make_month open_month "
     "read_parquet write_parquet",
     "models": "MODELS Estimator Fitted SPACES ZoneMap calibrate describe describe_space fit search",
     "evaluation": "backtest can_explain compare coverage explain importance influence "

@@ -17,7 +17,7 @@ from taxi_duration import __version__
 from taxi_duration.cli import models, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
-from taxi_duration.months import Month, Service
+from taxi_duration.months import Months, Service
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -112,9 +112,10 @@ def cli() -> None:
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @options.source(None)
 @options.service(None)
-@click.option("--train", metavar="MONTH", help="Month to learn from, e.g. 2024-01.")
-@click.option("--valid", metavar="MONTH", help="Month to choose by.")
-@click.option("--test", metavar="MONTH", help="Month to judge on, at the end.")
+@click.option("--train", metavar="MONTHS",
+              help="To learn from: a month, 2023-07..2024-01, or several with commas.")  # fmt: skip
+@click.option("--valid", metavar="MONTHS", help="To choose by; after those.")
+@click.option("--test", metavar="MONTHS", help="To judge on, at the end; after these.")
 @options.parameters
 @click.option("--name", default="latest", show_default=True, help="Name of the results' folder.")
 @options.folder("--into", text="Where that folder is.", default="runs")
@@ -262,9 +263,9 @@ for command in (*models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
 
 
-def _months(words: Iterable[str]) -> list[Month]:
-    """Return the months of several months or ranges."""
-    return [month for word in words for month in Month.parse_range(word)]
+def _months(words: Iterable[str]) -> Months:
+    """Return the months of several words, each a month, a range or several of these."""
+    return Months.parse(",".join(words))
 
 
 if __name__ == "__main__":

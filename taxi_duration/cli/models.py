@@ -31,8 +31,8 @@ def register(run: str, name: str) -> None:
 
 @click.command()
 @click.argument("version")
-@click.option("--gate", required=True, metavar="MONTH",
-              help="The newest month, which has chosen nothing so far; it decides.")  # fmt: skip
+@click.option("--gate", required=True, metavar="MONTHS",
+              help="The newest month, or several, which chose nothing so far.")  # fmt: skip
 @options.source()
 @options.service()
 @click.option("--why", required=True, help="For the journal.")

@@ -12,7 +12,7 @@ from taxi_duration.months import SERVICES
 
 Decorator = Callable[[Callable], Callable]
 
-months = click.argument("months", metavar="MONTH[..MONTH]")
+months = click.argument("months", metavar="MONTHS")
 model = click.option("--model", default="models:/taxi-duration@champion",
                      show_default=True, metavar="MODEL",
                      help="A registered model: address, version or alias.")  # fmt: skip

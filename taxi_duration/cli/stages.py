@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from taxi_duration.errors import UsageError
-from taxi_duration.months import Month, Service
+from taxi_duration.months import Months, Service
 from taxi_duration.notebooks.credentials import reject_credentials
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def fetch_ahead(paths: Sequence[Path], given: Mapping[str, str]) -> None:
     from taxi_duration.notebooks.discovery import check, months_of
 
     for path, values in check(paths, given).items():
-        for month in months_of(path, values).values():
+        for month in chain(*months_of(path, values).values()):
             fetch_month(month, service=Service.parse(values.get("service", "green")))
 
 
@@ -75,9 +76,9 @@ def are_predicted(values: Mapping[str, object]) -> bool:
     """Return whether the months that 05_score predicts with these parameters are there."""
     from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
 
-    months = values["months"] or f"{values['valid']}..{values['test']}"
+    months = values["months"] or f"{values['valid']},{values['test']}"
     folder, service = predictions_folder(values["into"]), Service.parse(values["service"])
-    wanted = (month_folder(folder, month, service) for month in Month.parse_range(months))
+    wanted = (month_folder(folder, month, service) for month in Months.parse(months))
     return all(MonthResult.find(each) for each in wanted)
 
 

@@ -10,7 +10,7 @@ import click
 
 from taxi_duration.cli import options, stages
 from taxi_duration.errors import ExitCode
-from taxi_duration.months import Month
+from taxi_duration.months import Month, Months
 
 BESIDE_RUNS = "beside the recorded runs"
 
@@ -95,7 +95,7 @@ def monitor(months: str, into: Path, **how: object) -> None:
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.runner import run
 
-    Month.parse_range(months)  # before a kernel starts
+    Months.parse(months)  # before a kernel starts
     parameters = {"months": months} | {name: str(value) for name, value in how.items() if value}
     done = run(*find_notebooks(["06_monitor"]), parameters=parameters, into=into)
     click.echo(f"{done.result['verdict']}\nReport: {done.page}")
@@ -130,7 +130,7 @@ def backtest(
     from taxi_duration.evaluation.backtest import backtest as test
 
     check_writable(into)  # before anything takes long
-    trips = [load_trips(each, service=service, source=source) for each in Month.parse_range(months)]
+    trips = [load_trips(each, service=service, source=source) for each in Months.parse(months)]
     table = pd.DataFrame(test(trips, model=name, windows=windows, ahead=ahead))
     with atomic_write(into / "backtest.csv") as fresh:
         table.to_csv(fresh, index=False)

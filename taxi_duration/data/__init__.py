@@ -4,8 +4,10 @@ from taxi_duration.data.files import read_parquet, write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import Split, Trips, load_rides, load_split, load_trips
+from taxi_duration.months import Months
 
 __all__ = [
+    "Months",
     "Split",
     "Trips",
     "load_rides",

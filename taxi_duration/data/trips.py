@@ -6,8 +6,9 @@ distances come at prediction time, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,9 @@ from taxi_duration.data.rides import (
     is_invalid_zone,
     read_minutes,
 )
-from taxi_duration.data.source import Block, ahead, open_month
+from taxi_duration.data.source import Block, RawMonth, ahead, open_month
 from taxi_duration.errors import SchemaError
-from taxi_duration.months import Month, Service, check_order
+from taxi_duration.months import Month, Months, Service, check_order
 
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
 NO_ZONE = 0  # stands for any number that is not a TLC zone
@@ -58,20 +59,19 @@ class Trips:
         A row a ride: `pickup_datetime`, `dropoff_datetime` (New York time),
         `PULocationID`, `DOLocationID` (TLC zones; 264 if missing, 0 if none of 1 to 265),
         `trip_distance` (miles; missing if infinite), `duration` (minutes).
-    left_out, odd : Series
-        Rows by reason, left out or kept though odd. Kept and left out add up to all rows; a
-        ride can be odd in several ways.
+    counts : DataFrame
+        A row a month, in the order of the rides: `kept`, and rows by reason, those of `left_out`
+        and `odd`.
     sha256 : dict
-        Digest of each input, by its file's name.
+        Digest of each month's file, by its name, in the same order.
     source : str
         Where the months came from: "sample", "tlc" or a folder; empty if unknown.
     """
 
     frame: pd.DataFrame = field(repr=False)
-    months: tuple[Month, ...]
+    months: Months
     service: Service
-    left_out: pd.Series = field(repr=False)
-    odd: pd.Series = field(repr=False)
+    counts: pd.DataFrame = field(repr=False)
     sha256: dict[str, str] = field(repr=False)
     source: str = field(default="", repr=False)
 
@@ -84,11 +84,28 @@ class Trips:
             pd.concat([self.frame, other.frame], ignore_index=True),
             self.months + other.months,
             self.service,
-            self.left_out + other.left_out,
-            self.odd + other.odd,
+            pd.concat([self.counts, other.counts]),
             self.sha256 | other.sha256,
             self.source,
         )
+
+    @property
+    def left_out(self) -> pd.Series:
+        """Rows that were left out, by reason; with those that were kept they are all."""
+        return self.counts[list(LEFT_OUT)].sum()
+
+    @property
+    def odd(self) -> pd.Series:
+        """Rows that are odd, by reason; a ride can be odd in several ways."""
+        return self.counts[list(ODD)].sum()
+
+    def latest(self, months: int) -> Trips:
+        """Return the rides of the last months, e.g. to learn from fewer."""
+        last = Months(self.months[-months:])
+        is_last = self.counts.index.isin(list(map(str, last)))
+        frame = self.frame[np.repeat(is_last, self.counts["kept"])].reset_index(drop=True)
+        files = dict(compress(self.sha256.items(), is_last))
+        return replace(self, frame=frame, months=last, counts=self.counts[is_last], sha256=files)
 
 
 class Split(NamedTuple):
@@ -99,21 +116,27 @@ class Split(NamedTuple):
     test: Trips
 
     def rows(self) -> pd.DataFrame:
-        """Return the rows of each part, kept and left out by reason; reasons are the columns."""
-        parts = self._asdict().items()
-        counts = {name: {"kept": len(trips), **trips.left_out} for name, trips in parts}
-        return pd.DataFrame.from_dict(counts, orient="index")
+        """Return the rows of each part, kept and left out by reason; reasons are the columns.
+
+        A part of several months has a row a month, e.g. "train 2021-01".
+        """
+        return pd.concat(_rows(part, trips) for part, trips in self._asdict().items())
+
+
+def _rows(part: str, trips: Trips) -> pd.DataFrame:
+    rows = trips.counts[["kept", *LEFT_OUT]]
+    return rows.set_axis([part] if len(rows) == 1 else [f"{part} {month}" for month in rows.index])
 
 
 def load_split(
-    train: str | Month,
-    valid: str | Month,
-    test: str | Month,
+    train: str | Month | Months,
+    valid: str | Month | Months,
+    test: str | Month | Months,
     *,
     service: str | Service = "green",
     source: str | Path = "sample",
 ) -> Split:
-    """Load the three months of an experiment, which must come in this order.
+    """Load the months of an experiment, one or more a part, which must come in this order.
 
     Takes and raises what `load_trips` does.
 
@@ -121,33 +144,33 @@ def load_split(
     --------
     >>> split = load_split("2021-01", "2021-02", "2021-03")
     >>> split.valid.months
-    (Month(year=2021, number=2),)
+    Months('2021-02')
     """
-    months = [Month.parse(month) for month in (train, valid, test)]
-    check_order(*months)
-    return Split(*(load_trips(month, service=service, source=source) for month in months))
+    parts = [Months.parse(months) for months in (train, valid, test)]
+    check_order(*parts)
+    return Split(*(load_trips(months, service=service, source=source) for months in parts))
 
 
 def load_trips(
-    month: str | Month,
+    months: str | Month | Months,
     *,
     service: str | Service = "green",
     source: str | Path = "sample",
-    after: str | Month | None = None,
+    after: str | Month | Months | None = None,
     engine: Engine = "pyarrow",
 ) -> Trips:
-    """Load the rides of a month that last 1 to 60 minutes.
+    """Load the rides of a month, or of several, that last 1 to 60 minutes.
 
     Parameters
     ----------
-    month : str
-        As `YYYY-MM`.
+    months : str
+        As `YYYY-MM`, `FIRST..LAST`, or several of these with commas.
     service : str
         "green" or "yellow".
     source : str or Path
         "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
     after : str
-        Train month, which this one must come after.
+        Train months, which these must come after.
     engine : str
         Library that reads the file: "pyarrow" or "fastparquet".
 
@@ -156,9 +179,10 @@ def load_trips(
     MonthError
         If there is no such month or service, or the months are in the wrong order.
     SourceError
-        If the file is unavailable or damaged.
+        If a file is unavailable or damaged.
     SchemaError
-        If it lacks a column, a column has another type, or no ride lasts 1 to 60 minutes.
+        If a file lacks a column, a column has another type, or a month has no ride of 1 to 60
+        minutes.
 
     Examples
     --------
@@ -168,32 +192,26 @@ def load_trips(
     >>> len(trips) + trips.left_out.sum() == len(load_rides("2021-01"))
     np.True_
     """
-    if after is not None:
-        check_order(Month.parse(after), Month.parse(month))
-    raw = open_month(month, service=service, source=source)
-    parts = [_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine))]
-    frame = pd.DataFrame(_joined([part.rides for part in parts]), copy=False)
-    left_out = pd.Series(sum(part.left_out for part in parts), index=list(LEFT_OUT))
-    odd = pd.Series(sum(part.odd for part in parts), index=list(ODD))
-    if frame.empty:
-        raise SchemaError(
-            f"None of the {left_out.sum()} rows of {raw.file} is a ride of {SHORTEST} to {LONGEST} "
-            "minutes. Look at its pick-up and drop-off times, or choose another month."
-        )
-    sha256 = {raw.file: raw.sha256}
-    return Trips(frame, (raw.month,), raw.service, left_out, odd, sha256, raw.source)
+    wanted = Months.parse(months)
+    check_order(after, wanted)
+    raws = [open_month(month, service=service, source=source) for month in wanted]
+    parts = [_read_month(raw, engine) for raw in raws]
+    counts = pd.DataFrame([_counts(*each) for each in zip(raws, parts, strict=True)])
+    frame = pd.DataFrame(_joined([part.rides for month in parts for part in month]), copy=False)
+    sha256 = {raw.file: raw.sha256 for raw in raws}
+    return Trips(frame, wanted, raws[0].service, counts, sha256, raws[0].source)
 
 
 def load_rides(
-    month: str | Month, *, service: str | Service = "green", source: str | Path = "sample"
+    months: str | Month | Months, *, service: str | Service = "green", source: str | Path = "sample"
 ) -> pd.DataFrame:
-    """Load all rows of a month, also those that `load_trips` leaves out.
+    """Load all rows of a month, or of several, also those that `load_trips` leaves out.
 
     Takes and raises what `load_trips` does. Returns the columns of `Trips.frame`, and `left_out`:
     the reason as a category, missing where the ride is kept.
     """
-    raw = open_month(month, service=service, source=source)
-    rides = _joined([_read(block) for block in raw.blocks()])
+    raws = [open_month(each, service=service, source=source) for each in Months.parse(months)]
+    rides = _joined([_read(block) for raw in raws for block in raw.blocks()])
     reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
     return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 
@@ -201,9 +219,26 @@ def load_rides(
 class _Part(NamedTuple):
     """The kept rides of a block, and the number of rows for each reason of `LEFT_OUT` and `ODD`."""
 
-    rides: Columns
+    rides: dict[str, np.ndarray]
     left_out: np.ndarray
     odd: np.ndarray
+
+
+def _read_month(raw: RawMonth, engine: Engine) -> list[_Part]:
+    return [_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine))]
+
+
+def _counts(raw: RawMonth, parts: Sequence[_Part]) -> pd.Series:
+    """Return the number of rows of a month that were kept, and for each reason."""
+    kept = sum(len(part.rides["duration"]) for part in parts)
+    left_out, odd = (sum(getattr(part, what) for part in parts) for what in ("left_out", "odd"))
+    if not kept:
+        raise SchemaError(
+            f"None of the {left_out.sum()} rows of {raw.file} is a ride of {SHORTEST} to {LONGEST} "
+            "minutes. Look at its pick-up and drop-off times, or choose another month."
+        )
+    reasons = ["kept", *LEFT_OUT, *ODD]
+    return pd.Series([kept, *left_out, *odd], index=reasons, name=str(raw.month))
 
 
 def _keep(rides: Columns, month: Month) -> _Part:
@@ -225,11 +260,12 @@ def _reason_codes(rides: Columns) -> np.ndarray:
     return codes
 
 
-def _joined(parts: list[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _joined(parts: Sequence[dict[str, np.ndarray]]) -> Columns:
+    """Return the parts as one, column by column; they are emptied, so that both fit in memory."""
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
 
-def _read(block: Block) -> Columns:
+def _read(block: Block) -> dict[str, np.ndarray]:
     """Even out what differs from year to year: types of zones, units and zones of times."""
     pickup, dropoff = block["pickup_datetime"], block["dropoff_datetime"]
     return {

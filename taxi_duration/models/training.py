@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model
-from taxi_duration.months import Month
+from taxi_duration.months import Months
 
 if TYPE_CHECKING:
     import xgboost
@@ -36,7 +36,7 @@ class Fitted:
     seconds: float  # of the fit
     refit_seconds: float  # 0 without a refit
     threads: int  # of boosting
-    months: tuple[Month, ...]  # that `pipeline` was fitted on
+    months: Months  # that `pipeline` was fitted on
     curve: pd.DataFrame = field(repr=False)  # rmse by round, `train` and `valid`; may be empty
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
-from taxi_duration.months import Month, check_order
+from taxi_duration.months import Months, check_order
 from taxi_duration.notebooks.credentials import reject_credentials
 from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 BUILTINS = {"display", "get_ipython"}  # of IPython
-MONTHS = ("train", "valid", "test")
+PARTS = ("train", "valid", "test")
+MONTHS = (*PARTS, "gate", "months")  # parameters that name months
 
 
 def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = None) -> list[Path]:
@@ -67,15 +68,15 @@ def check(
     values = {}
     for path in notebooks:
         with _naming(path.stem):
-            values[path] = _values(*declared[path], parameters)
+            values[path] = _in_one_form(_values(*declared[path], parameters))
             check_order(**months_of(path, values[path]))
     return values
 
 
-def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Month]:
+def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Months]:
     """Return the months that a notebook is about: those in `values`, else its defaults."""
     chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
-    return {part: Month.parse(chosen[part]) for part in MONTHS if chosen.get(part) is not None}
+    return {part: Months.parse(chosen[part]) for part in PARTS if chosen.get(part) is not None}
 
 
 def code_digest(notebook: Path) -> str:
@@ -130,6 +131,12 @@ def _values(
             "Leave it out, or use it in the notebook."
         )
     return values
+
+
+def _in_one_form(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the values, months as `Months` writes them."""
+    named = {name: values[name] for name in MONTHS if values.get(name) is not None}
+    return {**values, **{name: str(Months.parse(each)) for name, each in named.items()}}
 
 
 def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from taxi_duration.data import files
 from taxi_duration.errors import ModelError
-from taxi_duration.months import Month
+from taxi_duration.months import Month, Months
 from taxi_duration.notebooks.discovery import short_name
 from taxi_duration.notebooks.pipeline import make_stages, run_stages, words
 from taxi_duration.notebooks.runner import Executed, Progress
@@ -119,10 +119,9 @@ def _first_champion(into: Path, name: str) -> str | None:
 
 def _monitored(model: str, month: Month) -> str:
     """Return the month and up to two before it, of those that the model has not seen."""
-    record = find_model(model).record
-    seen = max(map(Month.parse, record.months("train") + record.months("valid")))
+    seen = find_model(model).record.last_seen
     if not seen < month:
         raise ModelError(
             f"{model} was trained and chosen on months until {seen}. Name a month after it."
         )
-    return f"{max(seen.next(), month.previous().previous())}..{month}"
+    return str(Months.parse(f"{max(seen.next(), month.previous().previous())}..{month}"))

@@ -177,11 +177,7 @@ def _inputs(record: Record, source: str | Path) -> dict[str, str]:
 
 
 def _trips(record: Record, part: str, source: str | Path) -> Trips:
-    first, *rest = (
-        load_trips(month, service=record.tags["service"], source=source)
-        for month in record.months(part)
-    )
-    return sum(rest, start=first)
+    return load_trips(record.months(part), service=record.tags["service"], source=source)
 
 
 def _hyperparameters(record: Record) -> dict[str, object]:

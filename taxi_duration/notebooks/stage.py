@@ -14,8 +14,8 @@ from taxi_duration.data import files
 from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import ModelError
-from taxi_duration.months import Month
-from taxi_duration.notebooks.discovery import code_digest
+from taxi_duration.months import Months
+from taxi_duration.notebooks.discovery import MONTHS, code_digest
 from taxi_duration.notebooks.runner import FAILED, Executed
 from taxi_duration.registry.loading import find_model
 from taxi_duration.registry.selection import candidates
@@ -39,7 +39,6 @@ PARTS = {  # of a fingerprint, and what its change means
     "stages": "a stage that it needs has changed",
     "store": "the store has other models for it",
 }
-MONTHS = ("train", "valid", "test", "gate", "months")  # parameters that name months
 NOT_RUN = "it has not run"
 RECORD = ".stage.json"
 PLACE = ("service", "source")
@@ -86,9 +85,9 @@ class Stage:
         """Digest of each file that it reads; the library's digest covers the sample."""
         if self.parameters.get("source", "sample") == "sample":
             return {}
-        texts = [str(self.parameters[name]) for name in MONTHS if self.parameters.get(name)]
-        months = sorted({month for text in texts for month in Month.parse_range(text)})
-        found = (open_month(month, **self.place) for month in months)
+        texts = [self.parameters[name] for name in MONTHS if self.parameters.get(name)]
+        months = {month for text in texts for month in Months.parse(text)}
+        found = (open_month(month, **self.place) for month in sorted(months))
         return {raw.file: raw.sha256 for raw in found}
 
     @property

@@ -15,6 +15,7 @@ from taxi_duration.data.files import atomic_write
 from taxi_duration.data.trips import Split
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
+from taxi_duration.months import Months
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import RegisteredModel, find_model, set_tag
 from taxi_duration.tracking.runs import attach, download
@@ -104,6 +105,7 @@ def _text(value: object) -> str:
 
 def _facts(model: RegisteredModel) -> dict[str, object]:
     record, verdict = model.record, model.verdict
+    gate = Months.parse(",".join(verdict.months)) if verdict else None
     with TemporaryDirectory() as folder:
         rows = pd.read_csv(download(model.run_id, "rows.csv", Path(folder)), index_col=0)
         slices = pd.read_csv(download(model.run_id, "slices.csv", Path(folder)))
@@ -113,7 +115,9 @@ def _facts(model: RegisteredModel) -> dict[str, object]:
         "verdict": verdict,
         "is_refitted": record.parameters["refit"] == "True",
         "is_changed": record.tags["tree"] == "changed",
-        "is_gate_test": bool(verdict and set(verdict.months) & set(record.months("test"))),
+        "test_months": record.months("test"),
+        "gate_months": gate,
+        "is_gate_test": bool(set(gate or ()) & set(record.months("test"))),
         "identity": _pairs(_identity(model)),
         "files": pd.DataFrame(record.inputs.items(), columns=["file", "sha256"]),
         "environment": _pairs(record.environment),

@@ -8,7 +8,6 @@ import pandas as pd
 
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError
-from taxi_duration.months import Month
 from taxi_duration.registry import journal
 from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
 from taxi_duration.registry.loading import (
@@ -200,10 +199,10 @@ def _candidate(model: RegisteredModel, gate: Trips) -> Candidate:
 
 def _check_gate(gate: Trips, model: RegisteredModel) -> None:
     record = model.record
-    last = max(map(Month.parse, record.months("train") + record.months("valid")))
-    if not min(gate.months) > last:
+    first, last = gate.months[0], record.last_seen
+    if not first > last:
         raise ModelError(
-            f"The gate's month {min(gate.months)} does not come after {last}, which {model} has "
+            f"The gate's month {first} does not come after {last}, which {model} has "
             "seen. Take a newer month, or another name."
         )
     if gate.service.name != record.tags.get("service"):

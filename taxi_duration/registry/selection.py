@@ -53,11 +53,10 @@ def candidates(
     ModelError
         If there is none.
     """
-    months = ", ".join(map(str, valid.months))
     digests = (f"params.`sha256/{file}` = '{digest}'" for file, digest in valid.sha256.items())
     wanted = [
         "attributes.status = 'FINISHED'",
-        f"params.valid = '{months}'",
+        f"params.valid = '{valid.months}'",
         "params.model_sha256 LIKE '%'",
         *digests,
         *([f"tags.model = '{model}'"] if model else []),
@@ -70,7 +69,7 @@ def candidates(
     if runs.empty:
         raise ModelError(
             f"The store has no finished {model or 'model'!r} that was chosen by the rides of "
-            f"{months}. Run the notebook 02_train on these months first."
+            f"{valid.months}. Run the notebook 02_train on these months first."
         )
     runs = runs[::-1].drop_duplicates("params.test_predictions_sha256", keep="last")
     table = pd.DataFrame(

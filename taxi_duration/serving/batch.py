@@ -21,7 +21,7 @@ from taxi_duration.data.rides import (
 )
 from taxi_duration.data.source import RawMonth, ahead, open_month
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.months import Month, Service
+from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.results import (
     PREDICTIONS,
@@ -81,7 +81,7 @@ def score_months(
     model : str or RegisteredModel
         Loaded, or as `taxi_duration.registry.load` takes it, e.g. "champion".
     months : str
-        A month, or `FIRST..LAST`.
+        A month, `FIRST..LAST`, or several of these with commas.
     into : str or Path, optional
         Folder for predictions; by default one beside the recorded runs.
     force : bool
@@ -89,7 +89,7 @@ def score_months(
     progress : callable, optional
         Called after each block with the month and its number of rows done so far.
     """
-    kind, wanted = Service.parse(service), Month.parse_range(months)
+    kind, wanted = Service.parse(service), Months.parse(months)
     folder = predictions_folder(into)
     model = load(model) if isinstance(model, str) else model
     return [

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +12,7 @@ import pandas as pd
 from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
-from taxi_duration.months import Month, Service
+from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
 from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
@@ -154,7 +152,8 @@ def monitor(
     model : str
         As `taxi_duration.registry.load` takes it, e.g. "champion".
     months : str
-        A month, or `FIRST..LAST`; each has to be scored by this model.
+        A month, `FIRST..LAST`, or several of these with commas; each has to be scored by this
+        model.
     source : str or Path
         Of the months that the model was trained on.
     predictions : str or Path, optional
@@ -168,11 +167,11 @@ def monitor(
         If there is no such model, it has not scored a month, or `source` has other months than
         those that it was trained on.
     """
-    kind, wanted = Service.parse(service), Month.parse_range(months)
+    kind, wanted = Service.parse(service), Months.parse(months)
     found, folder = load(model), predictions_folder(predictions)
     scored = [_scored_month(found, month, kind, folder) for month in wanted]
     report = evaluate_months(scored, reference_of(found, source), limits=limits)
-    _record(report, found, months)
+    _record(report, found, str(wanted))
     return report
 
 
@@ -208,7 +207,7 @@ def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
     record, estimator = model.record, model.estimator
     months = training_months(record)
     service = record.tags["service"]
-    trips = reduce(add, (load_trips(month, service=service, source=source) for month in months))
+    trips = load_trips(months, service=service, source=source)
     for file, digest in trips.sha256.items():
         if record.inputs.get(file) != digest:
             raise ModelError(
@@ -220,15 +219,15 @@ def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
         rides=trips.frame.assign(predicted=predicted),
         rmse=record.metrics["valid_rmse"],
         level=estimator.intervals.level,
-        last=months[-1],
+        last=str(months[-1]),
         model=estimator.name,
     )
 
 
-def training_months(record: Record) -> list[str]:
+def training_months(record: Record) -> Months:
     """Return the months that a run's model was trained on; a refitted one also on the valid one."""
     is_refitted = record.parameters["refit"] == "True"
-    return record.months("train") + (record.months("valid") if is_refitted else [])
+    return record.months("train") + (record.months("valid") if is_refitted else ())
 
 
 def _scored_month(

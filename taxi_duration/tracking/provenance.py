@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_duration.data.files import tree_digest
-from taxi_duration.data.trips import Split, Trips
+from taxi_duration.data.trips import Split
+from taxi_duration.months import Service
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
@@ -78,7 +79,7 @@ def tags_of(split: Split, provenance: Provenance, notebook: str | None) -> dict[
 
 def months_of(split: Split) -> dict[str, str]:
     """Return the months of each part, as text."""
-    return {part: ", ".join(map(str, trips.months)) for part, trips in split._asdict().items()}
+    return {part: str(trips.months) for part, trips in split._asdict().items()}
 
 
 def log_inputs(split: Split, provenance: Provenance) -> None:
@@ -92,16 +93,16 @@ def log_inputs(split: Split, provenance: Provenance) -> None:
     if provenance.code.patch:
         mlflow.log_text(provenance.code.patch, "code.patch")
     for part, trips in split._asdict().items():
-        mlflow.log_input(_dataset(trips), context=part)
+        for name, digest in trips.sha256.items():
+            mlflow.log_input(_dataset(name, digest, trips.service), context=part)
 
 
-def _dataset(trips: Trips) -> MetaDataset:
-    """Return the name and digest of a month; other datasets of MLflow read rows for seconds."""
+def _dataset(name: str, digest: str, service: Service) -> MetaDataset:
+    """Return a month's file as a dataset; others of MLflow's read rows for seconds."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    name, digest = next(iter(trips.sha256.items()))
-    source = CodeDatasetSource({"file": name, "service": trips.service.name})
+    source = CodeDatasetSource({"file": name, "service": service.name})
     return MetaDataset(source, name=name, digest=digest[:36])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from taxi_duration.errors import ModelError, TrackingError, check_name
+from taxi_duration.months import Month, Months
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.store import EXPERIMENT, UNKNOWN, client, open_store, store_errors
 
@@ -90,9 +91,14 @@ class Record:
         """The model's name in `taxi_duration.models.catalog.MODELS`; None for a parent run."""
         return self.tags.get("model")
 
-    def months(self, part: str) -> list[str]:
+    def months(self, part: str) -> Months:
         """Return the months of a part: "train", "valid" or "test"."""
-        return self.parameters[part].split(", ")
+        return Months.parse(self.parameters[part])
+
+    @property
+    def last_seen(self) -> Month:
+        """The newest month by which the model was trained or chosen."""
+        return max(self.months("train") + self.months("valid"))
 
     @property
     def inputs(self) -> dict[str, str]:

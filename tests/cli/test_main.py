@@ -169,6 +169,8 @@ def test_a_wrong_parameter_or_notebook_is_rejected_and_touches_nothing(call, wor
         (["--train", "2021-13"], "Month '2021-13' does not exist"),
         (["-p", "valid=21-01"], "Month '21-01' does not exist"),
         (["--valid", "2021-01"], "01_explore: The valid month 2021-01 does not come after the tr"),
+        (["--train", "2020-12..2021-02"], "month 2021-02 does not come after the train months"),
+        (["-p", "gate=2021-4"], "04_select: Month '2021-4' does not exist"),
         (["--train", "2021-02"], "01_explore: The valid month 2021-02 does not come after the tr"),
         (["--test", "2021-02"], "02_train: The test month 2021-02 does not come after the valid"),
         (["--valid", "2021-04"], "02_train: The test month 2021-03 does not come after the valid"),

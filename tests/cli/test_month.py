@@ -15,7 +15,7 @@ from taxi_duration.cli.main import main
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import load_split
-from taxi_duration.months import GREEN, Month
+from taxi_duration.months import GREEN, Months
 from taxi_duration.registry.loading import find_model
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.tracking.training import record
@@ -53,7 +53,7 @@ def parameters(folder, stage):
 def source(slow_months, tmp_path_factory):
     """A folder of five months, of which the last two are slow."""
     folder = tmp_path_factory.mktemp("source")
-    for month in Month.parse_range("2021-01..2021-03"):
+    for month in Months.parse("2021-01..2021-03"):
         write_parquet(make_month(month, rows=6000), folder / GREEN.file(month))
     for path in slow_months.iterdir():
         shutil.copy(path, folder)

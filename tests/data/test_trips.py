@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from taxi_duration.data.files import BLOCK, write_parquet
 from taxi_duration.data.rides import read_rides, rejections
 from taxi_duration.data.sample import make_month
-from taxi_duration.data.source import open_month
+from taxi_duration.data.source import SAMPLE_ROWS, open_month
 from taxi_duration.data.trips import LEFT_OUT, ODD, Split, load_rides, load_split, load_trips
 from taxi_duration.errors import MonthError, SchemaError, SourceError
-from taxi_duration.months import GREEN, SERVICES, YELLOW, Month
+from taxi_duration.months import GREEN, SERVICES, YELLOW, Month, Months
 
 JANUARY = Month(2021, 1)
 SECONDS = st.integers(-90_000, 90_000) | st.sampled_from([-1, 0, 59, 60, 61, 3599, 3600, 3601])
@@ -353,8 +353,8 @@ def test_a_yellow_file_under_a_green_name_is_rejected(raw, folder):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"month": "2021-13"}, "Month '2021-13' does not exist"),
-        ({"month": "2021-01", "service": "purple"}, "Service 'purple' is unknown"),
+        ({"months": "2021-13"}, "Month '2021-13' does not exist"),
+        ({"months": "2021-01", "service": "purple"}, "Service 'purple' is unknown"),
     ],
 )
 def test_an_unknown_month_or_service_is_rejected(asked, message):
@@ -407,6 +407,60 @@ def test_two_months_together_keep_their_provenance(split):
     assert (both.left_out == split.train.left_out + split.valid.left_out).all()
 
 
+@pytest.fixture(scope="module")
+def several():
+    """The sample's rides of months with a gap, asked for out of their order."""
+    return load_trips("2021-01,2020-10..2020-11")
+
+
+def test_rides_of_several_months_are_those_of_each_one_after_the_other(several):
+    each = [load_trips(month) for month in ("2020-10", "2020-11", "2021-01")]
+    expected = pd.concat([trips.frame for trips in each], ignore_index=True)
+    pd.testing.assert_frame_equal(several.frame, expected)
+    pd.testing.assert_frame_equal(several.counts, pd.concat([trips.counts for trips in each]))
+    assert several.odd.equals(sum(trips.odd for trips in each))
+    assert list(several.sha256.items()) == [pair for trips in each for pair in trips.sha256.items()]
+
+
+def test_rows_are_counted_by_month_and_reason(several):
+    counts = several.counts
+    assert list(counts.index) == list(map(str, several.months))
+    assert (counts[["kept", *LEFT_OUT]].sum(axis="columns") == SAMPLE_ROWS).all()
+    assert (counts["under 1 minute"] > 0).all()
+
+
+def test_a_split_counts_the_rows_of_each_month_of_a_part(several):
+    rows = Split(several, *(load_trips(month) for month in ("2021-02", "2021-03"))).rows()
+    train = ["train 2020-10", "train 2020-11", "train 2021-01"]
+    assert list(rows.index) == [*train, "valid", "test"]
+    assert rows.loc[train].to_numpy().tolist() == several.counts[rows.columns].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("months", ["2021-01", "2020-11,2021-01"])
+def test_the_latest_months_are_as_if_loaded_alone(several, months):
+    found, expected = several.latest(len(Months.parse(months))), load_trips(months)
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    pd.testing.assert_frame_equal(found.counts, expected.counts)
+    assert (found.months, found.sha256) == (expected.months, expected.sha256)
+
+
+def test_all_rows_of_several_months_are_loaded():
+    assert len(load_rides("2021-01..2021-02")) == 2 * SAMPLE_ROWS
+
+
+def test_a_month_that_is_missing_is_named_before_any_is_read(january, folder):
+    january.write_bytes(b"not read")
+    with pytest.raises(SourceError, match=r"has no green_tripdata_2021-02\.parquet"):
+        load_trips("2021-01..2021-02", source=folder)
+
+
+def test_a_month_without_a_ride_is_named_among_others(raw, january, folder):
+    at_once = raw.assign(lpep_dropoff_datetime=raw["lpep_pickup_datetime"])
+    at_once.to_parquet(folder / GREEN.file(Month(2021, 2)), engine="pyarrow")
+    with pytest.raises(SchemaError, match=r"None of the 600 rows of green_tripdata_2021-02"):
+        load_trips("2021-01..2021-02", source=folder)
+
+
 def test_a_split_is_three_months_by_name(split):
     assert Split._fields == ("train", "valid", "test")
-    assert split.valid.months == (Month(2021, 2),)
+    assert split.valid.months == Months([Month(2021, 2)])

@@ -10,9 +10,9 @@ from taxi_duration.errors import TaxiDurationError
 from taxi_duration.evaluation.backtest import backtest
 from taxi_duration.evaluation.metrics import score
 from taxi_duration.models.catalog import make_model
-from taxi_duration.months import Month
+from taxi_duration.months import Months
 
-MONTHS = Month.parse_range("2021-01..2021-05")
+MONTHS = Months.parse("2021-01..2021-05")
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,12 @@ def test_the_short_name_of_a_notebook_finds_it(stages):
         assert find_notebooks([short_name(path)])[0].resolve() == path
 
 
+def test_months_reach_a_notebook_in_one_form():
+    given = {"train": "2020-12,2020-11", "valid": "2021-01, 2021-03"}
+    (values,) = check([HERE / "reads_a_month.ipynb"], given).values()
+    assert values == {"train": "2020-11..2020-12", "valid": "2021-01,2021-03"}
+
+
 def test_inspecting_returns_what_the_cell_declares():
     service, rows, models, limit = inspect(STORY)
     assert (service.annotation, service.default) == ("Literal['green', 'yellow']", "green")

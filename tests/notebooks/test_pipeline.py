@@ -5,7 +5,7 @@ import pytest
 from mlflow import MlflowClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.files import sha256, write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import NotebookError, SourceError, UsageError
 from taxi_duration.months import GREEN, Month
@@ -207,6 +207,15 @@ def test_a_slip_in_the_last_notebook_shows_before_the_first_starts(
     with pytest.raises(NotebookError, match=problem):
         go()
     assert not (tmp_path / "runs").exists()
+
+
+def test_each_file_of_a_range_is_an_input(road, tmp_path):
+    for number in (1, 2):
+        month = Month(2021, number)
+        write_parquet(make_month(month, rows=10), tmp_path / GREEN.file(month))
+    given = {"source": str(tmp_path), "train": "2021-01..2021-02"}
+    (only,) = pipeline.make_stages(road[:1], given, into=tmp_path / "runs")
+    assert only.inputs == {path.name: sha256(path) for path in sorted(tmp_path.glob("green*"))}
 
 
 def test_a_month_that_is_missing_shows_before_the_first_notebook_starts(go, tmp_path):
