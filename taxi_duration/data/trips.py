@@ -6,7 +6,7 @@ distances come at prediction time, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -21,6 +21,7 @@ from taxi_duration.data.rides import (
     UNKNOWN_ZONE,
     ZONES,
     Columns,
+    as_array,
     in_new_york,
     is_invalid_zone,
     read_minutes,
@@ -77,6 +78,10 @@ class Trips:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def blocks(self) -> Iterator[Columns]:
+        """Yield the rides as arrays by the name of their column."""
+        yield {name: as_array(column) for name, column in self.frame.items()}
 
     def __add__(self, other: Trips) -> Trips:
         """Join the rides of further months, e.g. to refit on both."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder
 
-from taxi_duration.data.rides import N_ZONES, Columns, as_array, as_columns, is_plausible_distance
-from taxi_duration.models.encoding import ZoneTargetEncoder
-from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, ride_distance, ride_zones
+from taxi_duration.data.batches import in_batches, in_threads, n_rides
+from taxi_duration.data.rides import Columns, as_array, as_columns, is_plausible_distance
+from taxi_duration.models.encoding import CrossFit, ZoneTargetEncoder, with_folds
+from taxi_duration.models.zones import (
+    PairDistances,
+    ZoneMap,
+    pair_codes,
+    ride_distance,
+    ride_zones,
+)
 
 DISTANCE = ("distance", "given_distance", "repaired")
 OTHERS = (
@@ -50,15 +61,11 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> DistanceRepair:  # noqa: ARG002
         """Fit the medians on rides."""
-        distance = ride_distance(X).astype(np.float32)
-        good = is_plausible_distance(distance)
-        pickup, dropoff = (codes[good] for codes in ride_zones(X))
-        distance = distance[good]
-        pairs = group_median(pair_codes(pickup, dropoff), distance, size=N_ZONES**2)
-        starts = group_median(pickup, distance, size=N_ZONES)
-        overall = np.median(distance) if len(distance) else 0.0
-        starts = np.where(np.isnan(starts), overall, starts)
-        by_pair = pairs.reshape(N_ZONES, N_ZONES)
+        return self.fit_distances(PairDistances(in_batches([as_columns(X)])))
+
+    def fit_distances(self, distances: PairDistances) -> DistanceRepair:
+        """Fit the medians on the distances of rides."""
+        by_pair, starts = distances.one_way(), distances.by_pickup()
         self.medians_ = np.where(np.isnan(by_pair), starts[:, None], by_pair).astype(np.float32)
         return self
 
@@ -100,29 +107,59 @@ class RideFeatures(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
         """Fit on rides, and return their features for training: with cross-fitted encodings."""
-        self.repair_ = DistanceRepair().fit(X)
-        self.map_ = ZoneMap().fit(X)
+        rides = as_columns(X) | {"duration": np.asarray(y, dtype=float)}
+        training = self.fit_batches(partial(in_batches, [rides]))
+        return self._matrix(rides, training)
+
+    def fit_batches(self, batches: Callable[[], Iterable[Columns]]) -> CrossFit:
+        """Fit on rides that may be more than memory holds, in two passes over their batches.
+
+        Parameters
+        ----------
+        batches : callable
+            Returns the rides, anew at each call, with their `duration`.
+
+        Returns
+        -------
+        CrossFit
+            For `training_matrices`.
+        """
+        distances = PairDistances(batches())
+        self.repair_ = DistanceRepair().fit_distances(distances)
+        self.map_ = ZoneMap().fit_distances(distances)
         self.encoder_ = ZoneTargetEncoder()
-        return self._matrix(as_columns(X), self.encoder_.fit_transform(X, np.asarray(y)))
+        return self.encoder_.cross_fit(batches(), rides=distances.rides)
+
+    def training_matrices(
+        self, batches: Iterable[Columns], training: CrossFit
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield features for training and minutes of each batch that was fitted on."""
+        for rides, fold in with_folds(batches, training.fold):
+            yield self._matrix(rides, training._replace(fold=fold)), rides["duration"]
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the features of rides: float32, in the order of `get_feature_names_out`."""
-        rides = as_columns(X)
-        return self._matrix(rides, self.encoder_.transform(rides))
+        return self._matrix(as_columns(X))
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Return the features' names; docs/features.md has a row for each."""
         names = (*DISTANCE, *OTHERS, "detour") if self.distance else ("usual_distance", *OTHERS)
         return np.array(names, dtype=object)
 
-    def _matrix(self, rides: Columns, encoded: np.ndarray) -> np.ndarray:
-        """Fill the matrix block by block: what fits into a processor's cache is faster."""
-        matrix = np.empty((len(self.get_feature_names_out()), len(encoded)), dtype=np.float32)
-        for start in range(0, len(encoded), BLOCK):
+    def _matrix(self, rides: Columns, training: CrossFit | None = None) -> np.ndarray:
+        """Make the features in blocks that stay in a processor's cache."""
+        matrix = np.empty((len(self.get_feature_names_out()), n_rides(rides)), dtype=np.float32)
+
+        def fill(start: int) -> None:
             rows = slice(start, start + BLOCK)
             block = {name: column[rows] for name, column in rides.items()}
-            parts = self._parts(block, encoded[rows])
+            encoded = training.encode(block, rows) if training else self.encoder_.transform(block)
+            parts = self._parts(block, encoded)
             np.concatenate([part.T for part in parts], out=matrix[:, rows])
+
+        starts = range(0, matrix.shape[1], BLOCK)
+        # threads take longer to start than the features of one ride
+        deque((in_threads if len(starts) > 1 else map)(fill, starts), maxlen=0)
         return matrix.T
 
     def _parts(self, X: Columns, encoded: np.ndarray) -> list[np.ndarray]:

@@ -75,7 +75,7 @@ def fit(
     with fit_errors(f"Model {name!r}"):
         curve = _fit_pipeline(model, train, valid, boosted=boosted)
         fitted = perf_counter()
-        final = _refit(model, train + valid) if refit else model
+        final = _refit(model, train, valid, boosted=boosted) if refit else model
     settings = model["regressor"].get_params()
     return Fitted(
         pipeline=final,
@@ -95,12 +95,10 @@ def make_matrices(
     features: BaseEstimator, train: Trips, valid: Trips
 ) -> tuple[xgboost.DMatrix, xgboost.DMatrix]:
     """Fit the transformer of rides, and return features and minutes of both months."""
-    import xgboost
+    from taxi_duration.models.matrices import training_matrix, valid_matrix
 
-    minutes = train.frame["duration"]
-    seen = features.fit_transform(train.frame, minutes)
-    unseen = features.transform(valid.frame)
-    return xgboost.DMatrix(seen, minutes), xgboost.DMatrix(unseen, valid.frame["duration"])
+    seen = training_matrix(features, train)
+    return seen, valid_matrix(features, valid, train=seen)
 
 
 def boost(
@@ -155,8 +153,21 @@ def _fit_pipeline(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool)
     return pd.DataFrame(columns=["train", "valid"], dtype=float)
 
 
-def _refit(model: Pipeline, trips: Trips) -> Pipeline:
-    return clone(model).fit(trips.frame, trips.frame["duration"])
+def _refit(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> Pipeline:
+    """Fit anew on both parts, with as many rounds as the model has."""
+    import xgboost
+
+    from taxi_duration.models.matrices import training_matrix
+
+    fresh = clone(model)
+    if not boosted:
+        both = train + valid
+        return fresh.fit(both.frame, both.frame["duration"])
+    regressor = fresh["regressor"]
+    matrix, rounds = training_matrix(fresh["features"], train, valid), regressor.n_estimators
+    booster = xgboost.train(regressor.get_xgb_params(), matrix, num_boost_round=rounds)
+    _keep_rounds(regressor, booster, rounds=rounds)
+    return fresh
 
 
 def _keep_rounds(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: int) -> None:

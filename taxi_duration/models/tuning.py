@@ -238,9 +238,21 @@ def _fit_trial(
 ) -> Trial:
     start = perf_counter()
     regressor = make_model(model, threads=1, **{**space.fixed, **parameters})["regressor"]
-    # XGBoost sorts a matrix at its first use, which two threads must not do at once
-    train, valid = (matrix.slice(range(matrix.num_row())) for matrix in matrices)
+    train, valid = map(_own, matrices)
     with fit_errors(f"Trial {number} with {parameters}"):
         curve = boost(regressor, train, valid, patience=space.patience)
     error, seconds = float(curve["valid"].min()), perf_counter() - start
     return Trial(number, parameters, error, regressor.n_estimators, seconds)
+
+
+def _own(matrix: xgboost.DMatrix) -> xgboost.DMatrix:
+    """Return a matrix that a trial can use while others use theirs.
+
+    One whose values are in bins already serves all. Another one is sorted by XGBoost at its first
+    use, which two threads must not do at once.
+    """
+    import xgboost
+
+    if isinstance(matrix, xgboost.QuantileDMatrix):
+        return matrix
+    return matrix.slice(range(matrix.num_row()))

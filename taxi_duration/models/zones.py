@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy.sparse.csgraph import connected_components, shortest_path
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.manifold import ClassicalMDS
 
+from taxi_duration.data.batches import in_batches, in_threads, n_rides
 from taxi_duration.data.rides import (
+    LAST_ZONE,
     N_ZONES,
     UNKNOWN_ZONE,
     ZONES,
     Columns,
     as_array,
+    as_columns,
     is_plausible_distance,
 )
 
+NOWHERE = [0, UNKNOWN_ZONE, LAST_ZONE]
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
 
@@ -50,10 +56,8 @@ def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
     return pickup * N_ZONES + dropoff
 
 
-def group_median(
-    codes: np.ndarray, values: np.ndarray, *, size: int, at_least: int = 1
-) -> np.ndarray:
-    """Return the median of the values at each code from 0, missing where there are too few.
+def group_median(codes: np.ndarray, values: np.ndarray, *, size: int) -> np.ndarray:
+    """Return the median of the values at each code from 0, missing where there is none.
 
     Parameters
     ----------
@@ -61,25 +65,60 @@ def group_median(
         0 or more (miles, minutes); compared as float32.
     size : int
         Number of codes.
-    at_least : int
-        Values that a median needs.
 
     Examples
     --------
     >>> group_median(np.array([0, 0, 2]), np.array([1.0, 3.0, 5.0]), size=3).tolist()
     [2.0, nan, 5.0]
     """
-    # bits of floats that are not negative sort as the floats do: one sort orders codes and values
-    keys = codes.astype(np.int64) << 32
-    keys |= values.astype(np.float32, copy=False).view(np.int32)
+    keys = _sort_keys(codes, values)
     keys.sort()
-    count = np.bincount(codes, minlength=size)
-    enough = count >= at_least
-    first = (np.cumsum(count) - count)[enough]
-    middle = [keys[first + (count[enough] + side) // 2].astype(np.int32) for side in (-1, 0)]
-    medians = np.full(size, np.nan)
-    medians[enough] = np.mean(np.stack(middle).view(np.float32), axis=0, dtype=float)
-    return medians
+    return _medians(keys, size=size)
+
+
+class PairDistances:
+    """The distances of rides, sorted by pair of zones, for the medians to be looked up.
+
+    Distances that no ride can have are left out.
+
+    Parameters
+    ----------
+    batches : iterable of dict
+        Rides as arrays by the name of their column.
+
+    Examples
+    --------
+    >>> rides = {"PULocationID": [1, 1, 2], "DOLocationID": [2, 2, 1], "trip_distance": [1, 3, 9]}
+    >>> found = PairDistances([{name: np.array(each) for name, each in rides.items()}])
+    >>> found.one_way()[[1, 2], [2, 1]].tolist(), found.both_ways()[[1, 2], [2, 1]].tolist()
+    ([2.0, 9.0], [3.0, 3.0])
+    """
+
+    def __init__(self, batches: Iterable[Columns]) -> None:
+        parts = list(in_threads(_distance_keys, batches))
+        self.rides = sum(rides for rides, _, _ in parts)
+        # one sort serves both directions: which of them is a ride's is the last bit of its key
+        none = np.empty(0, dtype=np.int64)
+        keys = [np.concatenate([none, *(part[number] for part in parts)]) for number in (1, 2)]
+        del parts
+        list(in_threads(np.ndarray.sort, keys))
+        self._by_pair, self._by_pickup = keys
+
+    def one_way(self) -> np.ndarray:
+        """Return the median of each pair, shape (266, 266); missing where nobody rode."""
+        there, back = (_pairs(self._by_pair[self._by_pair & 1 == way] >> 1) for way in (0, 1))
+        return np.where(np.isnan(there), back.T, there)
+
+    def both_ways(self) -> np.ndarray:
+        """Return the same of both directions together, missing where they have but one ride."""
+        either = _pairs(self._by_pair >> 1, at_least=2)
+        return np.where(np.isnan(either), either.T, either)
+
+    def by_pickup(self) -> np.ndarray:
+        """Return the median of each pick-up zone; that of all rides where nobody was picked up."""
+        medians = _medians(self._by_pickup, size=N_ZONES)
+        miles = _values(self._by_pickup)
+        return np.where(np.isnan(medians), np.median(miles) if len(miles) else 0.0, medians)
 
 
 class ZoneMap(TransformerMixin, BaseEstimator):
@@ -109,12 +148,18 @@ class ZoneMap(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> ZoneMap:  # noqa: ARG002
         """Fit the map on rides: `PULocationID`, `DOLocationID`, `trip_distance`."""
-        distances = _pair_distances(X)
-        _, part = connected_components(distances, directed=False)
+        return self.fit_distances(PairDistances(in_batches([as_columns(X)])))
+
+    def fit_distances(self, distances: PairDistances) -> ZoneMap:
+        """Fit the map on the distances of rides."""
+        miles = np.nan_to_num(distances.both_ways())  # 0 where there is no way
+        miles[NOWHERE], miles[:, NOWHERE] = 0, 0
+        np.fill_diagonal(miles, 0)
+        _, part = connected_components(miles, directed=False)
         zones = np.flatnonzero(part == np.bincount(part).argmax())
         self.coordinates_ = np.full((N_ZONES, DIMENSIONS), np.nan, dtype=np.float32)
         if len(zones) > DIMENSIONS:
-            driven = shortest_path(distances[np.ix_(zones, zones)], directed=False)
+            driven = shortest_path(miles[np.ix_(zones, zones)], directed=False)
             self.coordinates_[zones] = _scale(driven)
         return self
 
@@ -132,15 +177,42 @@ class ZoneMap(TransformerMixin, BaseEstimator):
         return pd.DataFrame({"zone": zones, "east": plane[:, 0], "north": plane[:, 1]})
 
 
-def _pair_distances(X: pd.DataFrame) -> np.ndarray:
-    """Return the median distance of each pair, both ways together; 0 where there is none."""
-    (pickup, dropoff), distance = ride_zones(X), ride_distance(X)
+def _distance_keys(rides: Columns) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return the number of rides, and keys that sort their distances by pair and by pick-up."""
+    miles = ride_distance(rides).astype(np.float32)
+    good = np.flatnonzero(is_plausible_distance(miles))
+    (pickup, dropoff), miles = (zones[good] for zones in ride_zones(rides)), miles[good]
     low, high = np.minimum(pickup, dropoff), np.maximum(pickup, dropoff)
-    use = (low > 0) & (low < high) & (high < UNKNOWN_ZONE) & is_plausible_distance(distance)
-    codes = pair_codes(low, high)[use]
-    median = group_median(codes, distance[use], size=N_ZONES**2, at_least=2)
-    one_way = np.nan_to_num(median).reshape(N_ZONES, N_ZONES)
-    return one_way + one_way.T
+    by_pair = _sort_keys(pair_codes(low, high), miles) << 1
+    by_pair |= pickup > dropoff
+    return n_rides(rides), by_pair, _sort_keys(pickup, miles)
+
+
+def _sort_keys(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return whole numbers in the order of the codes, and of the values at each code."""
+    # bits of floats that are not negative sort as the floats do
+    keys = codes.astype(np.int64) << 32
+    keys |= values.astype(np.float32, copy=False).view(np.int32)
+    return keys
+
+
+def _values(keys: np.ndarray) -> np.ndarray:
+    return keys.astype(np.int32).view(np.float32)
+
+
+def _medians(keys: np.ndarray, *, size: int, at_least: int = 1) -> np.ndarray:
+    """Return the median value at each code, missing where there are too few; keys are sorted."""
+    ends = np.searchsorted(keys, np.arange(size + 1) << 32)
+    first, count = ends[:-1], np.diff(ends)
+    enough = count >= at_least
+    middle = [_values(keys[first[enough] + (count[enough] + side) // 2]) for side in (-1, 0)]
+    medians = np.full(size, np.nan)
+    medians[enough] = np.mean(middle, axis=0, dtype=float)
+    return medians
+
+
+def _pairs(keys: np.ndarray, *, at_least: int = 1) -> np.ndarray:
+    return _medians(keys, size=N_ZONES**2, at_least=at_least).reshape(N_ZONES, N_ZONES)
 
 
 def _scale(driven: np.ndarray) -> np.ndarray:

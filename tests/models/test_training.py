@@ -1,5 +1,7 @@
 """The named models: made, fitted, stopped early, and what they may know."""
 
+from functools import partial
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -8,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import root_mean_squared_error
 
+from taxi_duration.data.batches import in_batches
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import score_parts
 from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.training import fit
 
 NAMES = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
@@ -175,6 +179,18 @@ def test_the_best_of_the_curve_is_the_error_of_the_model(fit_quickly, split, nam
     valid = split.valid.frame
     error = root_mean_squared_error(valid["duration"], fitted.pipeline.predict(valid))
     assert fitted.curve["valid"].min() == pytest.approx(error, rel=1e-5)
+
+
+def test_rides_in_several_batches_give_the_features_of_one(split, monkeypatch):
+    rides, minutes = split.train.frame, split.train.frame["duration"]
+    whole = RideFeatures().fit_transform(rides, minutes)
+    monkeypatch.setattr("taxi_duration.models.features.BLOCK", 200)
+    features, batches = RideFeatures(), partial(in_batches, list(split.train.blocks()), rows=300)
+    training = features.fit_batches(batches)
+    matrices, labels = zip(*features.training_matrices(batches(), training), strict=True)
+    assert len(matrices) > 5
+    np.testing.assert_allclose(np.concatenate(matrices), whole, rtol=1e-6)
+    np.testing.assert_array_equal(np.concatenate(labels), minutes)
 
 
 def test_a_refit_learns_from_both_months_with_the_rounds_that_were_found(fit_quickly, split):

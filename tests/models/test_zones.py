@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taxi_duration.data.batches import in_batches
 from taxi_duration.data.rides import N_ZONES, ZONES
-from taxi_duration.models.zones import ZoneMap, group_median, pair_codes, zone_codes
+from taxi_duration.models.zones import PairDistances, ZoneMap, pair_codes, zone_codes
 
 CITY = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=4, max_size=12, unique=True
@@ -140,7 +141,35 @@ def test_each_pair_has_a_number_of_its_own():
     assert len(np.unique(pair_codes(pickup, dropoff))) == N_ZONES**2
 
 
-def test_a_median_needs_as_many_values_as_are_asked_for():
-    codes, values = np.array([0, 1, 1]), np.array([5.0, 1.0, 3.0])
-    found = group_median(codes, values, size=3, at_least=2)
-    np.testing.assert_array_equal(found, [np.nan, 2.0, np.nan])
+def pair_distances(rows, *, batch):
+    """Give the distances of rides (pick-up, drop-off, miles), in batches of so many."""
+    numbers = dict(zip((*ZONES, "trip_distance"), np.array(rows, dtype=float).T, strict=True))
+    return PairDistances(in_batches([numbers], rows=batch))
+
+
+RIDES = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 4), st.floats(-1, 70, width=32)), min_size=1
+)
+
+
+@given(RIDES, st.integers(1, 5))
+def test_the_medians_of_pairs_and_pickups_are_those_of_pandas(rows, batch):
+    found = pair_distances(rows, batch=batch)
+    rides = pd.DataFrame(rows, columns=["pickup", "dropoff", "miles"])
+    rides = rides[(rides["miles"] > 0) & (rides["miles"] <= 60)]
+    assert found.rides == len(rows)
+    pairs = rides.groupby(["pickup", "dropoff"])["miles"].median()
+    assert np.count_nonzero(~np.isnan(found.one_way())) == len(pairs)
+    for (pickup, dropoff), miles in pairs.items():
+        assert found.one_way()[pickup, dropoff] == pytest.approx(miles, rel=1e-6)
+    starts = rides.groupby("pickup")["miles"].median().reindex(range(N_ZONES))
+    starts = starts.fillna(rides["miles"].median() if len(rides) else 0)
+    np.testing.assert_allclose(found.by_pickup(), starts, rtol=1e-6)
+
+
+def test_the_median_of_both_ways_needs_two_rides():
+    found = pair_distances([(1, 2, 1), (2, 1, 4), (1, 3, 5), (4, 4, 6), (4, 4, 8)], batch=2)
+    both = found.both_ways()
+    assert both[1, 2] == both[2, 1] == 2.5
+    assert both[4, 4] == 7
+    assert np.count_nonzero(~np.isnan(both)) == 3

@@ -1,0 +1,73 @@
+"""Rides in batches of equal size, whatever blocks they come in, and work on them in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import joblib
+import numpy as np
+
+from taxi_duration.data.rides import Columns
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+BATCH = 2**19  # rows; fewer would leave much of the work to what is done once a batch
+
+
+def in_batches(blocks: Iterable[Columns], *, rows: int = BATCH) -> Iterator[Columns]:
+    """Yield the same rides in batches of so many rows, the last one excepted.
+
+    Examples
+    --------
+    >>> blocks = [{"trip_distance": np.array(miles)} for miles in ([1, 2], [3, 4, 5])]
+    >>> [batch["trip_distance"].tolist() for batch in in_batches(blocks, rows=3)]
+    [[1, 2, 3], [4, 5]]
+    """
+    held, room = [], rows
+    for block in blocks:
+        start, size = 0, n_rides(block)
+        while start < size:
+            held.append({name: each[start : start + room] for name, each in block.items()})
+            start, room = start + n_rides(held[-1]), room - n_rides(held[-1])
+            if not room:
+                yield joined(held)
+                held, room = [], rows
+    if held:
+        yield joined(held)
+
+
+def n_rides(rides: Columns) -> int:
+    """Return the number of rides."""
+    return len(next(iter(rides.values())))
+
+
+def joined(blocks: list[Columns]) -> Columns:
+    """Return the rides of all blocks, one after the other; a single block as it is."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the function's results in order, while as many threads as processors make the next.
+
+    Worth it where the function releases Python's lock, as numpy does. Items are taken as they are
+    needed, so that memory does not grow with their number.
+
+    Examples
+    --------
+    >>> list(in_threads(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+    threads = joblib.cpu_count()
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque = deque()
+        for item in items:
+            coming.append(pool.submit(function, item))
+            if len(coming) > threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
