@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from taxi_duration.data.trips import Split
+from taxi_duration.errors import printable
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.tracking.runs import list_runs
 
@@ -179,7 +180,7 @@ def _version(row: tuple) -> str:
         "gate": row.verdict or "not run",
         "champion": "; ".join(map(_promotion, row.promotions)) or "never",
     }
-    texts = [f"  {name:10}  {text}" for name, text in lines.items()]
+    texts = [f"  {name:10}  {printable(text)}" for name, text in lines.items()]
     return "\n".join([f"version {row.version}{aliases}", *texts])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 
 from taxi_duration.data.files import atomic_write
 from taxi_duration.data.trips import Split
+from taxi_duration.errors import printable
 from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
 from taxi_duration.months import Months
@@ -94,13 +96,28 @@ def _template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"rounded": rounded, "share": share, "whole": whole, "text": _text}
+    numbers = {"rounded": rounded, "share": share, "whole": whole}
+    environment.filters |= {**numbers, "text": _text, "code": _code, "word": _word}
     return environment.get_template(name)
 
 
 def _text(value: object) -> str:
     """Return a value as one line that Markdown takes for text."""
-    return re.sub(r"([\\|*_`<\[])", r"\\\1", " ".join(str(value).split()))
+    return re.sub(r"([\\|*_`<\[\]&~#])", r"\\\1", _line(value))
+
+
+def _code(value: object) -> str:
+    """Return a value as a span of code, in which nothing can be escaped."""
+    return "`" + _line(value).replace("`", "'") + "`"
+
+
+def _word(value: object) -> str:
+    """Return a value as a word of a command that a reader may copy."""
+    return shlex.quote(_line(value))
+
+
+def _line(value: object) -> str:
+    return printable(" ".join(str(value).split()))
 
 
 def _facts(model: RegisteredModel) -> dict[str, object]:

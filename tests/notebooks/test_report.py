@@ -1,6 +1,7 @@
 """The page of a notebook: its story, its parameters, and nothing from elsewhere."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -8,6 +9,7 @@ import pytest
 from pages import Elements
 
 from taxi_duration.notebooks.discovery import inspect
+from taxi_duration.notebooks.parameters import Parameter
 from taxi_duration.notebooks.report import write_page
 
 STORY = Path(__file__).parents[1] / "broken_notebooks" / "story.ipynb"
@@ -51,6 +53,27 @@ def test_a_figure_has_its_alt_text(html):
     (image,) = Elements(html).named("img")
     assert image["alt"] == 'A "dot" & <more>'
     assert image["src"] == "data:image/png;base64,aGVsbG8="
+
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> `x` [y](z) &lt;"
+
+
+def test_what_parameters_names_and_outputs_hold_is_text_to_a_page(tmp_path):
+    cell = nbformat.v4.new_code_cell()
+    kinds = {"image/png": {"alt": HOSTILE}, "image/svg+xml": {"alt": HOSTILE}}
+    for data in ({"image/png": "aGVsbG8="}, {"image/svg+xml": "<svg/>"}, {"text/plain": HOSTILE}):
+        cell.outputs.append(nbformat.v4.new_output("display_data", data, metadata=kinds))
+    cell.outputs.append(nbformat.v4.new_output("stream", text=HOSTILE))
+    parameter = Parameter(HOSTILE, "str", HOSTILE, HOSTILE)
+    write_page(
+        nbformat.v4.new_notebook(cells=[cell]), tmp_path / "page", title=HOSTILE,
+        parameters=[parameter], values={HOSTILE: f"{HOSTILE} changed"},
+    )  # fmt: skip
+    html = (tmp_path / "page").read_text()
+    elements = Elements(html)
+    assert elements.named("script") == []
+    assert [image["alt"] for image in elements.named("img")] == [HOSTILE] * 2
+    assert unescape(html).count(HOSTILE) == 10
 
 
 def test_a_result_for_programs_is_left_out(html):

@@ -1,16 +1,19 @@
 """A model card says what the record says, and no figure beside."""
 
 import re
+import shlex
 import shutil
+from html import unescape
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 from mlflow import MlflowClient
 from shelf import changed_file
 
-from taxi_duration.errors import SourceError, TrackingError
-from taxi_duration.registry.card import TEMPLATES, attach_card, make_card
+from taxi_duration.errors import SourceError, TrackingError, printable
+from taxi_duration.registry.card import TEMPLATES, _code, _text, _word, attach_card, make_card
 from taxi_duration.registry.loading import NAME, find_model
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.tracking.runs import files_of, read_record
@@ -179,6 +182,58 @@ def test_a_gate_that_used_the_test_month_is_declared(cards):
 
 def test_a_promotion_is_shown_with_its_reason(cards):
     assert r"better \| by \<b>far\</b>" in cards[1].markdown
+
+
+HOSTILE = [
+    "<script>alert(1)</script>", "![x](https://evil.example/x.png)", "[x](javascript:alert(1))",
+    "<https://evil.example>", "`code`", "*bold* _slanted_ ~~struck~~", "| a | b |",
+    "two\n\n# lines",
+    "&lt;b&gt; &amp;", "\\", "\\*", "# title #", "x\n---\n", "\u202eabc\x1b[31m", "[x]: /url",
+]  # fmt: skip
+
+
+def rendered(markdown):
+    """What a reader sees of it, and the tags that it has."""
+    page = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    html = page.render(markdown)
+    return unescape(re.sub(r"<[^>]*>", "", html)).strip(), set(re.findall(r"<(\w+)", html))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize(
+    ("form", "tags"),
+    [("see {}", {"p"}), ("# {}", {"h1"}), ("- by {}", {"ul", "li"})],
+    ids=["paragraph", "title", "item"],
+)
+def test_what_a_tag_or_parameter_holds_is_text_to_a_card(text, form, tags):
+    shown, found = rendered(form.format(_text(text)))
+    assert shown == form.strip("#- ").format(printable(" ".join(text.split())))
+    assert found == tags
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_what_stands_in_code_stays_there(text):
+    shown, tags = rendered(f"commit {_code(text)}")
+    assert tags == {"p", "code"}
+    assert shown == f"commit {printable(' '.join(text.split()))}".replace("`", "'")
+
+
+def test_a_name_is_one_word_of_a_command():
+    assert shlex.split(f"rollback --name {_word('x; rm -rf ~ $(y) `z`')} --why x")[2:3] == [
+        "x; rm -rf ~ $(y) `z`"
+    ]
+
+
+SAFE = (
+    r"\| (text|code|word|rounded|share|whole)\b|^table\(|^\"[^\"]*\" if [\w. |=]+ else \"[^\"]*\"$"
+)
+
+
+def test_the_template_writes_nothing_as_it_is():
+    _, _, text = (TEMPLATES / "card.md.j2").read_text().partition("{% endmacro %}")
+    written = re.findall(r"\{\{ (.*?) \}\}", text)
+    assert len(written) > 40
+    assert [each for each in written if not re.search(SAFE, each)] == []
 
 
 def test_the_page_takes_what_was_written_as_text(cards):
