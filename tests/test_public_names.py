@@ -13,8 +13,8 @@ PUBLIC = {
     "data": "Months Split Trips load_rides load_split load_trips make_month open_month "
     "read_parquet write_parquet",
     "models": "MODELS Estimator Fitted SPACES ZoneMap calibrate describe describe_space fit search",
-    "evaluation": "backtest can_explain compare coverage explain importance influence "
-    "predict score score_by score_parts",
+    "evaluation": "backtest can_explain choose_window compare coverage explain importance "
+    "influence predict score score_by score_parts",
     "tracking": "Run record record_all record_search",
     "registry": "candidates history load promote "
     "register rollback select_best two_ways with_throughput",

@@ -116,14 +116,15 @@ def monitor(months: str, into: Path, **how: object) -> None:
 def backtest(
     months: str, name: str, service: str, source: str, windows: list[int], ahead: int, into: Path
 ) -> None:  # fmt: skip
-    """Train on a window of months, test on the next, roll on.
+    """Train on a window of months, test on the next, roll on; say which window pays.
+
+    A window pays if its error in the next month is lower, beyond chance, than that of the longest
+    shorter one that pays; the interval comes from drawing whole days.
 
     \b
     Example:
       taxi-duration backtest 2021-01..2021-12 --source tlc --windows 1,3
     """
-    import pandas as pd
-
     from taxi_duration import plots
     from taxi_duration.data.files import atomic_write, check_writable
     from taxi_duration.data.trips import load_trips
@@ -131,12 +132,19 @@ def backtest(
 
     check_writable(into)  # before anything takes long
     trips = [load_trips(each, service=service, source=source) for each in Months.parse(months)]
-    table = pd.DataFrame(test(trips, model=name, windows=windows, ahead=ahead))
-    with atomic_write(into / "backtest.csv") as fresh:
-        table.to_csv(fresh, index=False)
-    picture = plots.backtest_error(table).save(into / "backtest.png")
-    means = table.pivot_table("rmse", "window", "age")
-    click.echo(f"{means.round(2).to_string(na_rep='-')}\n{picture}")
+    found = test(trips, model=name, windows=windows, ahead=ahead)
+    compared = found.windows()
+    tables = {"backtest": found.table.set_index("tested"), "windows": compared}
+    for file, table in tables.items():
+        with atomic_write(into / f"{file}.csv") as fresh:
+            table.to_csv(fresh)
+    picture = plots.backtest_error(found.table).save(into / "backtest.png")
+    means = found.table.pivot_table("rmse", "window", "age").add_prefix("rmse at age ")
+    for each in (means, compared.convert_dtypes()):
+        table = each.rename_axis(columns=None).reset_index().round(3)
+        click.echo(f"{table.to_string(index=False, na_rep='-')}\n")
+    best = found.best_window
+    click.echo(f"Train on {best} month{'s' if best > 1 else ''}.\n{picture}")
 
 
 @click.command()
@@ -144,24 +152,26 @@ def backtest(
 @options.service(None)
 @options.source(None)
 @options.parameters
+@click.option("--window", type=click.IntRange(1, 120), default=1, show_default=True,
+              help="How many months to train on.")  # fmt: skip
 @options.folder("--into", text="Where the folder month-MONTH is.", default="runs")
 @options.notebooks_folder
 @click.pass_context
 def month(
-    context: click.Context, month: str | None, pairs: tuple[str, ...], into: Path,
+    context: click.Context, month: str | None, pairs: tuple[str, ...], window: int, into: Path,
     folder: Path | None, **common: str | None,
 ) -> None:  # fmt: skip
     """Do a month's work: score and monitor it, train anew, and ask the gate; exit with 3 on alarm.
 
     MONTH is that of the gate, by default three months ago: TLC needs two to publish one. The
-    champion predicts it and is monitored on it; then models are trained on the month two before
-    it, chosen by the one before it, and the best becomes champion if the gate accepts it. Without
-    a champion training comes first. Called again, nothing is done twice, and the result is the
-    same.
+    champion predicts it and is monitored on it; then models are trained on the months up to the
+    second before it, chosen by the one before it, and the best becomes champion if the gate accepts
+    it. Without a champion training comes first. Called again, nothing is done twice, and the result
+    is the same.
 
     \b
     Examples:
-      taxi-duration month 2021-04
+      taxi-duration month 2021-04 --window 6
       taxi-duration month --source tlc --service yellow -p models=xgboost -p refit=true
     """
     from taxi_duration.cli.display import show_progress
@@ -169,7 +179,7 @@ def month(
     from taxi_duration.notebooks.month import STAGES, month_parameters, run_month
 
     chosen = Month.parse(month) if month else _published()
-    given = stages.parameters(common | month_parameters(chosen), pairs)
+    given = stages.parameters(common | month_parameters(chosen, window=window), pairs)
     paths = find_notebooks(STAGES, folder=folder)
     stages.fetch_ahead(paths, given)
     with show_progress() as progress:

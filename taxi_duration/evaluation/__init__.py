@@ -1,6 +1,6 @@
 """How good a model is, where, and why."""
 
-from taxi_duration.evaluation.backtest import backtest
+from taxi_duration.evaluation.backtest import backtest, choose_window
 from taxi_duration.evaluation.explanation import can_explain, explain, influence
 from taxi_duration.evaluation.metrics import (
     compare,
@@ -15,6 +15,7 @@ from taxi_duration.evaluation.metrics import (
 __all__ = [
     "backtest",
     "can_explain",
+    "choose_window",
     "compare",
     "coverage",
     "explain",

@@ -20,6 +20,8 @@ CLOSE = 5  # minutes; the limit of `within_5`
 METRICS = ["rmse", "mae", "bias", "within_5"]
 PARTS = ["north-west", "north-east", "south-west", "south-east", "unknown"]
 IMPORTANCE_RIDES = 5000
+BOOTSTRAP_DRAWS = 2000
+INTERVAL = (0.025, 0.975)  # quantiles
 MAPLESS_SLICES = ("distance", "hour", "weekday")
 
 SLICES = {
@@ -190,6 +192,28 @@ def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"predicted": name, **part.mean(), "rows": len(part)} for name, part in rows.items()
     )
+
+
+def difference_interval(days: pd.DataFrame) -> tuple[float, float]:
+    """Return the 95 % interval of the difference in rmse of two models, from drawing whole days.
+
+    Parameters
+    ----------
+    days : DataFrame
+        A row a day: `rides`, and the sums of the squared errors, `new` and `old`.
+
+    Examples
+    --------
+    >>> days = pd.DataFrame({"rides": [10, 20], "new": [40.0, 80.0], "old": [90.0, 180.0]})
+    >>> difference_interval(days)
+    (-1.0, -1.0)
+    """
+    rides = days["rides"].to_numpy()
+    equal = np.full(len(rides), 1 / len(rides))
+    drawn = np.random.default_rng(0).multinomial(len(rides), equal, size=BOOTSTRAP_DRAWS)
+    new, old = (np.sqrt(drawn @ days[each].to_numpy() / (drawn @ rides)) for each in ("new", "old"))
+    low, high = np.quantile(new - old, INTERVAL)
+    return float(low), float(high)
 
 
 def importance(fitted: Fitted, trips: Trips) -> pd.DataFrame:

@@ -21,16 +21,26 @@ STAGES = (*SCORE, *TRAIN)
 CHAMPION = "champion.json"
 
 
-def month_parameters(month: Month) -> dict[str, str]:
+def month_parameters(month: Month, *, window: int = 1) -> dict[str, str]:
     """Return the months to train on, to choose by, and of the gate, which is the month itself.
+
+    Parameters
+    ----------
+    window : int
+        How many months to train on.
 
     Examples
     --------
     >>> month_parameters(Month(2021, 4))
     {'train': '2021-02', 'valid': '2021-03', 'test': '2021-04', 'gate': '2021-04'}
+    >>> month_parameters(Month(2021, 4), window=3)["train"]
+    '2020-12..2021-02'
     """
     valid = month.previous()
-    return {"train": str(valid.previous()), "valid": str(valid), "test": str(month),
+    train = [valid.previous()]
+    while len(train) < window:
+        train.append(train[-1].previous())
+    return {"train": str(Months(train)), "valid": str(valid), "test": str(month),
             "gate": str(month)}  # fmt: skip
 
 
@@ -95,7 +105,9 @@ def run_month(
 
 def _command(month: Month, notebook: Path, parameters: Mapping[str, object], into: Path) -> str:
     """Return the command that goes on with the month."""
+    window = len(Months.parse(parameters["train"]))
     options = {
+        "--window": str(window) if window > 1 else "",
         "--into": str(into.parent) if into.parent != Path("runs") else "",
         "--notebooks": str(notebook.parent) if short_name(notebook) != notebook.stem else "",
     }

@@ -12,15 +12,13 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
-from taxi_duration.evaluation.metrics import SLICES
+from taxi_duration.evaluation.metrics import SLICES, difference_interval
 from taxi_duration.models.catalog import make_model
 
 BASELINE = "median"
 GATE_SLICES = ("distance", "hour", "part")
 MIN_DAYS = 7  # fewer do not show how much days differ
 FOLDS = 5
-BOOTSTRAP_DRAWS = 2000
-INTERVAL = (0.025, 0.975)  # quantiles
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def judge(
     limits = limits or Limits()
     squares = pd.DataFrame({"new": _squares(gate, challenger), "old": _squares(gate, champion)})
     rmse, before = np.sqrt(squares.mean())
-    low, high = _interval(squares, _days(gate))
+    low, high = difference_interval(_by_day(squares, _days(gate)))
     worst, change, rides = _worst_slice(gate, squares, at_least=limits.rides)
     return Verdict.of(
         challenger=challenger.name, champion=champion.name, sha256=challenger.sha256,
@@ -180,17 +178,10 @@ def _days(gate: Trips) -> np.ndarray:
     return days
 
 
-def _interval(squares: pd.DataFrame, day: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the difference in rmse, from drawing whole days."""
-    rides = np.bincount(day)
-    equal = np.full(len(rides), 1 / len(rides))
-    drawn = np.random.default_rng(0).multinomial(len(rides), equal, size=BOOTSTRAP_DRAWS)
-    new, old = (
-        np.sqrt(drawn @ np.bincount(day, weights=squares[each]) / (drawn @ rides))
-        for each in ("new", "old")
-    )
-    low, high = np.quantile(new - old, INTERVAL)
-    return float(low), float(high)
+def _by_day(squares: pd.DataFrame, day: np.ndarray) -> pd.DataFrame:
+    """Return the rides of each day, and the sum of their squared errors by model."""
+    sums = {each: np.bincount(day, weights=squares[each]) for each in squares}
+    return pd.DataFrame({"rides": np.bincount(day), **sums})
 
 
 def _worst_slice(gate: Trips, squares: pd.DataFrame, *, at_least: int) -> tuple[str, float, int]:

@@ -164,7 +164,7 @@ def test_without_a_champion_training_comes_first_and_what_it_made_works(
     assert ended.code == 0
     assert ended.stages == ["02_train", "04_select", "05_score", "06_monitor"]
     score = parameters(tmp_path / "month-2021-03", "05_score")
-    assert (score["model"], score["months"]) == ("models:/taxi-duration/1", "2021-03..2021-03")
+    assert (score["model"], score["months"]) == ("models:/taxi-duration/1", "2021-03")
 
 
 def test_after_a_failure_it_names_the_command_that_goes_on(
@@ -173,12 +173,12 @@ def test_after_a_failure_it_names_the_command_that_goes_on(
     registry()
     train = quick_notebooks / "02_train.ipynb"
     train.write_text(train.read_text().replace("result = ", "result = 1 / 0, "))
-    ended = run("2021-03", "--notebooks", str(quick_notebooks), "--into", str(tmp_path))
+    where = ["--window", "2", "--into", str(tmp_path), "--notebooks", str(quick_notebooks)]
+    ended = run("2021-03", *where)
     assert (ended.code, ended.stages) == (5, [])
     said = capsys.readouterr().err
     assert "Not run, since they need it: 04_select." in said
-    where = f"--into {tmp_path} --notebooks {quick_notebooks}"
-    assert said.endswith(f"go on with: taxi-duration month 2021-03 {where}\n")
+    assert said.endswith(f"go on with: taxi-duration month 2021-03 {' '.join(where)}\n")
 
 
 def test_a_month_that_the_champion_has_seen_is_rejected_before_anything(registry, tmp_path, capsys):

@@ -122,9 +122,13 @@ def backtest(tmp_path):
 
 def test_a_back_test_leaves_a_table_and_a_figure(backtest, tmp_path, capsys):
     assert backtest("2021-01..2021-03") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "back" / "backtest.png")
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "Train on 1 month.",
+        str(tmp_path / "back" / "backtest.png"),
+    ]
     table = pd.read_csv(tmp_path / "back" / "backtest.csv")
     assert table["tested"].tolist() == ["2021-03"]
+    assert pd.read_csv(tmp_path / "back" / "windows.csv")["verdict"].tolist() == ["shortest"]
 
 
 def test_too_few_months_for_a_back_test_end_with_4(backtest, capsys):
