@@ -46,7 +46,7 @@ test-library:
 test-stories:
 	@COVERAGE_FILE=.coverage.stories $(PYTEST) $(STORIES)
 
-test-extras: .venv-extras/ready ## Test what runs under Prefect and Kubeflow, in an environment of its own
+test-extras: .venv-extras/ready ## Test what runs under Prefect, Kubeflow and Spark, in an environment of its own
 	@$(EXTRAS)/python -m pytest -q tests/extras
 
 soak: .venv/ready ## Throw every fault at it (an hour or more)
@@ -70,7 +70,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --gen
 requirements: ## Choose the exact versions anew, one of each library for all Pythons and extras
 	@rm -f requirements.txt requirements-extras.txt
 	@$(COMPILE) -o requirements.txt
-	@$(COMPILE) --extra prefect --extra kubeflow -c requirements.txt -o requirements-extras.txt
+	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto -c requirements.txt -o requirements-extras.txt
 
 bench: .venv/ready ## Measure speed, memory and error against the reference (MONTHS=FOLDER: on real months)
 	@$(BIN)/python benchmarks/speed.py

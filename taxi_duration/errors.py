@@ -7,7 +7,8 @@
     ├── SchemaError     (ValueError)    4    a readable file or frame without needed columns or rows
     ├── NotebookError   (RuntimeError)  5    a notebook that cannot run, or failed
     ├── TrackingError   (RuntimeError)  6    a store that does not respond, or a run not recorded
-    └── ModelError      (ValueError)    7    no such model or run, or one that cannot be used
+    ├── ModelError      (ValueError)    7    no such model or run, or one that cannot be used
+    └── EngineError     (RuntimeError)  8    Spark or a GPU that is not there, or failed
 
 A bad row is not an error: it is counted with its reason (`taxi_duration.data.trips`).
 """
@@ -37,6 +38,7 @@ class ExitCode(IntEnum):
     NOTEBOOK = 5, "a notebook that cannot run, or failed, whatever the reason"
     STORE = 6, "the store of runs, its server, database or disk"
     MODEL = 7, "a model or run: not found, not usable, rejected by the gate, or not reproduced"
+    ENGINE = 8, "Spark, its Java or a GPU: not there, or failed"
     UNEXPECTED = 70, "an unexpected error; the line names the file with its traceback"
     INTERRUPTED = 130, "stopped by Ctrl-C"
     TERMINATED = 143, "stopped by SIGTERM"
@@ -102,6 +104,12 @@ class ModelError(TaxiDurationError, ValueError):
     """A model or run that does not exist, or cannot be fitted, loaded or promoted."""
 
     exit_code = ExitCode.MODEL
+
+
+class EngineError(TaxiDurationError, RuntimeError):
+    """Spark, its Java or a GPU that is not there, or failed."""
+
+    exit_code = ExitCode.ENGINE
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ HEAVY = {
     "pandera",
     "papermill",
     "pooch",
+    "pyspark",
     "requests",
     "scipy",
     "seaborn",
@@ -67,6 +68,7 @@ BROKEN = {
     "data/rides.py": ("import xgboost", "Only the models and their evaluation know XGBoost"),
     "evaluation/metrics.py": ("import seaborn", "Only the plots know matplotlib"),
     "models/zones.py": ("import pooch", "Only the room data knows pooch"),
+    "serving/batch.py": ("import pyspark", "Only the engine for Spark knows Spark"),
     "plots/style.py": ("import taxi_duration.models.training", "Plots take frames"),
     "utils.py": ("", "taxi_duration.utils"),  # a room without a step
 }

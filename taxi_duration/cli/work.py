@@ -28,6 +28,9 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
 @options.service()
 @options.source()
 @options.folder("--into", text="Where predictions are kept.", shown=BESIDE_RUNS)
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local",
+              show_default=True, help="What predicts: this process, or Spark.")  # fmt: skip
+@click.option("--device", default="cpu", show_default=True, help="What it predicts on: cpu, cuda.")
 @click.option("--force", is_flag=True, help="Predict again what was predicted before.")
 def score(months: str, model: str, into: Path | None, **how: object) -> None:
     """Predict every ride of a month, with a low and a high end; rejected rows go aside.
@@ -38,6 +41,7 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
     Examples:
       taxi-duration score 2021-03
       taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
+      taxi-duration score 2021-01..2021-12 --source s3://bucket/tlc --engine spark
     """
     from taxi_duration.data.progress import progress_bar
     from taxi_duration.serving.batch import score_months

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from taxi_duration.data.rides import RIDE
 from taxi_duration.errors import ModelError, nearest
 from taxi_duration.models.baseline import MedianDuration
+from taxi_duration.models.device import check_device
 from taxi_duration.models.features import ReferenceFeatures, RideFeatures
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def make_model(name: str, *, threads: int | None = None, **parameters: object) -
     threads : int, optional
         For boosting; as many as processors if None.
     **parameters
-        Of the regressor, in place of those in `MODELS`.
+        Of the regressor, in place of those in `MODELS`; of boosted ones also `device`, e.g. "cuda".
 
     Examples
     --------
@@ -147,6 +148,8 @@ def make_model(name: str, *, threads: int | None = None, **parameters: object) -
         if each not in known:
             raise ModelError(f"Model {name!r} has no parameter {each!r}. {nearest(each, known)}")
     regressor.set_params(**parameters)
+    if (device := parameters.get("device")) is not None:
+        check_device(device)
     if recipe.boosted:
         regressor.set_params(n_jobs=threads or joblib.cpu_count())
     features = recipe.features() if recipe.features else "passthrough"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
@@ -22,6 +23,8 @@ from taxi_duration.data.rides import (
     rejections,
 )
 from taxi_duration.errors import ModelError, SchemaError
+from taxi_duration.models.catalog import MODELS
+from taxi_duration.models.device import check_device, move
 from taxi_duration.models.intervals import Intervals
 
 PIPELINE, ABOUT = "pipeline.skops", "about.json"
@@ -52,6 +55,17 @@ class Estimator:
     def needs_distance(self) -> bool:
         """Whether a ride without distance is rejected."""
         return "trip_distance" in self.inputs
+
+    def on(self, device: str) -> Estimator:
+        """Return a copy that predicts on a device, e.g. "cuda"; only boosted models can."""
+        if device == "cpu":
+            return self
+        if not MODELS[self.name].boosted:
+            raise ModelError(f"Model {self.name!r} predicts on the processor only. Take 'cpu'.")
+        check_device(device)
+        copy = replace(self, pipeline=deepcopy(self.pipeline))
+        move(copy.pipeline[-1], device)
+        return copy
 
     def predict(self, given: pd.DataFrame) -> pd.DataFrame:
         """Return `duration`, `low` and `high` in minutes, a row a ride, if all rides are valid.

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.device import move
 from taxi_duration.months import Months
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def fit(
     refit : bool
         Whether to fit once more on train and valid together, with that number of rounds.
     name, threads, **parameters
-        As `taxi_duration.models.catalog.make_model` takes them.
+        As `taxi_duration.models.catalog.make_model` takes them. What was fitted on another
+        `device` predicts on the processor, so on any machine.
 
     Examples
     --------
@@ -77,6 +79,9 @@ def fit(
         fitted = perf_counter()
         final = _refit(model, train, valid, boosted=boosted) if refit else model
     settings = model["regressor"].get_params()
+    if parameters.get("device"):
+        for each in (model, final):
+            move(each["regressor"], "cpu")
     return Fitted(
         pipeline=final,
         first=model,

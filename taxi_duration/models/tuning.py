@@ -54,6 +54,7 @@ def search(
     at_once: int = 2,
     known: Iterable[Trial] = (),
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Iterator[Trial]:
     """Search with TPE [1]_: yield each trial as soon as it and those before it are fitted.
 
@@ -79,6 +80,8 @@ def search(
         Trials of the same search, which are yielded in their place and not fitted again.
     threads : int, optional
         Trials that are fitted side by side, at most `at_once`; as many as processors if None.
+    device : str
+        Where trials are fitted, e.g. "cuda".
 
     References
     ----------
@@ -91,7 +94,8 @@ def search(
     >>> [trial.number for trial in search("xgboost", train, valid, trials=2)]
     [0, 1]
     """
-    space = check_search(model, trials=trials, space=space, patience=patience, at_once=at_once)
+    limits = {"trials": trials, "patience": patience, "at_once": at_once}
+    space = check_search(model, space=space, device=device, **limits)
     fitted = {trial.number: trial for trial in known}
     workers = min(at_once, threads or joblib.cpu_count())
 
@@ -99,7 +103,9 @@ def search(
         past: list[Trial] = []
         with ThreadPoolExecutor(workers) as pool:
             features = make_model(model)["features"]
-            fit_trial = partial(_fit_trial, model, space, make_matrices(features, train, valid))
+            fit_trial = partial(
+                _fit_trial, model, space, device, make_matrices(features, train, valid)
+            )
             while len(past) < trials and not _is_stale(past, patience):
                 batch = range(len(past), min(len(past) + at_once, trials))
                 new = [number for number in batch if number not in fitted]
@@ -113,7 +119,7 @@ def search(
 
 
 def check_search(
-    model: str, *, trials: int, space: str | Space, patience: int, at_once: int
+    model: str, *, trials: int, space: str | Space, patience: int, at_once: int, device: str
 ) -> Space:
     """Return the space of a search, if it can be made; arguments as `search` takes them."""
     space = find_space(space)
@@ -121,7 +127,9 @@ def check_search(
     if not MODELS[model].boosted:
         boosted = ", ".join(repr(name) for name, recipe in MODELS.items() if recipe.boosted)
         raise ModelError(f"Model {model!r} has no rounds to search with. Choose from: {boosted}.")
-    make_model(model, **{**dict.fromkeys(space.ranges), **space.fixed, **space.finish})
+    make_model(
+        model, device=device, **{**dict.fromkeys(space.ranges), **space.fixed, **space.finish}
+    )
     for name, number in {"trials": trials, "patience": patience, "at_once": at_once}.items():
         if number < 1:
             raise ModelError(f"A search with {name} {number!r} tries nothing. Take 1 or more.")
@@ -232,12 +240,14 @@ def _is_stale(past: Sequence[Trial], patience: int) -> bool:
 def _fit_trial(
     model: str,
     space: Space,
+    device: str,
     matrices: Sequence[xgboost.DMatrix],
     number: int,
     parameters: Mapping[str, float],
 ) -> Trial:
     start = perf_counter()
-    regressor = make_model(model, threads=1, **{**space.fixed, **parameters})["regressor"]
+    how = {**space.fixed, **parameters, "device": device}
+    regressor = make_model(model, threads=1, **how)["regressor"]
     train, valid = map(_own, matrices)
     with fit_errors(f"Trial {number} with {parameters}"):
         curve = boost(regressor, train, valid, patience=space.patience)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from taxi_duration.data.files import atomic_write, parquet_writer, sha256, write_errors
-from taxi_duration.data.rides import (
-    in_new_york,
-    is_plausible_distance,
-    read_minutes,
-    read_rides,
-    rejections,
-)
+from taxi_duration.data.rides import is_plausible_distance
 from taxi_duration.data.source import RawMonth, ahead, open_month
-from taxi_duration.models.estimator import Estimator
+from taxi_duration.errors import UsageError, nearest
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
+from taxi_duration.serving.blocks import predict_rows, read_rows, split_rows
 from taxi_duration.serving.results import (
     PREDICTIONS,
     REJECTED,
@@ -34,25 +29,13 @@ from taxi_duration.serving.results import (
 )
 from taxi_duration.tracking.provenance import environment
 
-BLOCK = 200_000  # rows that are read, predicted and written together
+Predict: TypeAlias = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
+
+ENGINES = ("local", "spark")
 SEARCHED_COLUMNS = ["ride", "pickup_datetime"]  # with statistics, by which readers skip pages
 # compression would make the files a third smaller, and writing them more than twice as slow
 UNCOMPRESSED = {"compression": "none", "use_dictionary": False}
 LOCK_SECONDS = 3600  # that another process may take for the same month
-
-
-class _Block(NamedTuple):
-    """Predictions and rejected rows of a part of a month, as they are written.
-
-    Attributes
-    ----------
-    repaired
-        Number of predictions with a median distance in place of the given one.
-    """
-
-    predictions: pd.DataFrame
-    rejected: pd.DataFrame
-    repaired: int
 
 
 def score_months(
@@ -62,6 +45,8 @@ def score_months(
     service: str | Service = "green",
     source: str | Path = "sample",
     into: str | Path | None = None,
+    engine: str = "local",
+    device: str = "cpu",
     force: bool = False,
     progress: Callable[[Month, int], None] | None = None,
 ) -> list[MonthResult]:
@@ -84,6 +69,11 @@ def score_months(
         A month, `FIRST..LAST`, or several of these with commas.
     into : str or Path, optional
         Folder for predictions; by default one beside the recorded runs.
+    engine : str
+        What predicts: "local" is this process; "spark" is a Spark that starts when it is needed,
+        or the session that there is (see `taxi_duration.serving.spark`). The files are the same.
+    device : str
+        What it predicts on, e.g. "cuda".
     force : bool
         Whether to predict again what the same model has predicted.
     progress : callable, optional
@@ -91,20 +81,36 @@ def score_months(
     """
     kind, wanted = Service.parse(service), Months.parse(months)
     folder = predictions_folder(into)
+    if engine not in ENGINES:
+        raise UsageError(f"Engine {engine!r} is unknown. {nearest(engine, ENGINES)}")
     model = load(model) if isinstance(model, str) else model
-    return [
-        _score_month(
-            model, open_month(month, service=kind, source=source), folder, force=force,
-            progress=partial(progress, month) if progress else None,
-        )
-        for month in wanted
-    ]  # fmt: skip
+    with _running(engine, model, device) as predict:
+        return [
+            _score_month(
+                model, open_month(month, service=kind, source=source), folder, predict,
+                force=force, progress=partial(progress, month) if progress else None,
+            )
+            for month in wanted
+        ]  # fmt: skip
+
+
+@contextmanager
+def _running(engine: str, model: RegisteredModel, device: str) -> Iterator[Predict]:
+    """Yield what predicts the blocks of a month, in their order."""
+    if engine == "spark":
+        from taxi_duration.serving.spark import on_spark
+
+        with on_spark(model, device=device) as predict:
+            yield predict
+    else:
+        yield partial(map, partial(predict_rows, model.estimator.on(device)))
 
 
 def _score_month(
     model: RegisteredModel,
     raw: RawMonth,
     into: Path,
+    predict: Predict,
     *,
     force: bool,
     progress: Callable[[int], None] | None,
@@ -121,7 +127,9 @@ def _score_month(
                 return known
             remove_leftovers(folder)
             with atomic_write(folder) as fresh:
-                manifest = _write(_predict_blocks(model, raw), fresh, origin, progress)
+                # one block is read and one predicted while the former is written
+                blocks = ahead(predict(ahead(read_rows(raw))))
+                manifest = _write(blocks, fresh, model, origin, progress)
     return MonthResult(folder, manifest, fresh=True)
 
 
@@ -135,61 +143,10 @@ def _origin(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
     }
 
 
-def _predict_blocks(model: RegisteredModel, raw: RawMonth) -> Iterator[_Block]:
-    """Predict one block while the next is read and the former is written."""
-    predict = partial(_predict_block, model.estimator, version=int(model.version))
-    return ahead(map(predict, ahead(_read_blocks(raw))))
-
-
-def _read_blocks(raw: RawMonth) -> Iterator[pd.DataFrame]:
-    """Read the month in blocks of few rows; their index is the row in the file, as `ride`."""
-    done = 0
-    for columns in raw.blocks(rows=BLOCK):
-        block = pd.DataFrame(columns, copy=False)
-        block.index = pd.RangeIndex(done, done + len(block), name="ride")
-        done += len(block)
-        yield block
-
-
-def _predict_block(estimator: Estimator, block: pd.DataFrame, *, version: int) -> _Block:
-    rides = read_rides(block)
-    reasons = rejections(rides, distance=estimator.needs_distance)
-    valid = reasons.isna()
-    predictions = _predictions(estimator, block[valid], rides[valid], version)
-    usual = ~is_plausible_distance(predictions["trip_distance"])
-    number = int(usual.sum()) if estimator.needs_distance else 0
-    return _Block(predictions, _rejected(block[~valid], reasons[~valid]), number)
-
-
-def _predictions(
-    estimator: Estimator, block: pd.DataFrame, rides: pd.DataFrame, version: int
-) -> pd.DataFrame:
-    found = estimator.predict_unchecked(rides)
-    columns = {
-        "ride": rides.index.to_numpy(),
-        "pickup_datetime": rides["pickup_datetime"],
-        "PULocationID": rides["PULocationID"].to_numpy("int32"),
-        "DOLocationID": rides["DOLocationID"].to_numpy("int32"),
-        "trip_distance": rides["trip_distance"],
-        "predicted": found["duration"],
-        "low": found["low"],
-        "high": found["high"],
-        "model_version": np.full(len(rides), version, dtype="int32"),
-        "duration": read_minutes(block["pickup_datetime"], block["dropoff_datetime"]),
-    }
-    return pd.DataFrame({name: np.asarray(each) for name, each in columns.items()}, copy=False)
-
-
-def _rejected(block: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
-    times = {name: in_new_york(block[name]) for name in ("pickup_datetime", "dropoff_datetime")}
-    numbers = dict.fromkeys(("PULocationID", "DOLocationID", "trip_distance"), float)
-    rows = block.assign(**times, reason=reasons.astype(str)).astype(numbers)
-    return rows.reset_index()
-
-
 def _write(
-    blocks: Iterator[_Block],
+    blocks: Iterator[pd.DataFrame],
     folder: Path,
+    model: RegisteredModel,
     origin: dict[str, object],
     progress: Callable[[int], None] | None,
 ) -> Manifest:
@@ -201,12 +158,15 @@ def _write(
         parquet_writer(folder / PREDICTIONS, **statistics, **UNCOMPRESSED) as write_predictions,
         parquet_writer(folder / REJECTED, **UNCOMPRESSED) as write_rejected,
     ):
-        for predictions, rejected, number in blocks:
+        for block in blocks:
+            predictions, rejected = split_rows(block, version=int(model.version))
             write_predictions(predictions)
             write_rejected(rejected)
             reasons.update(rejected["reason"])
-            rows = len(predictions) + len(rejected)
-            counts.update(rows=rows, predicted=len(predictions), repaired=number)
+            counts.update(rows=len(block), predicted=len(predictions))
+            if model.estimator.needs_distance:
+                is_repaired = ~is_plausible_distance(predictions["trip_distance"])
+                counts.update(repaired=int(is_repaired.sum()))
             if progress:
                 progress(counts["rows"])
     files = {name: sha256(folder / name) for name in (PREDICTIONS, REJECTED)}

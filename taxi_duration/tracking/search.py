@@ -87,6 +87,7 @@ def record_search(
     patience: int = PATIENCE,
     at_once: int = 2,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Search:
     """Search a model's parameters, and record each trial as soon as it is fitted.
 
@@ -96,7 +97,7 @@ def record_search(
 
     Parameters
     ----------
-    model, trials, space, seed, patience, at_once, threads
+    model, trials, space, seed, patience, at_once, threads, device
         As `taxi_duration.models.tuning.search` takes them.
     split : Split
         Only the train and the valid month are used.
@@ -113,8 +114,8 @@ def record_search(
     """
     name = space if isinstance(space, str) else space.about
     limits = {"trials": trials, "patience": patience, "at_once": at_once}
-    space = check_search(model, space=space, **limits)
-    plan = {"model": model, "space": name, "seed": seed, **limits}
+    space = check_search(model, space=space, device=device, **limits)
+    plan = {"model": model, "space": name, "seed": seed, "device": device, **limits}
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
     busy = (
@@ -133,7 +134,7 @@ def record_search(
         known = _read_trials(run.info.run_id, space)
         found = search(
             model, split.train, split.valid, space=space, seed=seed, known=known.values(),
-            threads=threads, **limits,
+            threads=threads, device=device, **limits,
         )  # fmt: skip
         recorded = tuple(_record_trials(found, known, run, total=trials))
         done = Search(run.info.run_id, model, space, recorded)

@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from taxi_duration import errors
 from taxi_duration.cli.main import cli, main
 from taxi_duration.errors import ExitCode, TaxiDurationError
+from taxi_duration.models.device import check_device
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "broken_notebooks"
@@ -23,6 +24,10 @@ NAMES = ("months", "service", "source", "model")
 
 def unexpected():
     return {}["key"]
+
+
+def elsewhere():
+    check_device("cuda:99")
 
 
 def interrupted():
@@ -48,6 +53,7 @@ FAILURES = [
     (5, "inspect UNTYPED"),
     (7, "register RUN"),
     (7, "card 99"),
+    (8, "elsewhere"),
     (70, "unexpected"),
     (130, "interrupted"),
     (143, "terminated"),
@@ -69,7 +75,7 @@ def here(tmp_path, store, monkeypatch):
     lines = "\n".join(f'{name}: str = ""  # of the months' for name in NAMES)
     cells = [new_code_cell(lines, metadata={"tags": ["parameters"]}), new_code_cell(ALARM)]
     write(new_notebook(cells=cells), Path("notebooks", "06_monitor.ipynb"))
-    for function in (unexpected, interrupted, terminated):
+    for function in (unexpected, elsewhere, interrupted, terminated):
         command = click.Command(function.__name__, callback=function)
         monkeypatch.setitem(cli.commands, function.__name__, command)
     return tmp_path

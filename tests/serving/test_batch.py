@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from parquet_ways import TIMES, cast
 
 from taxi_duration.data.files import read_parquet, write_parquet
-from taxi_duration.errors import SchemaError, SourceError
+from taxi_duration.errors import EngineError, SchemaError, SourceError, UsageError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
-from taxi_duration.serving import batch
+from taxi_duration.serving import blocks, spark
 from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.results import MonthResult, tally
 
@@ -128,7 +128,7 @@ def test_it_is_predicted_again_when_something_has_changed(score, model, dirty, t
 
 def test_blocks_and_row_groups_change_nothing(score, monkeypatch):
     whole = score().predictions()
-    monkeypatch.setattr(batch, "BLOCK", 37)
+    monkeypatch.setattr(blocks, "BLOCK", 37)
     pd.testing.assert_frame_equal(score(force=True).predictions(), whole)
 
 
@@ -158,7 +158,7 @@ def test_a_bit_that_changes_in_what_is_written_is_noticed(score):
 
 
 def test_progress_is_the_month_and_its_rows_done_so_far(score, monkeypatch):
-    monkeypatch.setattr(batch, "BLOCK", 250)
+    monkeypatch.setattr(blocks, "BLOCK", 250)
     calls = []
     score(progress=lambda *call: calls.append(call))
     assert calls == [(JANUARY, 250), (JANUARY, 500), (JANUARY, 600)]
@@ -206,10 +206,10 @@ import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.serving import batch
+from taxi_duration.serving import batch, blocks
 
 folder, model, into, last = map(Path, sys.argv[1:])
-batch.BLOCK = 50
+blocks.BLOCK = 50
 model = SimpleNamespace(
     name="taxi-duration", version="3", sha256="5eal", estimator=Estimator.load(model)
 )
@@ -240,7 +240,7 @@ def start(model, dirty, tmp_path):
 def test_killed_at_any_point_and_run_again_the_bytes_are_those_of_an_undisturbed_run(
     start, score, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(batch, "BLOCK", 50)
+    monkeypatch.setattr(blocks, "BLOCK", 50)
     undisturbed = bytes_of(score().folder)
     place = tmp_path / "predictions" / "service=green"
     shutil.rmtree(place)
@@ -251,6 +251,29 @@ def test_killed_at_any_point_and_run_again_the_bytes_are_those_of_an_undisturbed
         assert not list(place.glob("[!.]*"))
     assert bytes_of(score().folder) == undisturbed
     assert [path.name for path in place.iterdir() if path.is_dir()] == ["month=2021-01"]
+
+
+def test_an_unknown_engine_is_rejected(score):
+    with pytest.raises(UsageError, match=r"Engine 'sprak' is unknown\. Did you mean 'spark'"):
+        score(engine="sprak")
+
+
+def test_without_spark_one_line_says_what_to_install(score, monkeypatch):
+    monkeypatch.setattr(spark, "find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r"needs pyspark\. Install it: pip install .*\[spark\]"):
+        score(engine="spark")
+
+
+def test_what_is_predicted_already_starts_no_spark(score, monkeypatch):
+    monkeypatch.setattr(spark, "find_spec", lambda name: None)
+    score()
+    assert not score(engine="spark").fresh
+
+
+def test_a_gpu_that_is_not_there_is_rejected_before_anything_is_written(score, tmp_path):
+    with pytest.raises(EngineError, match="Device 'cuda:99' is not available"):
+        score(device="cuda:99")
+    assert not (tmp_path / "predictions").exists()
 
 
 def test_two_processes_at_once_make_one_result(start, tmp_path):
