@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories test-extras soak coverage mutants lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-stories test-extras soak coverage mutants audit lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -52,12 +52,19 @@ test-extras: .venv-extras/ready ## Test what runs under Prefect, Kubeflow and Sp
 soak: .venv/ready ## Throw every fault at it (an hour or more)
 	@$(BIN)/python -m pytest -q -m soak tests
 
+audit: .venv/ready ## Report known vulnerabilities of the pinned libraries, by pip-audit
+	@$(BIN)/python .ci/audit.py $(BIN)/uv requirements.txt requirements-extras.txt
+
 lab: .venv/ready ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
+UI_HOST ?= 127.0.0.1
+
 ui: .venv/ready ## Show the recorded runs in MLflow's pages, at http://127.0.0.1:5000
+	@case "$(UI_HOST)" in 127.*|localhost|::1) ;; *) \
+		echo "Anyone who reaches $(UI_HOST):5000 can read and change the runs. Have MLflow ask for a password (pip install 'mlflow[auth]', mlflow server --app-name basic-auth), behind a proxy with TLS." >&2;; esac
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-		$(BIN)/mlflow server -w 1 --backend-store-uri "$$($(BIN)/taxi-duration store)"
+		$(BIN)/mlflow server -w 1 --host "$(UI_HOST)" --backend-store-uri "$$($(BIN)/taxi-duration store)"
 
 notebooks: .venv/ready ## Execute the notebooks on the sample months and save their outputs
 	@scratch=$$(mktemp -d) && MLFLOW_TRACKING_URI="sqlite:///$$scratch/mlflow.db" \

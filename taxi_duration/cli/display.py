@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import pandas as pd
 from tqdm import tqdm
 
+from taxi_duration.data.download import is_loopback
 from taxi_duration.data.trips import Split
 from taxi_duration.errors import printable
 from taxi_duration.registry.loading import RegisteredModel, load
@@ -89,6 +90,24 @@ def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterato
         ended.set()
         thread.join()
         progress.close()
+
+
+def access_warning(host: str) -> str:
+    """Return what to do about a server that others can reach; nothing of one that they cannot.
+
+    Examples
+    --------
+    >>> access_warning("127.0.0.1")
+    ''
+    >>> access_warning("0.0.0.0").partition(":")[0]
+    'Anyone who reaches 0.0.0.0 can use this server'
+    """
+    if is_loopback(host):
+        return ""
+    return (
+        f"Anyone who reaches {host} can use this server: put a reverse proxy with TLS and a login, "
+        "such as Caddy or nginx, in front, and listen on 127.0.0.1."
+    )
 
 
 def summary(results: Mapping[str, Mapping[str, object]]) -> str:

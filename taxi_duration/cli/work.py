@@ -72,9 +72,12 @@ def serve(model: str, host: str, port: int) -> None:
       taxi-duration serve
       taxi-duration serve --model models:/taxi-duration-quote@champion --port 8001
     """
+    from taxi_duration.cli.display import access_warning
     from taxi_duration.serving import http
 
     with http.serve(model, host=host, port=port) as server:
+        if warning := access_warning(host):
+            click.echo(f"taxi-duration: {warning}", err=True)
         name = f"{server.model.name}/{server.model.version}"
         click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
         sys.exit(server.process.wait())
