@@ -38,6 +38,7 @@ NOT_RUN = {
     "taxi-duration score": "tested in cli/test_work.py",
     "taxi-duration monitor": "tested in cli/test_work.py",
     "taxi-duration backtest": "tested in cli/test_work.py",
+    "taxi-duration collect": "needs a log; tested in serving/test_app.py",
     "taxi-duration month": "tested in cli/test_month.py",
     "taxi-duration rollback": "needs two champions; tested in cli/test_models.py",
     "taxi-duration serve": "a server; tested in serving/test_http.py",

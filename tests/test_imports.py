@@ -29,7 +29,7 @@ HEAVY = {
     "xgboost",
 }
 MADE_OF = {"joblib", "numpy", "pandas", "scipy", "sklearn"}
-OTHERS = ("plots", "pyfunc_model")  # loaded where something is drawn, and by MLflow
+OTHERS = ("plots", "pyfunc_model", "app")  # loaded where something is drawn, by MLflow, to serve
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in ROOT.glob("taxi_duration/**/[a-z]*.py")
@@ -69,6 +69,7 @@ BROKEN = {
     "evaluation/metrics.py": ("import seaborn", "Only the plots know matplotlib"),
     "models/zones.py": ("import pooch", "Only the room data knows pooch"),
     "serving/batch.py": ("import pyspark", "Only the engine for Spark knows Spark"),
+    "serving/drift.py": ("import fastapi", "Only the service's application knows FastAPI"),
     "plots/style.py": ("import taxi_duration.models.training", "Plots take frames"),
     "utils.py": ("", "taxi_duration.utils"),  # a room without a step
 }

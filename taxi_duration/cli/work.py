@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -64,8 +63,11 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
 @options.model
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-def serve(model: str, host: str, port: int) -> None:
-    """Predict rides over HTTP, by MLflow's own model server, until it is stopped.
+@options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
+def serve(model: str, host: str, port: int, requests: Path | None) -> None:
+    """Predict rides over HTTP, and on a page with a map, until it is stopped.
+
+    A new champion takes over within seconds, without a pause.
 
     \b
     Examples:
@@ -75,12 +77,35 @@ def serve(model: str, host: str, port: int) -> None:
     from taxi_duration.cli.display import access_warning
     from taxi_duration.serving import http
 
-    with http.serve(model, host=host, port=port) as server:
+    with http.serve(model, host=host, port=port, requests=requests) as server:
         if warning := access_warning(host):
             click.echo(f"taxi-duration: {warning}", err=True)
-        name = f"{server.model.name}/{server.model.version}"
-        click.echo(f"{name} is served at {server.address}; stop with Ctrl-C", err=True)
-        sys.exit(server.process.wait())
+        click.echo(
+            f"{server.model.label} is served at {server.address}; stop with Ctrl-C", err=True
+        )
+        http.wait(server)
+
+
+@click.command()
+@click.argument("month")
+@click.argument("dropoffs", type=click.Path(path_type=Path))
+@options.model
+@options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
+def collect(month: str, dropoffs: Path, model: str, requests: Path | None) -> None:
+    """Make a scored month, for `monitor`, of what `serve` has predicted.
+
+    DROPOFFS is a CSV with `request_id`, `row` (of the ride in its request) and `dropoff_datetime`.
+
+    \b
+    Example:
+      taxi-duration collect 2021-03 dropoffs.csv
+    """
+    from taxi_duration.serving.collection import collect as make
+
+    made = make(model, month, dropoffs=dropoffs, requests=requests)
+    counts, folder = made.manifest, made.folder.parents[1]
+    click.echo(f"{made.folder}  {counts.predicted:,} of {counts.rows:,} rides were predicted")
+    click.echo(f"Judge it: taxi-duration monitor {month} --predictions {folder}")
 
 
 @click.command()
@@ -207,4 +232,4 @@ def _published() -> Month:
     return Month(today.year, today.month).previous().previous().previous()
 
 
-COMMANDS = (score, serve, monitor, backtest, month)
+COMMANDS = (score, serve, collect, monitor, backtest, month)

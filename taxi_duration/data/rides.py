@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -122,12 +122,12 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(read_columns(given), index=given.index, copy=False)
 
 
-def read_columns(given: pd.DataFrame) -> Columns:
+def read_columns(given: pd.DataFrame | Columns) -> Columns:
     """Read rides as `read_rides` does, as arrays instead of a frame."""
     for name in RIDE[:-1]:
         if name not in given:
             raise SchemaError(f"Rides have no column {name!r}. Add it; a row a ride.")
-    none = np.full(len(given), np.nan)
+    none = np.full(len(given[RIDE[0]]), np.nan)
     return {
         "pickup_datetime": in_new_york(given["pickup_datetime"]),
         **{name: _read_numbers(given[name]) for name in ZONES},
@@ -179,8 +179,29 @@ def _broken_rules(
             yield f"{field} {limit}", is_broken(fields[field])
 
 
+class Rejection(NamedTuple):
+    """Why one ride is rejected."""
+
+    row: int
+    field: str
+    limit: str
+    got: str | None  # the given value, shortened; None if it is missing
+
+    def __str__(self) -> str:
+        got = "" if self.got is None else f", got {self.got}"
+        return f"row {self.row}: {self.field} {self.limit}{got}"
+
+
+def list_rejections(
+    given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5
+) -> list[Rejection]:
+    """Return row, field, limit and given value of the first rejected rides."""
+    rows = np.flatnonzero(rejected.notna())[:at_most]
+    return [_rejection(int(row), given.iloc[row], str(rejected.iloc[row])) for row in rows]
+
+
 def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5) -> str:
-    """Return row, field, limit and given value of the first rejected rides, as one line.
+    """Return the first rejected rides as one line.
 
     Examples
     --------
@@ -189,25 +210,26 @@ def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int 
     >>> format_rejections(given, rejections(read_rides(given)))
     "row 0: PULocationID is not one of TLC's zones 1 to 265, got 9999"
     """
-    rows = np.flatnonzero(rejected.notna())
-    parts = [f"row {row}: {_reason(given.iloc[row], rejected.iloc[row])}" for row in rows[:at_most]]
-    if len(rows) > at_most:
-        parts.append(f"and {len(rows) - at_most} more rows")
-    return "; ".join(parts)
+    parts = [str(each) for each in list_rejections(given, rejected, at_most=at_most)]
+    more = rejected.notna().sum() - len(parts)
+    return "; ".join(parts + [f"and {more} more rows"] * bool(more))
 
 
-def _reason(ride: pd.Series, reason: str) -> str:
-    value = ride.get(reason.partition(" ")[0])
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return reason
-    return f"{reason}, got {_shortened(value)}"
+def _rejection(row: int, ride: pd.Series, reason: str) -> Rejection:
+    field, _, limit = reason.partition(" ")
+    value = ride.get(field)
+    is_missing = pd.api.types.is_scalar(value) and pd.isna(value)
+    return Rejection(row, field, limit, None if is_missing else shortened(value))
 
 
-def _shortened(value: object) -> str:
+def shortened(value: object) -> str:
+    """Return a value for a message: printable, on one line, at most 60 characters of it."""
     try:
         text = repr(str(value))[1:-1]
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         text = "a number of thousands of digits"
+    except RecursionError:
+        text = "lists within lists"
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
 
 

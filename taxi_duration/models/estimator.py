@@ -86,6 +86,12 @@ class Estimator:
             raise SchemaError(f"Not a valid ride: {format_rejections(given, rejected)}.")
         return self._frame(self._minutes(rides), given.index)
 
+    def predict_columns(self, rides: Columns) -> Columns:
+        """Return the same as arrays, for valid rides: for one ride, frames take half the time."""
+        minutes = self._minutes(rides)
+        low, high = self.intervals.ends(minutes)
+        return {"duration": minutes, "low": low, "high": high}
+
     def predict_unchecked(self, rides: pd.DataFrame) -> pd.DataFrame:
         """Return the same for rides that were read before, also for those that are not valid.
 

@@ -64,9 +64,14 @@ class RegisteredModel:
         return f"version {self.version}"
 
     @property
+    def label(self) -> str:
+        """Its name and version, `NAME/VERSION`."""
+        return f"{self.name}/{self.version}"
+
+    @property
     def address(self) -> str:
         """Its address for MLflow, `models:/NAME/VERSION`."""
-        return f"models:/{self.name}/{self.version}"
+        return f"models:/{self.label}"
 
     @cached_property
     def record(self) -> Record:

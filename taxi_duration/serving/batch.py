@@ -118,7 +118,7 @@ def _score_month(
     from filelock import FileLock
 
     folder = month_folder(into, raw.month, raw.service)
-    origin = _origin(model, raw)
+    origin = origin_of(model, raw.service, raw.month, {raw.file: raw.sha256})
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=LOCK_SECONDS):
@@ -129,27 +129,30 @@ def _score_month(
             with atomic_write(folder) as fresh:
                 # one block is read and one predicted while the former is written
                 blocks = ahead(predict(ahead(read_rows(raw))))
-                manifest = _write(blocks, fresh, model, origin, progress)
+                manifest = write_blocks(blocks, fresh, model, origin, progress)
     return MonthResult(folder, manifest, fresh=True)
 
 
-def _origin(model: RegisteredModel, raw: RawMonth) -> dict[str, object]:
+def origin_of(
+    model: RegisteredModel, service: Service, month: Month, files: dict[str, str]
+) -> dict[str, object]:
     """Return what determines the predictions: with an equal origin they are equal."""
     return {
-        "service": raw.service.name,
-        "month": str(raw.month),
-        "input": {raw.file: raw.sha256},
+        "service": service.name,
+        "month": str(month),
+        "input": files,
         "model": {"name": model.name, "version": int(model.version), "sha256": model.sha256},
     }
 
 
-def _write(
+def write_blocks(
     blocks: Iterator[pd.DataFrame],
     folder: Path,
     model: RegisteredModel,
     origin: dict[str, object],
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None] | None = None,
 ) -> Manifest:
+    """Write what `predict_rows` returns, and a manifest, into a new folder; return the latter."""
     folder.mkdir()
     counts = Counter(rows=0, predicted=0, repaired=0)
     reasons: Counter[str] = Counter()

@@ -1,18 +1,20 @@
-"""A registered model over HTTP: its verified files, served by MLflow's own server."""
+"""A registered model over HTTP: the service in a process of its own, which ends with ours."""
 
 from __future__ import annotations
 
-import shlex
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import RegisteredModel, find_model
+from taxi_duration.serving.request_log import log_folder
 
 PORT = 8000
 START_SECONDS = 120  # it imports MLflow and the model
@@ -30,29 +32,28 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 VARIABLES = {  # environment of the server
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "UVICORN_ACCESS_LOG": "false",  # a line a request
     "OMP_THREAD_LIMIT": "1",  # threads that share one ride take 40 ms longer on a busy machine
 }
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and the model that it serves.
+    """A running server, and the model that it serves at first."""
 
-    Attributes
-    ----------
-    address
-        For requests.
-    """
-
-    address: str
+    address: str  # e.g. http://127.0.0.1:8000
     model: RegisteredModel
     process: subprocess.Popen = field(repr=False)
 
 
 @contextmanager
-def serve(model: str, *, host: str = "127.0.0.1", port: int = PORT) -> Iterator[Server]:
-    """Serve a registered model by MLflow's own server until the end of the block.
+def serve(
+    model: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    requests: str | Path | None = None,
+) -> Iterator[Server]:
+    """Serve a registered model until the end of the block; an alias is followed.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ def serve(model: str, *, host: str = "127.0.0.1", port: int = PORT) -> Iterator[
         Address to listen on. Others than loopback are open to anyone: there is no access control.
     port : int
         Port to listen on.
+    requests : str or Path, optional
+        Folder for the log of requests; by default one beside the recorded runs.
 
     Raises
     ------
@@ -70,23 +73,33 @@ def serve(model: str, *, host: str = "127.0.0.1", port: int = PORT) -> Iterator[
         does not start.
     """
     found = find_model(model)
-    with found.files() as folder, serve_files(folder, host=host, port=port) as process:
-        yield Server(f"http://{host}:{port}/invocations", found, process)
+    found.check_files()
+    words = ["taxi_duration.serving.app", model, host, str(port), str(log_folder(requests))]
+    with run_server(words, host=host, port=port, ready="/ready") as process:
+        yield Server(f"http://{host}:{port}", found, process)
 
 
 @contextmanager
-def serve_files(folder: Path, *, host: str, port: int) -> Iterator[subprocess.Popen]:
-    """Serve any model that MLflow has saved in a folder until the end of the block."""
-    from mlflow.pyfunc import scoring_server
+def run_server(
+    words: Sequence[str], *, host: str, port: int, ready: str, **variables: str
+) -> Iterator[subprocess.Popen]:
+    """Run a module of Python as a server until the end of the block, or of this process.
 
+    Parameters
+    ----------
+    words : sequence of str
+        The module and its arguments.
+    ready : str
+        Path that answers once the server does.
+    variables
+        Further variables of its environment.
+    """
     _check_port(host, port)
-    command, variables = scoring_server.get_cmd(str(folder), port=port, host=host, nworkers=1)
-    words = [sys.executable, "-c", SERVER, *shlex.split(command)]
     # a group of its own, since Ctrl-C would reach it before we stop it
-    how = {"stdin": subprocess.PIPE, "env": variables | VARIABLES, "process_group": 0}
-    with subprocess.Popen(words, **how) as process:  # noqa: S603
+    how = {"stdin": subprocess.PIPE, "env": os.environ | VARIABLES | variables, "process_group": 0}
+    with subprocess.Popen([sys.executable, "-c", SERVER, *words], **how) as process:  # noqa: S603
         try:
-            _wait_until_ready(process, f"http://{host}:{port}/ping")
+            _wait_until_ready(process, f"http://{host}:{port}{ready}")
             yield process
         finally:
             _stop(process)
@@ -123,3 +136,16 @@ def _stop(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def wait(server: Server) -> None:
+    """Wait until the server ends, which it does only if something has ended it.
+
+    Raises
+    ------
+    ModelError
+        Always.
+    """
+    code = server.process.wait()
+    by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    raise ModelError(f"The server at {server.address} has ended {by}. Start it again.")

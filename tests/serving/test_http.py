@@ -80,7 +80,9 @@ def send(servers, client):
 
     def send(rides, kind="xgboost"):
         text = json.dumps({"dataframe_records": rides})  # also writes NaN, which is no JSON
-        reply = client.post(servers[kind].address, data=text, headers=JSON, timeout=30)
+        reply = client.post(
+            f"{servers[kind].address}/invocations", data=text, headers=JSON, timeout=30
+        )
         content = reply.json()
         return reply.status_code, content.get("predictions", content.get("message"))
 
@@ -168,6 +170,24 @@ def test_the_server_predicts_a_thousand_rides_as_the_pipeline_does(send, kind, t
         assert (status, f"row 1: {reasons[row]}" in said) == (400, True)
 
 
+def test_plain_json_gets_the_same_minutes_and_the_same_reasons(
+    servers, client, kind, thousand, expected
+):
+    minutes, reasons = expected
+    address = f"{servers[kind].address}/predict"
+    found = client.post(address, json=thousand.loc[minutes.index].to_dict("records")).json()
+    np.testing.assert_allclose(
+        [each["duration"] for each in found["predictions"]], minutes, atol=1e-6
+    )
+    given = thousand[thousand["trip_distance"].notna()]  # `quote` predicts the others
+    found = client.post(address, json=given.to_dict("records")).json()["rejected"]
+    labels = [given.index[each["row"]] for each in found]
+    said = [f"{each['field']} {each['limit']}" for each in found]
+    assert (
+        dict(zip(labels, said, strict=True)) == reasons[reasons.index.isin(given.index)].to_dict()
+    )
+
+
 def typed(rides):
     """Rides with numbers as numbers, which MLflow requires in Python."""
     return rides.astype(dict.fromkeys(FIELDS[1:], float))
@@ -219,7 +239,7 @@ def test_a_ride_without_a_field_gets_400_and_the_name_of_the_field(send, name):
     ],
 )  # fmt: skip
 def test_a_request_that_holds_no_rides_is_rejected(servers, client, request_):
-    reply = client.post(servers["xgboost"].address, timeout=30, **request_)
+    reply = client.post(f"{servers['xgboost'].address}/invocations", timeout=30, **request_)
     assert 400 <= reply.status_code < 500
     assert reply.text
     assert "duration" not in reply.text

@@ -1,0 +1,87 @@
+"""Photograph the page of the service, with a ride chosen, as docs/service_page.png.
+
+Trains a model on the sample months, serves it, and needs Chromium, its driver and selenium:
+
+    python docs/service_page.py
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support.wait import WebDriverWait
+
+OPTIONS = (
+    "headless",
+    "hide-scrollbars",
+    "no-sandbox",
+    "disable-gpu",
+    "disable-background-networking",
+)
+SECONDS = 20
+
+
+@contextmanager
+def browser(width: int, height: int) -> Iterator[WebDriver]:
+    """Run a Chromium of this size with an empty profile until the end of the block."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for option in (*OPTIONS, f"user-data-dir={profile}"):
+            options.add_argument(f"--{option}")
+        service = webdriver.ChromeService(which("chromedriver"))
+        with webdriver.Chrome(options=options, service=service) as driver:
+            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            yield driver
+
+
+def click_zone(driver: WebDriver, zone: int) -> None:
+    """Click where a zone lies on the map."""
+    dot = WebDriverWait(driver, SECONDS).until(
+        lambda driver: driver.find_element(By.CSS_SELECTOR, f"circle[data-zone='{zone}']")
+    )
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", dot)
+    webdriver.ActionChains(driver).move_to_element(dot).click().perform()
+
+
+def wait_for_minutes(driver: WebDriver) -> str:
+    """Return the minutes that the page shows, once it does."""
+    element = driver.find_element(By.ID, "minutes")
+    return WebDriverWait(driver, SECONDS).until(lambda _: element.text)
+
+
+def main() -> None:
+    """Train, serve and photograph."""
+    from taxi_duration.data import load_split
+    from taxi_duration.registry import promote, register
+    from taxi_duration.serving import serve
+    from taxi_duration.tracking import record
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        split = load_split("2021-01", "2021-02", "2021-03", source="sample")
+        promote(register(record("xgboost", split).run_id), split.test, why="a picture")
+        with serve("champion", port=8765) as server, browser(1180, 790) as driver:
+            driver.get(server.address)
+            click_zone(driver, 74)
+            click_zone(driver, 138)
+            wait_for_minutes(driver)
+            driver.find_element(By.CSS_SELECTOR, "[name=day][value='4']").send_keys(Keys.SPACE)
+            WebDriverWait(driver, SECONDS).until(lambda driver: "Fri" in driver.page_source)
+            driver.find_element(By.TAG_NAME, "h1").click()
+            driver.save_screenshot(str(Path(__file__).with_suffix(".png")))
+
+
+if __name__ == "__main__":
+    main()
