@@ -52,7 +52,8 @@ def prepare(months: str | None, folder: Path, rows: int) -> None:
     fitted = fit("xgboost", train, valid)
     intervals = calibrate(predict(fitted, valid))
     (folder / "model").mkdir()
-    estimator = Estimator("xgboost", MODELS["xgboost"].inputs, fitted.pipeline, intervals)
+    inputs = MODELS["xgboost"].inputs
+    estimator = Estimator("xgboost", inputs, fitted.pipeline, intervals, fitted.level)
     estimator.save(folder / "model")
     make(folder, rows)
 

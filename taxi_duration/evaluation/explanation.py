@@ -31,7 +31,8 @@ def can_explain(estimator: Estimator) -> bool:
 def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
     """Return the minutes that each reason contributes to the prediction of each ride.
 
-    The trees' SHAP values [1]_, added up over the features that belong to the same reason.
+    The trees' SHAP values [1]_ times the estimator's level, added up over the features that belong
+    to the same reason.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def _contributions(estimator: Estimator, rides: pd.DataFrame) -> pd.DataFrame:
 
     features, regressor = estimator.pipeline
     matrix = xgboost.DMatrix(features.transform(rides))
-    shares = regressor.get_booster().predict(matrix, pred_contribs=True)
+    shares = estimator.level * regressor.get_booster().predict(matrix, pred_contribs=True)
     names = list(features.get_feature_names_out())
     minutes = {AVERAGE: shares[:, -1]} | {
         reason: shares[:, [names.index(name) for name in made_of if name in names]].sum(axis=1)

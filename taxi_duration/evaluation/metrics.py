@@ -43,8 +43,9 @@ SLICES = {
 def predict(fitted: Fitted, trips: Trips) -> pd.DataFrame:
     """Return the rides with a column `predicted`, in minutes, beside their `duration`.
 
-    A refitted model was fitted on its valid months, too. If it was fitted on any of the months, the
-    first fit predicts, so that the valid month stays unseen.
+    A refitted model was fitted on its valid months, too, and a level was learned there. If it has
+    seen any of the months, the first fit predicts without the level, so that the valid month stays
+    unseen; all others are predicted as the model predicts at work.
 
     Examples
     --------
@@ -56,8 +57,8 @@ def predict(fitted: Fitted, trips: Trips) -> pd.DataFrame:
     ['bias', 'mae', 'rmse', 'rows', 'within_5']
     """
     seen = not set(trips.months).isdisjoint(fitted.months)
-    pipeline = fitted.first if seen else fitted.pipeline
-    return trips.frame.assign(predicted=pipeline.predict(trips.frame).astype(float))
+    pipeline, level = (fitted.first, 1.0) if seen else (fitted.pipeline, fitted.level)
+    return trips.frame.assign(predicted=level * pipeline.predict(trips.frame).astype(float))
 
 
 def score(predictions: pd.DataFrame) -> dict[str, float]:

@@ -56,6 +56,7 @@ class Recipe:
     regressor: Callable[..., BaseEstimator]
     parameters: Mapping[str, object] = field(default_factory=dict)  # other than the defaults
     boosted: bool = False  # fitted in rounds, and stopped early by the valid month
+    levelled: bool = False  # its minutes carry the level of the newest month
     inputs: tuple[str, ...] = RIDE  # columns of a ride that it takes
 
 
@@ -81,12 +82,12 @@ MODELS: Mapping[str, Recipe] = MappingProxyType(
         ),
         "xgboost": Recipe(
             "boosted trees on clock, distance, encoding, map",
-            RideFeatures, _xgboost, DEFAULTS, boosted=True,
+            RideFeatures, _xgboost, DEFAULTS, boosted=True, levelled=True,
         ),
         "quote": Recipe(
             "the same, for rides whose distance is not known",
             partial(RideFeatures, distance=False), _xgboost, QUOTE_DEFAULTS,
-            boosted=True, inputs=WITHOUT_DISTANCE,
+            boosted=True, levelled=True, inputs=WITHOUT_DISTANCE,
         ),
     }
 )  # fmt: skip

@@ -50,6 +50,7 @@ class Estimator:
     inputs: tuple[str, ...]  # columns of a ride that it needs
     pipeline: Pipeline = field(repr=False)
     intervals: Intervals = field(repr=False)
+    level: float = 1.0  # times which the pipeline's minutes are predicted
 
     @property
     def needs_distance(self) -> bool:
@@ -120,11 +121,12 @@ class Estimator:
         for transformer in transformers:
             if transformer != "passthrough":
                 rides = transformer.transform(rides)
-        return regressor.predict(rides).astype(float)
+        return self.level * regressor.predict(rides).astype(float)
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write two files, without pickle; return the path of each by its purpose."""
-        about = {"name": self.name, "inputs": self.inputs, "intervals": asdict(self.intervals)}
+        about = {"name": self.name, "inputs": self.inputs, "level": self.level}
+        about["intervals"] = asdict(self.intervals)
         path = folder / ABOUT
         path.write_text(json.dumps(about, indent=1), encoding="utf-8")
         return {"pipeline": save_pipeline(self.pipeline, folder / PIPELINE), "about": path}
@@ -136,9 +138,10 @@ class Estimator:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             name, inputs, read = about["name"], tuple(about["inputs"]), about["intervals"]
             intervals = Intervals(read["level"], tuple(read["low"]), tuple(read["high"]))
+            level = float(about.get("level", 1))  # models had none before
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise ModelError(f"{folder} does not hold a model ({problem}).") from problem
-        return cls(name, inputs, load_pipeline(folder / PIPELINE), intervals)
+        return cls(name, inputs, load_pipeline(folder / PIPELINE), intervals, level)
 
 
 def save_pipeline(pipeline: Pipeline, path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Named models, fitted on trips: stopped early, and refitted where that is wanted."""
+"""Named models, fitted on trips: stopped early, refitted if wanted, at the newest month's level."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
@@ -37,8 +38,10 @@ class Fitted:
     seconds: float  # of the fit
     refit_seconds: float  # 0 without a refit
     threads: int  # of boosting
-    months: Months  # that `pipeline` was fitted on
+    months: Months  # of train and valid, the only ones that it has seen
     curve: pd.DataFrame = field(repr=False)  # rmse by round, `train` and `valid`; may be empty
+    level: float = 1.0  # times which `pipeline` predicts a month that it has not seen
+    first_level: float = 1.0  # the same of `first`
 
 
 def fit(
@@ -47,6 +50,7 @@ def fit(
     valid: Trips,
     *,
     refit: bool = False,
+    level: bool = True,
     threads: int | None = None,
     **parameters: object,
 ) -> Fitted:
@@ -59,6 +63,9 @@ def fit(
     ----------
     refit : bool
         Whether to fit once more on train and valid together, with that number of rounds.
+    level : bool
+        Whether months that come after are predicted at the level of the valid month, see
+        `month_level`; if the model is one that `Recipe.levelled` says.
     name, threads, **parameters
         As `taxi_duration.models.catalog.make_model` takes them. What was fitted on another
         `device` predicts on the processor, so on any machine.
@@ -72,13 +79,13 @@ def fit(
     True
     """
     model = make_model(name, threads=threads, **parameters)
-    boosted = MODELS[name].boosted
+    boosted, level = MODELS[name].boosted, level and MODELS[name].levelled
     start = perf_counter()
     with fit_errors(f"Model {name!r}"):
-        curve = _fit_pipeline(model, train, valid, boosted=boosted)
+        curve, first_level = _fit_pipeline(model, train, valid, boosted=boosted, level=level)
         fitted = perf_counter()
         final = _refit(model, train, valid, boosted=boosted) if refit else model
-    settings = model["regressor"].get_params()
+    settings, weight = model["regressor"].get_params(), len(valid) / (len(train) + len(valid))
     if parameters.get("device"):
         for each in (model, final):
             move(each["regressor"], "cpu")
@@ -91,9 +98,52 @@ def fit(
         seconds=fitted - start,
         refit_seconds=perf_counter() - fitted,
         threads=settings.get("n_jobs") or 1,
-        months=train.months + valid.months if refit else train.months,
+        months=train.months + valid.months,
         curve=curve,
+        level=level_after_refit(first_level, weight) if refit else first_level,
+        first_level=first_level,
     )
+
+
+def month_level(predictions: pd.DataFrame) -> float:
+    """Return the minutes that a month's rides took in all, as a multiple of those predicted.
+
+    From one month to the next, traffic gets slower or quicker by nearly the same factor at all
+    hours. The newest month whose durations are known tells the factor of the months after it.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns `duration` and `predicted`, in minutes.
+
+    Examples
+    --------
+    >>> month_level(pd.DataFrame({"duration": [10.0, 34.0], "predicted": [12.0, 28.0]}))
+    1.1
+    """
+    taken, predicted = (predictions[name].to_numpy(float) for name in ("duration", "predicted"))
+    return float(taken.sum() / predicted.sum())
+
+
+def level_after_refit(level: float, weight: float) -> float:
+    """Return the level of a model that has since been fitted on that month, too.
+
+    It has learned the mean of two levels, that of the month and that of the months before, which
+    is 1: what is left to multiply by is less.
+
+    Parameters
+    ----------
+    level : float
+        Of the month, before the refit, as `month_level` returns it.
+    weight : float
+        Share of the month's rides among those of the refit.
+
+    Examples
+    --------
+    >>> level_after_refit(1.1, weight=0.5)
+    1.0476190476190477
+    """
+    return level / (1 - weight + weight * level)
 
 
 def make_matrices(
@@ -150,12 +200,24 @@ def fit_errors(what: str) -> Iterator[None]:
         raise ModelError(f"{what} cannot be fitted: {reason}") from problem
 
 
-def _fit_pipeline(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> pd.DataFrame:
-    """Fit the pipeline and return its curve."""
+def _fit_pipeline(
+    model: Pipeline, train: Trips, valid: Trips, *, boosted: bool, level: bool
+) -> tuple[pd.DataFrame, float]:
+    """Fit the pipeline and return its curve, and its level on the valid month or 1."""
     if boosted:
-        return boost(model["regressor"], *make_matrices(model["features"], train, valid))
+        seen, unseen = make_matrices(model["features"], train, valid)
+        curve = boost(model["regressor"], seen, unseen)
+        return curve, _level(model["regressor"], unseen) if level else 1.0
     model.fit(train.frame, train.frame["duration"])
-    return pd.DataFrame(columns=["train", "valid"], dtype=float)
+    return pd.DataFrame(columns=["train", "valid"], dtype=float), 1.0
+
+
+def _level(regressor: XGBRegressor, valid: xgboost.DMatrix) -> float:
+    minutes = {"duration": valid.get_label(), "predicted": regressor.get_booster().predict(valid)}
+    level = month_level(pd.DataFrame(minutes))
+    if not 0 < level < np.inf:
+        raise ValueError(f"it predicts no minutes, its level on the valid month is {level!r}.")
+    return level
 
 
 def _refit(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> Pipeline:

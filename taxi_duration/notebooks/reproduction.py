@@ -95,7 +95,8 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
 def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
     """Train the model of a run again; return what a run of it would record, and its predictions.
 
-    Months, parameters, threads and refit are those of the run; predictions are of the test month.
+    Months, parameters, threads, refit and level are those of the run; predictions are of the test
+    month.
     """
     split = Split(*(_trips(record, part, source) for part in Split._fields))
     fitted = fit(
@@ -103,6 +104,7 @@ def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
         split.train,
         split.valid,
         refit=record.parameters["refit"] == "True",
+        level=record.parameters.get("level") == "True",  # runs had none before
         threads=int(record.parameters["threads"]),
         **_hyperparameters(record),
     )
@@ -232,7 +234,7 @@ def _figures(metrics: pd.DataFrame, tolerance: float) -> list[str]:
 
 
 def _predictions(record: Record, predictions: pd.DataFrame, tolerance: float) -> list[str]:
-    recorded = load_run(record.run_id).pipeline.predict(predictions)
+    recorded = load_run(record.run_id).predict_unchecked(predictions)["duration"]
     most = float(np.max(np.abs(recorded - predictions["predicted"])))
     if most <= tolerance > 0:
         return []

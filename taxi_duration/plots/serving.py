@@ -91,7 +91,7 @@ def mean_contributions(influence: pd.DataFrame, *, model: str | None = None) -> 
 
 @theme()
 def quality_by_month(
-    table: pd.DataFrame, *, rmse: float | None = None, level: float | None = None,
+    table: pd.DataFrame, *, rmse: float | None = None, coverage: float | None = None,
     model: str | None = None,
 ) -> Picture:  # fmt: skip
     """Draw error, bias, coverage and rejected rows of each month.
@@ -101,13 +101,13 @@ def quality_by_month(
     table : pandas.DataFrame
         `month`, `rmse`, `bias` (minutes), `coverage`, `rejected` (shares) and `verdict`, as
         `serving.monitoring.Report.table`.
-    rmse, level : float, optional
+    rmse, coverage : float, optional
         Of the valid month at training, and the promised coverage; drawn as dashed lines.
     model : str, optional
         Name for the colour.
     """
     months = require_columns(table, "month", *MEASURES, "verdict")
-    expected = {"rmse": rmse, "bias": 0, "coverage": level, "rejected": 0}
+    expected = {"rmse": rmse, "bias": 0, "coverage": coverage, "rejected": 0}
     figure, panels = subplots(title="Quality by month", height=5.6, nrows=4, sharex=True)
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         _draw_months(axes, months, measure, colour=model_colour(model))

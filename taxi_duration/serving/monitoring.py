@@ -12,6 +12,7 @@ import pandas as pd
 from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
+from taxi_duration.models.training import month_level
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
@@ -62,7 +63,7 @@ class Reference:
         Of the months that it was trained on, with `predicted` minutes.
     rmse
         On the valid month, in minutes.
-    level
+    coverage
         Share of rides that its intervals were made to cover.
     last
         The last month that it was trained on.
@@ -72,7 +73,7 @@ class Reference:
 
     rides: pd.DataFrame = field(repr=False)
     rmse: float
-    level: float
+    coverage: float
     last: str
     model: str | None = None
 
@@ -99,7 +100,9 @@ class Report:
     ----------
     table
         A row a month: `month`, `age` (months since training), `rmse`, `mae`, `bias`, `within_5`,
-        `coverage`, `rejected` (a share), `psi` (the largest), `rows`, `verdict`.
+        `level` (minutes that its rides took as a multiple of those predicted: how far traffic has
+        moved since training), `coverage`, `rejected` (a share), `psi` (the largest), `rows`,
+        `verdict`.
     drift
         As `taxi_duration.serving.drift.drift`, with the `month`.
     alarm
@@ -128,7 +131,7 @@ class Report:
         used = {
             "rmse above that at training (share)": months["rmse"] / then.rmse - 1,
             "bias, either way (minutes)": months["bias"].abs(),
-            "coverage, off the promised (share)": (months["coverage"] - then.level).abs(),
+            "coverage, off the promised (share)": (months["coverage"] - then.coverage).abs(),
             "rows rejected (share)": months["rejected"],
             "largest drift (PSI)": months["psi"],
         }
@@ -218,7 +221,7 @@ def reference_of(model: RegisteredModel, source: str | Path) -> Reference:
     return Reference(
         rides=trips.frame.assign(predicted=predicted),
         rmse=record.metrics["valid_rmse"],
-        level=estimator.intervals.level,
+        coverage=estimator.intervals.level,
         last=str(months[-1]),
         model=estimator.name,
     )
@@ -273,6 +276,7 @@ def _figures(month: ScoredMonth, reference: Reference, drifts: pd.DataFrame) -> 
         "month": month.month,
         "age": (pd.Period(month.month) - pd.Period(reference.last)).n,
         **figures,
+        "level": month_level(known) if len(known) else None,
         "coverage": coverage(known)["coverage"].iloc[0] if len(known) else None,
         "rejected": month.rejected / rows,
         "psi": drifts["psi"].max(),
@@ -291,8 +295,8 @@ def _exceeded(
         if abs(row["bias"]) > limits.bias:
             direction = "long" if row["bias"] > 0 else "short"
             yield f"predictions {abs(row['bias']):.1f} minutes too {direction}"
-        if abs(row["coverage"] - reference.level) > limits.coverage:
-            yield f"{row['coverage']:.0%} of rides in their {reference.level:.0%} interval"
+        if abs(row["coverage"] - reference.coverage) > limits.coverage:
+            yield f"{row['coverage']:.0%} of rides in their {reference.coverage:.0%} interval"
     if row["rejected"] > limits.rejected:
         yield f"{row['rejected']:.0%} of rows rejected"
     for each in drifts[drifts["psi"] > limits.psi].itertuples():

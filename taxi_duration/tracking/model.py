@@ -41,9 +41,8 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     """
     import mlflow
 
-    estimator = Estimator(
-        fitted.name, MODELS[fitted.name].inputs, pipeline=fitted.pipeline, intervals=intervals
-    )
+    inputs = MODELS[fitted.name].inputs
+    estimator = Estimator(fitted.name, inputs, fitted.pipeline, intervals, fitted.level)
     example = example_rides(rides, fitted.name)
     with tempfile.TemporaryDirectory() as folder:
         files = estimator.save(Path(folder))

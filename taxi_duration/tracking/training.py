@@ -21,7 +21,7 @@ from taxi_duration.evaluation.metrics import (
     score_predictions,
     score_slices,
 )
-from taxi_duration.models.catalog import check_names, make_model
+from taxi_duration.models.catalog import MODELS, check_names, make_model
 from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
 from taxi_duration.tracking.model import log_model
@@ -57,7 +57,8 @@ class Run:
     Attributes
     ----------
     intervals
-        Calibrated on the valid month, as predicted by the first fit, which has not seen it.
+        Calibrated on the valid month, as predicted by the first fit, which has not seen it, times
+        its level.
     scores
         As `taxi_duration.evaluation.metrics.score_parts` returns them.
     size
@@ -164,8 +165,8 @@ def record(
     tags : mapping
         To be set beside our own, e.g. the id of the `search` that found the parameters.
     **how
-        `refit`, `threads` and the regressor's parameters, as `taxi_duration.models.training.fit`
-        takes them.
+        `refit`, `level`, `threads` and the regressor's parameters, as
+        `taxi_duration.models.training.fit` takes them.
 
     Examples
     --------
@@ -205,6 +206,7 @@ def _prepare(
     experiment: str,
     *,
     refit: bool = False,
+    level: bool = True,  # noqa: ARG001  of the fit, not of the regressor
     **how: object,
 ) -> _Shared:
     """Check the models, open the store, and compute what their runs have in common."""
@@ -238,6 +240,7 @@ def _record(
     tags: Mapping[str, str] | None,
     *,
     refit: bool = False,
+    level: bool = True,
     **how: object,
 ) -> Run:
     import mlflow
@@ -249,11 +252,12 @@ def _record(
         owned_run(run_name=name, nested=nested, tags=tags) as active,
     ):
         log_inputs(split, shared.provenance)
-        model = shared.naive if name == NAIVE else _evaluate(name, split, refit=refit, **how)
+        fits = {"refit": refit, "level": level and MODELS[name].levelled}
+        model = shared.naive if name == NAIVE else _evaluate(name, split, **fits, **how)
         unseen = {part: model.predictions[part] for part in ("valid", "test")}
-        intervals = calibrate(unseen["valid"])
+        intervals = _calibrate(model.fitted, unseen["valid"])
         size = log_model(model.fitted, intervals, split.valid.frame)
-        mlflow.log_params(_parameters(model, refit=refit))
+        mlflow.log_params(_parameters(model) | fits)
         mlflow.log_metrics(_metrics(model, shared.naive_scores, intervals) | {"model_bytes": size})
         _log_curve(model.fitted, active.info.run_id)
         mlflow.log_text(score_slices(unseen).to_csv(index=False), "slices.csv")
@@ -261,10 +265,15 @@ def _record(
     return Run(active.info.run_id, model.fitted, intervals, model.scores, size)
 
 
-def _parameters(model: _Evaluated, *, refit: bool) -> dict[str, object]:
-    """Return how the model was fitted, and the digest of its test predictions."""
+def _calibrate(fitted: Fitted, valid: pd.DataFrame) -> Intervals:
+    """Return the intervals for months after the valid one, which are predicted at its level."""
+    return calibrate(valid.assign(predicted=fitted.first_level * valid["predicted"]))
+
+
+def _parameters(model: _Evaluated) -> dict[str, object]:
+    """Return how the regressor was fitted, and the digest of its test predictions."""
     digest = predictions_digest(model.predictions["test"])
-    fixed = {"threads": model.fitted.threads, "refit": refit, "test_predictions_sha256": digest}
+    fixed = {"threads": model.fitted.threads, "test_predictions_sha256": digest}
     return model.fitted.parameters | fixed
 
 
@@ -277,7 +286,7 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
 def _metrics(
     model: _Evaluated, naive_scores: pd.DataFrame, intervals: Intervals
 ) -> dict[str, float]:
-    """Return errors, those of the naive model, coverage of the intervals, rounds and seconds."""
+    """Return errors, those of the naive model, coverage, rounds, level and seconds."""
     fitted, test = model.fitted, model.predictions["test"]
     covered = coverage(test.join(intervals.around(test["predicted"])))
     return {
@@ -289,6 +298,7 @@ def _metrics(
             for measure in ("coverage", "width")
         },
         **({"rounds": fitted.rounds} if fitted.rounds else {}),
+        **({"level": fitted.level} if MODELS[fitted.name].levelled else {}),
         "fit_seconds": fitted.seconds,
         "refit_seconds": fitted.refit_seconds,
     }

@@ -31,7 +31,8 @@ def city(tmp_path_factory):
 def estimator(city):
     fitted = fit("xgboost", *city, **LEARNING)
     inputs = MODELS["xgboost"].inputs
-    return Estimator("xgboost", inputs, fitted.pipeline, calibrate(predict(fitted, city[1])))
+    intervals = calibrate(predict(fitted, city[1]))
+    return Estimator("xgboost", inputs, fitted.pipeline, intervals, fitted.level)
 
 
 @pytest.fixture(scope="module")

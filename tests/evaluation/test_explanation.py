@@ -17,7 +17,12 @@ INTERVALS = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
 
 @pytest.fixture(scope="module")
 def make_estimator(fit_quickly):
-    return lambda name: Estimator(name, MODELS[name].inputs, fit_quickly(name).pipeline, INTERVALS)
+    def make_estimator(name):
+        fitted = fit_quickly(name)
+        inputs = MODELS[name].inputs
+        return Estimator(name, inputs, fitted.pipeline, INTERVALS, fitted.level)
+
+    return make_estimator
 
 
 @pytest.fixture(scope="module", params=["xgboost", "quote"])
@@ -30,7 +35,8 @@ def given(rides):
     return rides.iloc[[5, 50, 500]]
 
 
-def test_the_reasons_of_a_ride_add_up_to_its_prediction(estimator, given):
+def test_the_reasons_of_a_ride_add_up_to_its_prediction_at_the_models_level(estimator, given):
+    assert estimator.level != 1
     found = explain(estimator, given).groupby("ride")["minutes"].sum()
     np.testing.assert_allclose(found, estimator.predict(given)["duration"], atol=1e-3)
 

@@ -80,7 +80,8 @@ def test_rmse_is_never_below_mae_nor_mae_below_bias(predictions):
 def test_a_prediction_stands_beside_its_ride(fitted, split):
     found = predict(fitted, split.test)
     pd.testing.assert_frame_equal(found.drop(columns="predicted"), split.test.frame)
-    assert found["predicted"].tolist() == fitted.pipeline.predict(split.test.frame).tolist()
+    minutes = fitted.level * fitted.pipeline.predict(split.test.frame).astype(float)
+    assert found["predicted"].tolist() == minutes.tolist()
     assert found["predicted"].dtype == float
 
 
@@ -91,16 +92,19 @@ def test_a_prediction_stands_beside_its_ride(fitted, split):
         (["valid"], "first"),
         (["train", "valid"], "first"),
         (["test"], "pipeline"),
-        (["valid", "test"], "pipeline"),
+        (["valid", "test"], "first"),
     ],
 )
-def test_the_first_fit_predicts_months_that_the_refit_has_seen(
-    fit_quickly, split, parts, predictor
+@pytest.mark.parametrize("refit", [False, True])
+def test_months_that_a_model_has_seen_are_predicted_by_the_first_fit_without_its_level(
+    fit_quickly, split, parts, predictor, refit
 ):
-    refitted = fit_quickly("ridge", refit=True)
+    fitted = fit_quickly("xgboost", refit=refit)
     trips = reduce(add, (getattr(split, part) for part in parts))
-    expected = getattr(refitted, predictor).predict(trips.frame)
-    assert predict(refitted, trips)["predicted"].tolist() == expected.tolist()
+    minutes = getattr(fitted, predictor).predict(trips.frame).astype(float)
+    expected = minutes if predictor == "first" else fitted.level * minutes
+    assert fitted.level != 1
+    assert predict(fitted, trips)["predicted"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

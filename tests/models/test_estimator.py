@@ -23,8 +23,8 @@ INTERVALS = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
 
 @pytest.fixture(scope="module", params=["xgboost", "quote", "median"])
 def estimator(request, fit_quickly):
-    inputs = MODELS[request.param].inputs
-    return Estimator(request.param, inputs, fit_quickly(request.param).pipeline, INTERVALS)
+    fitted, inputs = fit_quickly(request.param), MODELS[request.param].inputs
+    return Estimator(request.param, inputs, fitted.pipeline, INTERVALS, fitted.level)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def given(rides):
     return some.assign(pickup_datetime=some["pickup_datetime"].astype(str))
 
 
-def test_the_minutes_are_those_of_the_pipeline_and_the_ends_those_of_the_intervals(
+def test_the_minutes_are_the_pipelines_times_the_level_and_the_ends_those_of_the_intervals(
     estimator, given, rides
 ):
     found = estimator.predict(given)
-    expected = estimator.pipeline.predict(rides.head(20))
-    assert found["duration"].tolist() == expected.astype(float).tolist()
+    expected = estimator.level * estimator.pipeline.predict(rides.head(20)).astype(float)
+    assert found["duration"].tolist() == expected.tolist()
     pd.testing.assert_frame_equal(found[["low", "high"]], INTERVALS.around(expected))
 
 
@@ -69,7 +69,16 @@ def test_a_loaded_estimator_predicts_the_same(estimator, given, tmp_path):
     loaded = Estimator.load(tmp_path)
     assert loaded.intervals == estimator.intervals
     assert (loaded.name, loaded.inputs) == (estimator.name, estimator.inputs)
+    assert loaded.level == estimator.level
     pd.testing.assert_frame_equal(loaded.predict(given), estimator.predict(given))
+
+
+def test_an_estimator_that_was_saved_without_a_level_predicts_as_its_pipeline(estimator, tmp_path):
+    path = estimator.save(tmp_path)["about"]
+    about = json.loads(path.read_text())
+    del about["level"]
+    path.write_text(json.dumps(about))
+    assert Estimator.load(tmp_path).level == 1
 
 
 def test_a_ride_that_is_not_valid_is_rejected(estimator, given):

@@ -1,5 +1,6 @@
 """The named models: made, fitted, stopped early, and what they may know."""
 
+from dataclasses import replace
 from functools import partial
 
 import joblib
@@ -15,7 +16,7 @@ from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import score_parts
 from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.models.features import RideFeatures
-from taxi_duration.models.training import fit
+from taxi_duration.models.training import fit, level_after_refit, month_level
 
 NAMES = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
 AFTER = ["dropoff_datetime", "duration"]
@@ -140,7 +141,6 @@ def test_fit_and_refit_are_timed_apart(monkeypatch, split, refit):
 def test_a_model_remembers_the_parameters_that_were_set(split, name, given, remembered):
     fitted = fit(name, split.train, split.valid, **given)
     assert fitted.parameters.items() >= remembered.items()
-    assert fitted.months == split.train.months
 
 
 def test_only_boosted_models_have_rounds_and_a_curve_over_them(fitted):
@@ -199,9 +199,12 @@ def test_a_refit_learns_from_both_months_with_the_rounds_that_were_found(fit_qui
     model = make_model("xgboost", n_estimators=once.rounds, max_depth=4, threads=1)
     expected = model.fit(both, both["duration"]).predict(split.test.frame)
     np.testing.assert_array_equal(refitted.pipeline.predict(split.test.frame), expected)
-    months = split.train.months + split.valid.months
-    assert (refitted.rounds, refitted.months) == (once.rounds, months)
+    assert refitted.rounds == once.rounds
     assert refitted.refit_seconds > 0
+
+
+def test_a_model_has_seen_its_valid_month_too(fitted, split):
+    assert fitted.months == split.train.months + split.valid.months
 
 
 def test_a_refit_keeps_the_first_model_too(fit_quickly, split):
@@ -216,6 +219,63 @@ def test_a_refit_also_serves_models_without_rounds(fit_quickly, split):
     expected = make_model("ridge").fit(both, both["duration"]).predict(split.test.frame)
     refitted = fit_quickly("ridge", refit=True)
     np.testing.assert_array_equal(refitted.pipeline.predict(split.test.frame), expected)
+
+
+def test_the_level_is_the_minutes_taken_as_a_multiple_of_those_predicted():
+    rides = pd.DataFrame({"duration": [10.0, 20.0, 30.0], "predicted": [10.0, 10.0, 20.0]})
+    assert month_level(rides) == 1.5
+
+
+@pytest.mark.parametrize(("weight", "left"), [(0.0, 1.5), (0.25, 4 / 3), (0.5, 1.2), (1.0, 1.0)])
+def test_a_refit_leaves_of_the_level_what_it_has_not_learned(weight, left):
+    assert level_after_refit(1.5, weight) == pytest.approx(left)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "quote"])
+def test_the_level_is_that_of_the_valid_month_as_the_first_fit_predicts_it(
+    fit_quickly, split, name
+):
+    fitted, valid = fit_quickly(name), split.valid.frame
+    predicted = fitted.first.predict(valid).astype(float)
+    assert fitted.first_level == fitted.level
+    assert fitted.level == pytest.approx(month_level(valid.assign(predicted=predicted)), rel=1e-7)
+
+
+def test_a_refit_weighs_the_valid_month_by_its_rides(fit_quickly, split):
+    once, refitted = fit_quickly("xgboost"), fit_quickly("xgboost", refit=True)
+    weight = len(split.valid) / len(split.train + split.valid)
+    assert refitted.first_level == once.level != 1
+    assert refitted.level == level_after_refit(once.level, weight)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_without_the_level_the_same_trees_predict_as_they_are(fit_quickly, split, refit):
+    at_level, as_is = (fit_quickly("xgboost", refit=refit, level=each) for each in (True, False))
+    assert (as_is.level, as_is.first_level) == (1, 1)
+    trees = [each.pipeline["regressor"].get_booster().save_raw("ubj") for each in (at_level, as_is)]
+    assert trees[0] == trees[1]
+
+
+def test_only_models_on_the_features_of_a_ride_have_a_level(fitted):
+    assert (fitted.level != 1) == (fitted.name in {"xgboost", "quote"})
+
+
+@settings(max_examples=5)
+@given(st.floats(0.5, 2))
+def test_a_valid_month_that_takes_longer_by_a_factor_has_its_level_times_that(split, factor):
+    few = {"n_estimators": 1, "threads": 1}
+    slower = split.valid.frame.assign(duration=factor * split.valid.frame["duration"])
+    once = fit("xgboost", split.train, split.valid, **few)
+    scaled = fit("xgboost", split.train, replace(split.valid, frame=slower), **few)
+    assert scaled.rounds == once.rounds
+    assert scaled.level == pytest.approx(factor * once.level)
+
+
+@pytest.mark.parametrize(("base_score", "level"), [(-1e4, r"-0\.00\d+"), (1e39, "nan")])
+def test_a_model_that_predicts_no_minutes_is_rejected(split, base_score, level):
+    tiny = {"n_estimators": 1, "learning_rate": 1e-6, "threads": 1}
+    with pytest.raises(ModelError, match=rf"predicts no minutes, its level .* is {level}\."):
+        fit("xgboost", split.train, split.valid, base_score=base_score, **tiny)
 
 
 def test_the_same_seed_makes_the_same_model(fit_quickly, split):

@@ -20,7 +20,7 @@ def test_a_month_out_of_bounds_is_hollow():
 
 
 def test_the_values_at_training_are_dashed_where_they_are_known():
-    picture = plots.quality_by_month(MONTHS, rmse=5.1, level=0.8)
+    picture = plots.quality_by_month(MONTHS, rmse=5.1, coverage=0.8)
     errors, _, coverage, _ = (axes.lines for axes in picture.figure.axes)
     assert (errors[-1].get_ydata(), coverage[-1].get_ydata()) == ([5.1, 5.1], [0.8, 0.8])
     assert len(axes_of(draw("quality_by_month")).lines) == len(errors) - 1

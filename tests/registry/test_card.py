@@ -168,6 +168,12 @@ def test_a_card_tells_what_a_reader_has_to_know(cards, word):
     assert word in cards[1].markdown
 
 
+def test_a_card_says_the_level_of_a_model_that_has_one(cards, models):
+    level = models[1].record.metrics["level"]
+    assert f"is taken at {level:.1%}, the level of its newest month" in cards[1].markdown
+    assert "is taken at" not in cards[0].markdown
+
+
 def test_a_card_says_whether_the_model_was_refitted(cards):
     assert ["then trained again on both" in card.markdown for card in cards] == [False, True]
 

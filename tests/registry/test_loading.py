@@ -84,7 +84,8 @@ def test_its_record_and_its_estimator_are_read_once(champion, lookups):
 def test_it_predicts_minutes_with_their_ends(champion, months):
     rides = months.test.frame.head(50).query("trip_distance > 0")
     predicted = champion.predict(rides)
-    minutes = champion.estimator.pipeline.predict(rides).astype(float)
+    estimator = champion.estimator
+    minutes = estimator.level * estimator.pipeline.predict(rides).astype(float)
     assert np.array_equal(predicted["duration"], minutes)
     assert (predicted["low"] < predicted["high"]).all()
 

@@ -115,10 +115,11 @@ def thousand(split):
 
 @pytest.fixture(scope="module")
 def expected(kind, thousand):
-    """What the pipeline itself predicts: the minutes, and the reasons of rejected rows."""
+    """What the pipeline itself predicts, at its level, and the reasons of rejected rows."""
     rides = read_rides(thousand)
     reasons = rejections(rides, distance=kind == "xgboost")
-    minutes = load(f"models:/{MODELS[kind]}/1").estimator.pipeline.predict(rides[reasons.isna()])
+    estimator = load(f"models:/{MODELS[kind]}/1").estimator
+    minutes = estimator.level * estimator.pipeline.predict(rides[reasons.isna()]).astype(float)
     return pd.Series(minutes, rides.index[reasons.isna()]), reasons.dropna().astype(object)
 
 

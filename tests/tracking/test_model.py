@@ -121,7 +121,7 @@ def test_the_model_predicts_where_pickles_are_forbidden_and_we_are_not_installed
     environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
     valid = example_rides(split.valid.frame, "xgboost").head(3)
-    minutes = run.fitted.pipeline.predict(valid).astype(float)
+    minutes = run.fitted.level * run.fitted.pipeline.predict(valid).astype(float)
     expected = np.column_stack([minutes, run.intervals.around(minutes)])
     found = json.loads(done.stdout)
     assert found["columns"] == ["duration", "low", "high"]

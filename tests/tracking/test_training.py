@@ -73,7 +73,7 @@ def test_the_parameters_say_months_and_digest_of_each_input(stored, split):
 
 
 def test_the_parameters_say_how_it_was_fitted(stored, run):
-    expected = run.fitted.parameters | {"threads": 1, "refit": True}
+    expected = run.fitted.parameters | {"threads": 1, "refit": True, "level": True}
     assert {name: stored.data.params[name] for name in expected} == {
         name: str(value) for name, value in expected.items()
     }
@@ -91,6 +91,13 @@ def test_the_metrics_say_what_it_cost(stored, run):
     assert metrics["refit_seconds"] == fitted.refit_seconds > 0
     assert metrics["rounds"] == fitted.rounds == 8
     assert metrics["model_bytes"] == run.size > 0
+
+
+def test_the_metrics_say_the_level_of_a_model_that_has_one(stored, recorded, run):
+    without = recorded.client.get_run(recorded.alone.run_id).data
+    assert stored.data.metrics["level"] == run.fitted.level != 1
+    assert "level" not in without.metrics
+    assert without.params["level"] == "False"
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])
@@ -152,8 +159,8 @@ def test_the_errors_of_the_naive_model_are_there(stored, fit_quickly, split):
         assert stored.data.metrics[f"naive_{part}_rmse"] == naive[part]
 
 
-def test_the_intervals_are_calibrated_on_the_valid_month_as_its_first_fit_saw_it(run, split):
-    minutes = run.fitted.first.predict(split.valid.frame).astype(float)
+def test_the_intervals_are_calibrated_on_the_valid_month_at_its_level(run, split):
+    minutes = run.fitted.first_level * run.fitted.first.predict(split.valid.frame).astype(float)
     assert run.intervals == calibrate(split.valid.frame.assign(predicted=minutes))
 
 
