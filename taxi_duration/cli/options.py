@@ -32,7 +32,7 @@ def service(default: str | None = "green") -> Decorator:
 
 def source(default: str | None = "sample") -> Decorator:
     """Return the option `--source`; without a default it is None."""
-    text = "'sample', 'tlc' or a folder of TLC's parquet files."
+    text = "'sample', 'tlc', a folder of TLC's parquet files, or s3://BUCKET/FOLDER."
     return click.option("--source", default=default, show_default=True, help=text)
 
 

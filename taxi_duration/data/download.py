@@ -85,7 +85,7 @@ def fetch_month(
             if not is_needed:
                 digest = sha256(path)
                 check_recorded(path, digest)
-                _record(path, digest)
+                record_digest(path, digest)
                 return path
             hooks = {} if insecure else {"response": _check_redirect}
             get = partial(_get, hooks=hooks, progress=progress)
@@ -106,7 +106,7 @@ def check_recorded(path: Path, digest: str) -> None:
     SourceError
         If another digest is recorded, or the record cannot be read.
     """
-    recorded = _read_sums(path.parent).get(path.name, digest)
+    recorded = read_sums(path.parent).get(path.name, digest)
     if recorded != digest:
         raise SourceError(
             f"{path} is not what was downloaded: sha256 {recorded[:12]}... was recorded, it has "
@@ -203,9 +203,9 @@ def _get(
 def _keep(fresh: Path, path: Path) -> Path:
     """Move a download in, unless another digest is recorded."""
     digest = sha256(fresh)
-    recorded = _read_sums(path.parent).get(path.name, digest)
+    recorded = read_sums(path.parent).get(path.name, digest)
     if recorded == digest:
-        _record(path, digest)
+        record_digest(path, digest)
         return fresh.replace(path)
     changed = (
         f"TLC has published {path.name} again: sha256 {recorded[:12]}... was recorded, "
@@ -222,7 +222,7 @@ def _keep(fresh: Path, path: Path) -> Path:
     return path
 
 
-def _read_sums(folder: Path) -> dict[str, str]:
+def read_sums(folder: Path) -> dict[str, str]:
     """Return the recorded digests by file name, from the format of sha256sum."""
     sums = folder / SUMS
     try:
@@ -236,13 +236,13 @@ def _read_sums(folder: Path) -> dict[str, str]:
     return {name.strip().removeprefix("*"): digest for digest, _, name in split}
 
 
-def _record(path: Path, digest: str) -> None:
+def record_digest(path: Path, digest: str) -> None:
     """Record a file's digest, if none is; under a lock, for other processes record theirs."""
     from filelock import FileLock
 
     sums = path.parent / SUMS
     with FileLock(path.parent / f".{SUMS}.lock", timeout=LOCK_SECONDS):
-        recorded = _read_sums(path.parent)
+        recorded = read_sums(path.parent)
         if path.name not in recorded:
             lines = sorted((recorded | {path.name: digest}).items())
             with atomic_write(sums) as fresh:

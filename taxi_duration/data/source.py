@@ -1,4 +1,4 @@
-"""A month's raw rows: from "sample", "tlc" or a folder; only the needed columns."""
+"""A month's raw rows: from "sample", "tlc", a folder or S3; only the needed columns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from taxi_duration.data.download import cache_folder, check_recorded, fetch_month
 from taxi_duration.data.files import BLOCK, Engine, read_blocks, read_schema, sha256
+from taxi_duration.data.s3 import SCHEME, fetch_object
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import GREEN, Month, Service
@@ -37,7 +38,7 @@ class RawMonth:
     path : Path or None
         The file; None for a sample month.
     source : str
-        "sample", "tlc" or the folder, as an absolute path.
+        "sample", "tlc", the folder as an absolute path, or an address of S3.
     """
 
     month: Month
@@ -110,7 +111,8 @@ def open_month(
     service : str
         "green" or "yellow".
     source : str or Path
-        "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
+        "sample" for a made-up month, "tlc" to download it (once), a folder of TLC's files, or
+        `s3://BUCKET/FOLDER` of such files.
 
     Raises
     ------
@@ -131,7 +133,8 @@ def open_month(
     if source == "sample":
         return RawMonth(month, service)
     path = _locate(month, service, source)
-    return RawMonth(month, service, path, "tlc" if source == "tlc" else str(Path(source).resolve()))
+    is_folder = source != "tlc" and not str(source).startswith(SCHEME)
+    return RawMonth(month, service, path, str(Path(source).resolve() if is_folder else source))
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -156,6 +159,8 @@ def _locate(month: Month, service: Service, source: str | Path) -> Path:
     if source == "tlc":
         path = cache_folder() / service.file(month)
         return path if path.is_file() else fetch_month(month, service=service)
+    if str(source).startswith(SCHEME):
+        return fetch_object(str(source), service.file(month))
     folder = Path(source)
     if not folder.is_dir():
         raise SourceError(
