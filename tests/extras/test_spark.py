@@ -37,7 +37,6 @@ def champion(employed, folder):
     """The champion of the store that is in use."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", employed[0])
-        patch.setenv("TAXI_DURATION_SPARK_MASTER", "local[3]")
         yield load("champion")
 
 
@@ -67,8 +66,10 @@ def undisturbed(champion, year, tmp_path_factory):
 @pytest.fixture(scope="module")
 def session(champion):
     """A Spark that is there before it is needed."""
-    with spark._session() as session:
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAXI_DURATION_SPARK_MASTER", "local[1]")
+        with spark._session() as session:
+            yield session
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_year_killed_half_way_and_scored_again_is_as_undisturbed(
 
 def test_the_session_that_is_there_is_used_and_stays(session, champion, tmp_path):
     score_months(champion, "2021-04", into=tmp_path, engine="spark")
-    assert session.sparkContext.master == "local[3]"
+    assert session.sparkContext.master == "local[1]"
     assert session.range(3).count() == 3
 
 
