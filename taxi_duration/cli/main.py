@@ -138,8 +138,9 @@ def run(
     """Run notebooks, all or those named, and keep each with its page in runs/NAME.
 
     Options that are not given stay as the notebooks have them. A parameter goes to each notebook
-    that declares it; before anything starts, all are checked. A notebook is skipped while nothing
-    that its results depend on has changed; after a failure the same command goes on from there.
+    that declares it; one that only notebooks beside them declare is accepted, too. Before anything
+    starts, all are checked. A notebook is skipped while nothing that its results depend on has
+    changed; after a failure the same command goes on from there.
 
     \b
     Examples:

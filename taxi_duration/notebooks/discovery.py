@@ -6,8 +6,8 @@ import ast
 import json
 import warnings
 from bisect import bisect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,23 +54,38 @@ def check(
 ) -> dict[Path, dict[str, object]]:
     """Return for each notebook the parameters that it declares, as values of the declared types.
 
-    Rejected is a parameter that none declares, that looks like a credential, that is not of its
-    type or that no later cell reads, and months that do not exist or are not in the order train,
-    valid, test.
+    Rejected is a parameter that neither they nor the notebooks beside them declare, that looks
+    like a credential, that is not of its type or that no later cell reads, and months that do not
+    exist or are not in the order train, valid, test.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
     for name, value in parameters.items():
         reject_credentials(name, value, UsageError)
-        if name not in known:
-            where = ", ".join(path.stem for path in notebooks)
-            raise UsageError(f"{where}: no parameter {name!r}. {nearest(name, sorted(known))}")
+    if others := {name: parameters[name] for name in parameters if name not in known}:
+        _check_of_others(notebooks, known, others)
     values = {}
     for path in notebooks:
         with _naming(path.stem):
             values[path] = _in_one_form(_values(*declared[path], parameters))
             check_order(**months_of(path, values[path]))
     return values
+
+
+def _check_of_others(
+    notebooks: Sequence[Path], known: Iterable[str], parameters: Mapping[str, object]
+) -> None:
+    """Check parameters for other notebooks of the road, so that one command does for all."""
+    beside: dict[str, Parameter] = {}
+    for folder in {notebook.parent for notebook in notebooks}:
+        for path in folder.glob("[!.]*.ipynb"):
+            with suppress(NotebookError):  # it is not to run
+                beside |= {each.name: each for each in inspect(path)}
+    for name, value in parameters.items():
+        if name not in beside:
+            where, options = ", ".join(path.stem for path in notebooks), {*known, *beside}
+            raise UsageError(f"{where}: no parameter {name!r}. {nearest(name, sorted(options))}")
+        beside[name].convert(value)
 
 
 def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Months]:

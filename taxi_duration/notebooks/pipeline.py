@@ -145,7 +145,7 @@ def run_stages(
                 continue
             parent = parent or opened.enter_context(_pipeline_run(into, plan))
             try:
-                done = run(stage.notebook, parameters=stage.given, into=into, parent=parent,
+                done = run(stage.notebook, parameters=stage.values, into=into, parent=parent,
                            progress=progress, **how)  # fmt: skip
             except NotebookError as failure:
                 failures[stage.name] = failure

@@ -95,6 +95,22 @@ class Stage:
         """Where its months are: `service` and `source`, as far as it declares them."""
         return {name: self.parameters[name] for name in PLACE if name in self.parameters}
 
+    @property
+    def executions(self) -> list[str]:
+        """Executions of the stages that it needs, on the same months: of this road's trainings."""
+        records = filter(None, (read_record(self.into, need) for need in self.needs))
+        return [each["attempt"] for each in records if self._is_of_same_rides(each)]
+
+    def _is_of_same_rides(self, record: Mapping[str, dict]) -> bool:
+        its = record["fingerprint"]["parameters"]
+        return all(its.get(name) == self.parameters.get(name) for name in ("valid", *PLACE))
+
+    @property
+    def values(self) -> dict[str, object]:
+        """What it runs with: the given parameters, and this road's executions if it asks."""
+        asks = "executions" in self.parameters
+        return ({"executions": self.executions} if asks else {}) | self.given
+
     def fingerprint(self) -> dict[str, object]:
         """Return all that its results depend on, under the names in `PARTS`."""
         return {
@@ -170,9 +186,9 @@ def _models(stage: Stage) -> list[str]:
         if address.startswith("models:/"):
             model = find_model(address)
             return [f"{model.name}/{model.version}", model.sha256]
-        if stage.name == "04_select" and "valid" in stage.parameters:
-            where = stage.place
-            return sorted(candidates(load_trips(stage.parameters["valid"], **where))["run_id"])
+        if "executions" in stage.parameters:
+            rides = load_trips(stage.parameters["valid"], **stage.place)
+            return sorted(candidates(rides, executions=stage.values["executions"])["run_id"])
     except ModelError:  # there is none yet
         return []
     return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import pickletools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -17,6 +17,7 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import load_run
+from taxi_duration.tracking.attempts import EXECUTION
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ PICKLE_CALLS = {"REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD"}  # by which a pickle r
 
 
 def candidates(
-    valid: Trips, *, model: str | None = None, experiment: str = EXPERIMENT
+    valid: Trips,
+    *,
+    model: str | None = None,
+    executions: Sequence[str] = (),
+    experiment: str = EXPERIMENT,
 ) -> pd.DataFrame:
     """Return the finished trainings that can be compared: those chosen by exactly these rides.
 
@@ -40,6 +45,8 @@ def candidates(
         The month to choose by. The test month is for the end, and chooses nothing.
     model : str, optional
         Only those of this name, e.g. "xgboost".
+    executions : list of str
+        Only trainings that these executions of notebooks have recorded; if none, all.
 
     Returns
     -------
@@ -66,6 +73,8 @@ def candidates(
 
     with store_errors("The candidates cannot be read"):
         runs = mlflow.search_runs(experiment_names=[experiment], filter_string=" and ".join(wanted))
+    if executions and not runs.empty:
+        runs = runs[runs.filter([f"tags.{EXECUTION}"]).isin(executions).any(axis=1)]
     if runs.empty:
         raise ModelError(
             f"The store has no finished {model or 'model'!r} that was chosen by the rides of "

@@ -152,7 +152,7 @@ def test_a_message_that_ends_in_a_full_stop_gets_no_second_one(call):
     [
         (["-p", "rowz=3"], "no parameter 'rowz'"),
         (["-p", "rows=many"], "takes int, not 'many'"),
-        (["--service", "green", "--source", "sample"], "no parameter 'source'"),
+        (["-p", "mark=1", "-p", "rows=3", "-p", "rouws=1"], "Did you mean 'rows'"),
         (["gone"], "There is no notebook 'gone'"),
     ],
 )

@@ -100,6 +100,15 @@ def test_a_parameter_that_no_notebook_declares_is_rejected_with_the_nearest():
         check([STORY, UNREAD], {"rowz": 5})
 
 
+def test_a_parameter_of_another_notebook_beside_it_is_accepted_for_that_one():
+    assert check([STORY], {"rows": 5, "colour": "blue"}) == {STORY: {"rows": 5}}
+
+
+def test_a_value_of_a_wrong_type_for_another_notebook_is_rejected():
+    with pytest.raises(UsageError, match=r"Parameter 'rows' takes int, not 'many'"):
+        check([UNREAD], {"rows": "many"})
+
+
 def test_a_value_of_a_wrong_type_is_rejected_by_name_of_the_notebook():
     with pytest.raises(UsageError, match="story: Parameter 'rows' takes int, not 'many'"):
         check([STORY], {"rows": "many"})

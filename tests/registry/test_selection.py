@@ -20,7 +20,7 @@ from taxi_duration.registry.selection import (
     with_throughput,
 )
 from taxi_duration.tracking.runs import read_record
-from taxi_duration.tracking.store import open_store
+from taxi_duration.tracking.store import client, open_store
 from taxi_duration.tracking.training import record, record_all
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -47,6 +47,16 @@ def test_the_candidates_say_which_are_on_the_front(runs, months):
 
 def test_candidates_may_be_of_one_kind(runs, months):
     assert candidates(months.valid, model="ridge")["run_id"].tolist() == [runs["poor"]]
+
+
+def test_candidates_may_be_those_of_some_executions(shelf, registry, months):
+    registry()
+    for name, execution in {"poor": "one", "weak": "two", "good": "other"}.items():
+        client().set_tag(shelf[1][name], "execution", execution)
+    found = candidates(months.valid, executions=["one", "two"])
+    assert sorted(found["run_id"]) == sorted(shelf[1][name] for name in ("poor", "weak"))
+    with pytest.raises(ModelError, match="has no finished 'model'"):
+        candidates(months.valid, executions=["none"])
 
 
 @pytest.mark.parametrize("month", ["2021-03", "2020-02"])
