@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import MonthError, UsageError
 from taxi_duration.evaluation.metrics import difference_interval, predict, score
 from taxi_duration.models.catalog import MODELS, make_model
-from taxi_duration.models.training import fit
+from taxi_duration.models.training import fit, month_level
 from taxi_duration.months import Months
 
 WINDOWS = (1, 2, 3)  # months
@@ -97,7 +98,8 @@ def backtest(
 ) -> Backtest:
     """Test a model on each month from the third on, fitted on the months before it.
 
-    The first two months choose the number of boosting rounds, once; no tested month does.
+    The first two months choose the number of boosting rounds, once; no tested month does. A model
+    that is levelled predicts at the level of the newest month that it was fitted on.
 
     Parameters
     ----------
@@ -126,12 +128,9 @@ def backtest(
     tables, days = [], []
     for end in range(FIRST, len(months)):
         for window in (each for each in sorted(set(windows)) if each <= end):
-            train = pd.concat(
-                [each.frame for each in months[end - window : end]], ignore_index=True
-            )
-            pipeline = make_model(model, threads=threads, **rounds).fit(train, train["duration"])
+            predictor = _fit_window(model, months[end - window : end], threads=threads, **rounds)
             for age, trips in enumerate(months[end : end + ahead], start=1):
-                predictions = trips.frame.assign(predicted=pipeline.predict(trips.frame))
+                predictions = predictor(trips)
                 test = {"tested": str(trips.months), "window": window}
                 tables.append({**test, "age": age, **score(predictions)})
                 if age == 1:
@@ -177,6 +176,22 @@ def choose_window(
         return split, tried
     best = min(tried, key=lambda each: each.valid_rmse)
     return split._replace(train=split.train.latest(len(best.months))), tried
+
+
+def _fit_window(
+    model: str, months: Sequence[Trips], **how: int | None
+) -> Callable[[Trips], pd.DataFrame]:
+    """Return what predicts rides at the level of the newest of these months."""
+    train = pd.concat([each.frame for each in months], ignore_index=True)
+    pipeline = make_model(model, **how).fit(train, train["duration"])
+
+    def predictor(trips: Trips, level: float = 1.0) -> pd.DataFrame:
+        minutes = pipeline.predict(trips.frame).astype(float)
+        return trips.frame.assign(predicted=level * minutes)
+
+    # it knows no months: among rides that it was fitted on, the newest month still has its level
+    level = month_level(predictor(months[-1])) if MODELS[model].levelled else 1.0
+    return partial(predictor, level=level)
 
 
 def _days(predictions: pd.DataFrame) -> pd.DataFrame:

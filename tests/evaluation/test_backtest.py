@@ -68,6 +68,16 @@ def test_the_tested_month_decides_nothing(months):
     assert before["bias"] == pytest.approx(after["bias"])
 
 
+def test_a_tested_month_is_predicted_at_the_level_of_the_newest_month_before_it(months):
+    few = [replace(each, frame=each.frame[::4].reset_index(drop=True)) for each in months[:3]]
+    slower = [
+        replace(each, frame=each.frame.assign(duration=1.3 * each.frame["duration"]))
+        for each in few[1:]
+    ]
+    found = backtest([few[0], *slower], windows=[2], threads=1).table.iloc[0]
+    assert abs(found["bias"]) < 0.05 * slower[1].frame["duration"].mean()
+
+
 @pytest.mark.parametrize(
     ("backtest_of", "message"),
     [
