@@ -37,10 +37,11 @@ def test_the_record_names_the_months_and_every_file(challenger, split):
     assert challenger.record.inputs == digests
 
 
-def test_every_file_is_a_dataset_of_the_run(challenger, split):
+def test_every_file_is_a_dataset_of_the_run_with_its_source(challenger, split):
     import mlflow
 
     inputs = mlflow.get_run(challenger.run_id).inputs.dataset_inputs
+    assert all('"source": "sample"' in each.dataset.source for each in inputs)
     found = {(each.dataset.name, each.tags[0].value) for each in inputs}
     assert found == {(file, part) for part in split._fields for file in getattr(split, part).sha256}
 

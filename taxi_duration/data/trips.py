@@ -27,7 +27,7 @@ from taxi_duration.data.rides import (
     read_minutes,
 )
 from taxi_duration.data.source import Block, RawMonth, ahead, open_month
-from taxi_duration.errors import SchemaError
+from taxi_duration.errors import MonthError, SchemaError
 from taxi_duration.months import Month, Months, Service, check_order
 
 SHORTEST, LONGEST = 1, 60  # minutes, both kept
@@ -105,7 +105,9 @@ class Trips:
         return self.counts[list(ODD)].sum()
 
     def latest(self, months: int) -> Trips:
-        """Return the rides of the last months, e.g. to learn from fewer."""
+        """Return the rides of so many of the last months; `MonthError` if there are not as many."""
+        if not 1 <= months <= len(self.months):
+            raise MonthError(f"{self.months} has no {months} months. Take 1 to {len(self.months)}.")
         last = Months(self.months[-months:])
         is_last = self.counts.index.isin(list(map(str, last)))
         frame = self.frame[np.repeat(is_last, self.counts["kept"])].reset_index(drop=True)

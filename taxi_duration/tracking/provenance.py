@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_duration.data.files import tree_digest
-from taxi_duration.data.trips import Split
-from taxi_duration.months import Service
+from taxi_duration.data.trips import Split, Trips
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
@@ -94,15 +93,17 @@ def log_inputs(split: Split, provenance: Provenance) -> None:
         mlflow.log_text(provenance.code.patch, "code.patch")
     for part, trips in split._asdict().items():
         for name, digest in trips.sha256.items():
-            mlflow.log_input(_dataset(name, digest, trips.service), context=part)
+            mlflow.log_input(_dataset(name, digest, trips), context=part)
 
 
-def _dataset(name: str, digest: str, service: Service) -> MetaDataset:
+def _dataset(name: str, digest: str, trips: Trips) -> MetaDataset:
     """Return a month's file as a dataset; others of MLflow's read rows for seconds."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    source = CodeDatasetSource({"file": name, "service": service.name})
+    source = CodeDatasetSource(
+        {"file": name, "service": trips.service.name, "source": trips.source}
+    )
     return MetaDataset(source, name=name, digest=digest[:36])
 
 

@@ -444,6 +444,12 @@ def test_the_latest_months_are_as_if_loaded_alone(several, months):
     assert (found.months, found.sha256) == (expected.months, expected.sha256)
 
 
+@pytest.mark.parametrize("months", [0, 4])
+def test_more_or_fewer_months_than_there_are_cannot_be_taken(several, months):
+    with pytest.raises(MonthError, match=f"2020-10..2020-11,2021-01 has no {months} months. Take"):
+        several.latest(months)
+
+
 def test_all_rows_of_several_months_are_loaded():
     assert len(load_rides("2021-01..2021-02")) == 2 * SAMPLE_ROWS
 
