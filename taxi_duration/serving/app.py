@@ -261,14 +261,15 @@ class AnsweringModel:
         self,
         data: object,
         params: dict[str, object] | None = None,  # noqa: ARG002
-    ) -> pd.DataFrame:
-        """Return `duration`, `low` and `high`, in minutes; an error becomes status 400."""
+    ) -> list[dict[str, float]]:
+        """Return `duration`, `low` and `high` in minutes, a dict a ride: frames are slower."""
         main = SERVED.get().models.main
         try:
-            found = _noted(self.state, pd.DataFrame(data), Models(main, None))
-        except (TaxiDurationError, ValueError, TypeError) as problem:
+            given = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+            found = _noted(self.state, given, Models(main, None))
+        except (TaxiDurationError, ValueError, TypeError) as problem:  # becomes status 400
             raise MlflowException(str(problem), error_code=INVALID_PARAMETER_VALUE) from problem
-        return pd.DataFrame(dict(zip(MINUTES, found.minutes, strict=True)), copy=False)
+        return [dict(zip(MINUTES, each, strict=True)) for each in found.minutes.T.tolist()]
 
 
 async def _check_invocation(request: Request) -> None:
