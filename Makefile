@@ -79,8 +79,12 @@ requirements: ## Choose the exact versions anew, one of each library for all Pyt
 	@$(COMPILE) -o requirements.txt
 	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto -c requirements.txt -o requirements-extras.txt
 
-bench: .venv/ready ## Measure speed, memory and error against the reference (MONTHS=FOLDER: on real months)
+MOST ?= 3000000
+
+bench: export BENCHMARK_RESULTS ?= benchmarks/results.json
+bench: .venv/ready ## Measure speed, memory and error (MONTHS=FOLDER: on real months, MOST=ROWS: to train on)
 	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python benchmarks/growth.py --most $(MOST)
 	@$(BIN)/python benchmarks/training.py $(MONTHS)
 	@$(BIN)/python benchmarks/scoring.py $(MONTHS)
 	@$(BIN)/python benchmarks/serving.py

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import resource
 import sys
 import tempfile
@@ -10,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +80,37 @@ def print_table(*rows: Iterable[str]) -> None:
     """Print rows in Markdown, the first as the header."""
     header, *body = (f"| {' | '.join(row)} |" for row in rows)
     print(header, "|---" * (header.count(" | ") + 1) + "|", *body, sep="\n")
+
+
+def ratios(reference: list[dict[str, float]], runs: list[dict[str, float]]) -> list[float]:
+    """Return how many times faster a way was than the reference in the same round, lowest first."""
+    pairs = zip(reference, runs, strict=True)
+    return sorted(one["seconds"] / other["seconds"] for one, other in pairs)
+
+
+def spread(values: list[float]) -> str:
+    """Return the median with the lowest and the highest, e.g. `9.8 (9.1-10.4)`."""
+    return f"{median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
+
+
+def record(name: str, figures: object) -> None:
+    """Write a benchmark's figures into the JSON file that `BENCHMARK_RESULTS` names, if any."""
+    if not (named := os.environ.get("BENCHMARK_RESULTS")):
+        return
+    path = Path(named)
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    machine = {
+        "processor": processor(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1),
+    }  # fmt: skip
+    results[name] = {"machine": machine, "figures": figures}
+    path.write_text(f"{json.dumps(results, indent=1)}\n", encoding="utf-8")
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
 
 
 def report(missed: Iterable[str]) -> int:

@@ -1,10 +1,10 @@
 """From a file of 3 million rides to the inputs of a model: rows a second and peak memory.
 
-Each way runs in a process of its own, on the same file, three times in turn; the best time counts.
-Ratios are to the reference way, that of the course notes: every column, `.apply` for the minutes,
-zones as text, a dictionary for each ride, DictVectorizer. "trips" are the kept rides with their
-minutes, and the other rows counted by reason; polars and DuckDB do the same, the digest of the file
-included, as one would write it by hand.
+Each way runs in a process of its own, on the same file, in turn, three rounds; of the ratios of a
+round the median counts. They are to the reference way, that of the course notes: every column,
+`.apply` for the minutes, zones as text, a dictionary for each ride, DictVectorizer. "trips" are the
+kept rides with their minutes, and the other rows counted by reason; polars and DuckDB do the same,
+the digest of the file included, as one would write it by hand.
 
     python benchmarks/speed.py [--rows 3000000] [--repeat 3]
 
@@ -21,10 +21,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from harness import WARM_UP, in_own_process, print_table, report, run_in_turn, usage
+from harness import (
+    WARM_UP,
+    in_own_process,
+    print_table,
+    ratios,
+    record,
+    report,
+    run_in_turn,
+    spread,
+    usage,
+)
 
 if TYPE_CHECKING:  # each way imports its own libraries, so that their memory is counted apart
     import pandas as pd
@@ -175,41 +186,52 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         in_own_process(make, folder, options.rows)
         runs = run_in_turn(run, WAYS, folder, repeat=options.repeat)
-    best = {way: min(runs[way], key=lambda each: each["seconds"]) for way in WAYS}
+    found = {way: figures(runs, way, options.rows) for way in WAYS}
     print_table(
         ("way", "rows/s", "times the reference's", "peak memory", "share of the reference's"),
-        *(row(way, best, options.rows) for way in WAYS),
+        *(row(way, each) for way, each in found.items()),
     )
-    print(f"\nTrips come at {reading(best):.2f} of the speed of the faster of polars and DuckDB.")
-    return report(misses(best))
+    shares = reading(runs)
+    print(f"\nTrips come at {spread(shares)} of the speed of the faster of polars and DuckDB.")
+    record("speed", {"rows": options.rows, "ways": found, "reading": shares})
+    return report(misses(found, median(shares)))
 
 
-def row(way: str, best: dict[str, dict[str, float]], rows: int) -> list[str]:
-    seconds, gigabytes = best[way]["seconds"], best[way]["gigabytes"]
-    times, share = ratios(best[way], best["reference"])
-    speed = f"{rows / seconds / 1e6:.2f} M"
-    return [way, speed, f"{times:.1f}", f"{gigabytes:.2f} GB", f"{share:.2f}"]
+def figures(runs: dict[str, list[dict[str, float]]], way: str, rows: int) -> dict[str, Any]:
+    """Return the median speed, its ratios to the reference's in each round, and the memory."""
+    memory = {each: max(used["gigabytes"] for used in runs[each]) for each in (way, "reference")}
+    return {
+        "rows a second": rows / median(used["seconds"] for used in runs[way]),
+        "times": ratios(runs["reference"], runs[way]),
+        "gigabytes": memory[way],
+        "share": memory[way] / memory["reference"],
+    }
 
 
-def ratios(one: dict[str, float], reference: dict[str, float]) -> tuple[float, float]:
-    """Return the speed as a multiple of the reference's, and the memory as a share of its."""
-    return reference["seconds"] / one["seconds"], one["gigabytes"] / reference["gigabytes"]
+def row(way: str, found: dict[str, Any]) -> list[str]:
+    speed, memory = found["rows a second"] / 1e6, found["gigabytes"]
+    times, share = spread(found["times"]), f"{found['share']:.2f}"
+    return [way, f"{speed:.2f} M", times, f"{memory:.2f} GB", share]
 
 
-def reading(best: dict[str, dict[str, float]]) -> float:
-    """Return our speed of reading as a share of the faster of polars and DuckDB."""
-    return min(best[other]["seconds"] for other in ("polars", "duckdb")) / best["trips"]["seconds"]
+def reading(runs: dict[str, list[dict[str, float]]]) -> list[float]:
+    """Return our speed of reading in each round, as a share of the faster of polars and DuckDB."""
+    pairs = zip(runs["polars"], runs["duckdb"], strict=True)
+    faster = [min(pair, key=lambda used: used["seconds"]) for pair in pairs]
+    return ratios(faster, runs["trips"])
 
 
-def misses(best: dict[str, dict[str, float]]) -> Iterator[str]:
+def misses(found: dict[str, dict[str, Any]], reading: float) -> Iterator[str]:
     for way, least in TIMES.items():
-        times, share = ratios(best[way], best["reference"])
+        times, share = median(found[way]["times"]), found[way]["share"]
         if times < least:
             yield f"{way}: {times:.1f} times the reference's speed, not {least}."
         if share > SHARE:
             yield f"{way}: {share:.2f} of the reference's peak memory, not {SHARE:.2f}."
-    if (share := reading(best)) < READING:
-        yield f"trips: {share:.2f} of the speed of the faster of polars and DuckDB, not {READING}."
+    if reading < READING:
+        yield (
+            f"trips: {reading:.2f} of the speed of the faster of polars and DuckDB, not {READING}."
+        )
 
 
 if __name__ == "__main__":

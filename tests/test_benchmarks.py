@@ -1,6 +1,8 @@
 """The benchmarks run, and say which promised figure a small or a wrong month misses."""
 
 import importlib
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from taxi_duration.data.files import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.months import GREEN, Month
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS, DOCS = (Path(__file__).parents[1] / name for name in ("benchmarks", "docs"))
 
 
 @pytest.fixture
@@ -36,9 +38,10 @@ def measure(tmp_path_factory):
         month = Month(2021, number)
         write_parquet(make_month(month, rows=1500), folder / GREEN.file(month))
 
-    def measure(name, *words):
+    def measure(name, *words, **variables):
         command = [sys.executable, BENCHMARKS / name, *[word.format(folder) for word in words]]
-        done = subprocess.run(command, capture_output=True, text=True)
+        environment = os.environ | variables
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
         return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
     return measure
@@ -58,6 +61,51 @@ def test_the_speed_says_each_promise_that_a_small_month_misses(measure):
     ways = ["reference", "polars", "duckdb", "trips", "rows", "matrix"]
     assert [line.split()[1] for line in table[2:8]] == ways
     assert any("of the reference's peak memory, not 0.33." in line for line in missed)
+
+
+@pytest.fixture(scope="module")
+def grown(measure, tmp_path_factory):
+    """Run the benchmark of growth; give its exit code, what it printed and recorded."""
+    results = tmp_path_factory.mktemp("results") / "results.json"
+    words = ["growth.py", "--most", "2000", "--rounds", "2", "--smallest", "1500"]
+    code, table, missed = measure(*words, BENCHMARK_RESULTS=str(results))
+    return code, table, missed, json.loads(results.read_text())
+
+
+def test_growth_shows_and_records_time_and_memory_by_rows(grown):
+    code, table, missed, results = grown
+    assert code == bool(missed)
+    assert [line.split()[1] for line in table[2:]] == ["0.0015", "0.002"]
+    figures = results["growth"]["figures"]
+    assert [each["rows"] for each in figures] == [1500, 2000]
+    assert all(each["train gigabytes"] > 0.1 and each["score seconds"] > 0 for each in figures)
+
+
+GROWN = {"rows": 1000, "train seconds": 1.0, "score seconds": 1.0}
+GROWN |= {"train gigabytes": 1.0, "score gigabytes": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ({"train seconds": 2.4}, []),
+        ({"train gigabytes": 4.0}, []),
+        ({"score seconds": 2.6}, "A row takes 1.30 times as long to score among 2,000 as among"),
+        ({"train gigabytes": 4.1}, "To train 2,000 rows takes 4.10 GB, not 4."),
+    ],
+)
+def test_growth_that_is_not_linear_or_too_large_misses_its_promise(benchmark_of, last, said):
+    found = [GROWN, GROWN | {"rows": 2000, "train seconds": 2.0, "score seconds": 2.0} | last]
+    missed = list(benchmark_of("growth").misses(found))
+    assert len(missed) == bool(said)
+    assert all(each.startswith(said) for each in missed)
+
+
+def test_the_page_of_performance_says_what_was_measured(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    performance = importlib.import_module("performance")
+    results = json.loads(performance.RESULTS.read_text())
+    assert performance.MARKS.search(performance.PAGE.read_text())[0] == performance.tables(results)
 
 
 @pytest.mark.parametrize("other", ["polars", "duckdb"])

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "data": "Months Split Trips load_rides load_split load_trips make_month open_month "
-    "read_parquet write_parquet",
+    "read_parquet stream_trips write_parquet",
     "models": "MODELS Estimator Fitted SPACES ZoneMap calibrate describe describe_space fit search",
     "evaluation": "backtest can_explain choose_window compare coverage explain importance "
     "influence predict score score_by score_parts",

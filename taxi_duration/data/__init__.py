@@ -3,6 +3,7 @@
 from taxi_duration.data.files import read_parquet, write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
+from taxi_duration.data.stream import stream_trips
 from taxi_duration.data.trips import Split, Trips, load_rides, load_split, load_trips
 from taxi_duration.months import Months
 
@@ -16,5 +17,6 @@ __all__ = [
     "make_month",
     "open_month",
     "read_parquet",
+    "stream_trips",
     "write_parquet",
 ]

@@ -6,7 +6,7 @@ distances come at prediction time, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -202,8 +202,8 @@ def load_trips(
     wanted = Months.parse(months)
     check_order(after, wanted)
     raws = [open_month(month, service=service, source=source) for month in wanted]
-    parts = [_read_month(raw, engine) for raw in raws]
-    counts = pd.DataFrame([_counts(*each) for each in zip(raws, parts, strict=True)])
+    parts = [list(read_month(raw, engine=engine)) for raw in raws]
+    counts = pd.DataFrame([count_rows(*each) for each in zip(raws, parts, strict=True)])
     frame = pd.DataFrame(_joined([part.rides for month in parts for part in month]), copy=False)
     sha256 = {raw.file: raw.sha256 for raw in raws}
     return Trips(frame, wanted, raws[0].service, counts, sha256, raws[0].source)
@@ -231,21 +231,22 @@ class _Part(NamedTuple):
     odd: np.ndarray
 
 
-def _read_month(raw: RawMonth, engine: Engine) -> list[_Part]:
-    return [_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine))]
+def read_month(raw: RawMonth, *, engine: Engine = "pyarrow") -> Iterator[_Part]:
+    """Yield the kept rides of each block of a month, while a thread reads the next one."""
+    return (_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine)))
 
 
-def _counts(raw: RawMonth, parts: Sequence[_Part]) -> pd.Series:
+def count_rows(raw: RawMonth, parts: Iterable[_Part]) -> pd.Series:
     """Return the number of rows of a month that were kept, and for each reason."""
-    kept = sum(len(part.rides["duration"]) for part in parts)
-    left_out, odd = (sum(getattr(part, what) for part in parts) for what in ("left_out", "odd"))
-    if not kept:
+    counts = [(len(part.rides["duration"]), *part.left_out, *part.odd) for part in parts]
+    found = pd.Series(np.sum(counts, axis=0), index=["kept", *LEFT_OUT, *ODD], name=str(raw.month))
+    if not found["kept"]:
+        rows = found[list(LEFT_OUT)].sum()
         raise SchemaError(
-            f"None of the {left_out.sum()} rows of {raw.file} is a ride of {SHORTEST} to {LONGEST} "
-            "minutes. Look at its pick-up and drop-off times, or choose another month."
+            f"None of the {rows} rows of {raw.file} is a ride of {SHORTEST} to {LONGEST} minutes. "
+            "Look at its pick-up and drop-off times, or choose another month."
         )
-    reasons = ["kept", *LEFT_OUT, *ODD]
-    return pd.Series([kept, *left_out, *odd], index=reasons, name=str(raw.month))
+    return found
 
 
 def _keep(rides: Columns, month: Month) -> _Part:

@@ -74,8 +74,9 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
         return np.take(self.medians_, pair_codes(*ride_zones(X)))
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
-        """Return the repaired distance, the given one, and 1 where they differ."""
+        """Return the repaired distance, the given one (0 if none), and 1 where they differ."""
         given = ride_distance(X)
+        given = np.where(np.isnan(given), 0, given)
         good = is_plausible_distance(given)
         return _columns(np.where(good, given, self.medians(X)), given, ~good)
 

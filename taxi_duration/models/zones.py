@@ -24,6 +24,7 @@ from taxi_duration.data.rides import (
 
 NOWHERE = [0, UNKNOWN_ZONE, LAST_ZONE]
 DIMENSIONS = 3  # miles driven do not quite fit on a plane: bridges, one-way streets
+OFF_THE_MAP = np.array(6 * [-100] + [0, 0, -100], dtype=np.float32)  # miles, by column
 SOUTH_TO_NORTH, WEST_TO_EAST = (14, 200), (75, 130)  # Bay Ridge, Riverdale; East Harlem, Jamaica
 
 
@@ -164,11 +165,17 @@ class ZoneMap(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
-        """Return coordinates of both ends, the way east and north, and the straight line."""
+        """Return coordinates of both ends, the way east and north, and the straight line.
+
+        Where a zone is not on the map, they are far off, as nothing else is. Trees would take
+        missing values, too, but at twice the time and memory.
+        """
         # axis by axis: what works column by column is faster
         pickup, dropoff = (np.take(self.coordinates_.T, zones, axis=1) for zones in ride_zones(X))
         way = (dropoff - pickup)[:2]
-        return np.concatenate([pickup, dropoff, way, np.hypot(*way)[None]]).T
+        found = np.concatenate([pickup, dropoff, way, np.hypot(*way)[None]])
+        np.copyto(found, OFF_THE_MAP[:, None], where=np.isnan(found))
+        return found.T
 
     def places(self) -> pd.DataFrame:
         """Return `zone`, and its place `east` and `north` in miles, turned with north up."""

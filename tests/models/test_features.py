@@ -189,7 +189,7 @@ SHORT = make_rides(
 )
 def test_an_unbelievable_distance_is_repaired(ride, distance):
     found = DistanceRepair().fit(SHORT).transform(make_rides([ride]))[0]
-    given_distance = np.nan if ride[3] is None else ride[3]
+    given_distance = ride[3] or 0.0
     expected = [distance, given_distance, distance != ride[3]]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
