@@ -7,6 +7,7 @@
     ├── SchemaError     (ValueError)    4    a readable file or frame without needed columns or rows
     ├── NotebookError   (RuntimeError)  5    a notebook that cannot run, or failed
     ├── TrackingError   (RuntimeError)  6    a store that does not respond, or a run not recorded
+    ├── ServerError     (RuntimeError)  6    a server that does not start, or has ended
     ├── ModelError      (ValueError)    7    no such model or run, or one that cannot be used
     └── EngineError     (RuntimeError)  8    Spark or a GPU that is not there, or failed
 
@@ -36,7 +37,7 @@ class ExitCode(IntEnum):
     ALARM = 3, "from `monitor` and `month`: action is needed"
     DATA = 4, "data: a month, a file, its rides, or a folder that cannot be written"
     NOTEBOOK = 5, "a notebook that cannot run, or failed, whatever the reason"
-    STORE = 6, "the store of runs, its server, database or disk"
+    STORE = 6, "the store of runs, its database or disk; also a server that does not run"
     MODEL = 7, "a model or run: not found, not usable, rejected by the gate, or not reproduced"
     ENGINE = 8, "Spark, its Java or a GPU: not there, or failed"
     UNEXPECTED = 70, "an unexpected error; the line names the file with its traceback"
@@ -96,6 +97,12 @@ class NotebookError(TaxiDurationError, RuntimeError):
 
 class TrackingError(TaxiDurationError, RuntimeError):
     """A run that could not be recorded or read, or a store that does not respond."""
+
+    exit_code = ExitCode.STORE
+
+
+class ServerError(TaxiDurationError, RuntimeError):
+    """A server that does not start, or has ended."""
 
     exit_code = ExitCode.STORE
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ServerError
 from taxi_duration.registry.loading import RegisteredModel, find_model
 from taxi_duration.serving.request_log import log_folder
 
@@ -69,8 +69,9 @@ def serve(
     Raises
     ------
     ModelError
-        If there is no such model, its files have changed, the port is unavailable, or the server
-        does not start.
+        If there is no such model, or its files have changed.
+    ServerError
+        If the port is unavailable, or the server does not start.
     """
     found = find_model(model)
     found.check_files()
@@ -111,7 +112,7 @@ def _check_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as problem:
-        raise ModelError(
+        raise ServerError(
             f"Port {port} of {host!r} is unavailable ({problem.strerror}). Choose another: --port."
         ) from problem
 
@@ -126,7 +127,7 @@ def _wait_until_ready(process: subprocess.Popen, address: str) -> None:
                 return
         except requests.ConnectionError:
             time.sleep(0.1)
-    raise ModelError(f"No server started at {address}. Read its messages above.")
+    raise ServerError(f"No server started at {address}. Read its messages above.")
 
 
 def _stop(process: subprocess.Popen) -> None:
@@ -143,9 +144,9 @@ def wait(server: Server) -> None:
 
     Raises
     ------
-    ModelError
+    ServerError
         Always.
     """
     code = server.process.wait()
     by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    raise ModelError(f"The server at {server.address} has ended {by}. Start it again.")
+    raise ServerError(f"The server at {server.address} has ended {by}. Start it again.")

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def test_a_failure_ends_with_the_code_of_its_kind(here, code, line, monkeypatch)
 def test_a_store_that_cannot_be_opened_ends_with_6(here, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/no.db")
     assert main(["history"]) == 6
+
+
+def test_a_server_whose_port_is_taken_ends_with_6(employed, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", employed[0])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 6
 
 
 def test_output_that_finds_no_room_ends_with_1(here):

@@ -18,7 +18,7 @@ import requests
 
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.rides import read_rides, rejections
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ModelError, ServerError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
@@ -320,7 +320,7 @@ def test_a_server_ends_with_its_command_and_leaves_the_port_free(registered, tem
 def test_a_taken_port_is_an_error_before_anything_starts(registered):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ModelError, match=f"Port {port} .* is unavailable .*Choose another"):
+        with pytest.raises(ServerError, match=f"Port {port} .* is unavailable .*Choose another"):
             serve("1", port=port).__enter__()
 
 
