@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import forks
 import pytest
 from hypothesis import settings
 from shelf import employ, stock
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(items):
     if room := within.partition(".")[0]:
         module = within.split(".")[1]
         items[:] = [item for item in items if item.path.match(f"{room}/test_{module}.py")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    """Fork the kernels of notebooks, which saves each its imports; nbval's start as a user's do."""
+    with forks.kernels():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
 
+import forks
 import requests
 
 from taxi_duration.registry.promotion import promote, register
@@ -41,6 +41,15 @@ def _long_short_rides(split):
     return split._replace(train=replace(split.train, frame=wrong))
 
 
+SERVER = """
+import os
+os.setsid()  # so that the server and its workers end together
+os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+from mlflow.cli import cli
+cli()
+"""
+
+
 @contextmanager
 def serving(database, folder):
     """Run `mlflow server` on loopback, in front of a copy of a database; give its address."""
@@ -48,24 +57,19 @@ def serving(database, folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     copy = shutil.copy(database, folder / "mlflow.db")
-    words = [sys.executable, "-m", "mlflow", "server", "-w", "1", "--port", str(port)]
-    words += ["--backend-store-uri", f"sqlite:///{copy}"]
-    words += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            words, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            _wait(f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait()
+    words = ["server", "-w", "1", "--port", port, "--backend-store-uri", f"sqlite:///{copy}"]
+    words += ["--artifacts-destination", folder / "artifacts"]
+    server = forks.start(SERVER, *words, out=folder / "log", err=folder / "errors")
+    try:
+        _wait(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.join()
 
 
 def _wait(address):
-    for _ in range(300):
+    for _ in range(1500):
         try:
             if requests.get(f"{address}/health", timeout=5).ok:
                 return

@@ -3,8 +3,7 @@
 import importlib
 import json
 import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pandas as pd
@@ -31,20 +30,42 @@ def speed(benchmark_of):
 
 
 @pytest.fixture(scope="module")
-def measure(tmp_path_factory):
-    """Run a benchmark; give its exit code, and the lines of stdout and stderr."""
+def small(tmp_path_factory):
+    """A folder with three small months."""
     folder = tmp_path_factory.mktemp("small")
     for number in (1, 2, 3):
         month = Month(2021, number)
         write_parquet(make_month(month, rows=1500), folder / GREEN.file(month))
+    return folder
+
+
+@pytest.fixture
+def measure(small, benchmark_of, monkeypatch, capsys):
+    """Run a benchmark here; give its exit code, and the lines of stdout and stderr.
+
+    All in one process: what its own processes are good for, to compare memory, is not tested here.
+    """
+    harness = benchmark_of("harness")
+    monkeypatch.setattr(harness, "in_own_process", lambda call, *words: call(*words))
 
     def measure(name, *words, **variables):
-        command = [sys.executable, BENCHMARKS / name, *[word.format(folder) for word in words]]
-        environment = os.environ | variables
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+        monkeypatch.setattr("sys.argv", [name, *(word.format(small) for word in words)])
+        for variable, value in variables.items():
+            monkeypatch.setenv(variable, value)
+        code = 0
+        try:
+            runpy.run_path(BENCHMARKS / name, run_name="__main__")
+        except SystemExit as ended:
+            code = ended.code
+        said = capsys.readouterr()
+        return code, said.out.splitlines(), said.err.splitlines()
 
     return measure
+
+
+def test_what_runs_in_its_own_process_runs_in_no_other(benchmark_of):
+    in_own_process = benchmark_of("harness").in_own_process
+    assert len({os.getpid(), in_own_process(os.getpid), in_own_process(os.getpid)}) == 3
 
 
 def test_the_training_says_each_promise_that_small_months_miss(measure):
@@ -63,10 +84,10 @@ def test_the_speed_says_each_promise_that_a_small_month_misses(measure):
     assert any("of the reference's peak memory, not 0.33." in line for line in missed)
 
 
-@pytest.fixture(scope="module")
-def grown(measure, tmp_path_factory):
+@pytest.fixture
+def grown(measure, tmp_path):
     """Run the benchmark of growth; give its exit code, what it printed and recorded."""
-    results = tmp_path_factory.mktemp("results") / "results.json"
+    results = tmp_path / "results.json"
     words = ["growth.py", "--most", "2000", "--rounds", "2", "--smallest", "1500"]
     code, table, missed = measure(*words, BENCHMARK_RESULTS=str(results))
     return code, table, missed, json.loads(results.read_text())

@@ -14,6 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
+import forks
 import pandas as pd
 import pytest
 from tlc import Answer
@@ -316,14 +317,14 @@ def test_a_range_that_ends_before_it_begins_is_rejected(call):
 def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path, number, code):
     mark = tmp_path / "mark"
     words = ["run", str(HERE / "never_ends.ipynb"), "-p", f"mark={mark}"]
-    program = [sys.executable, "-m", "taxi_duration.cli.main", *words]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
-        while not (mark.exists() and (kernel := mark.read_text())):
-            assert running.poll() is None
-            time.sleep(0.05)
-        running.send_signal(number)
-        said = f"taxi-duration: Stopped by {signal.Signals(number).name}."
-        assert (running.stderr.read().strip(), running.wait()) == (said, code)
+    running = forks.start(forks.COMMAND, *words, err="said")
+    while not (mark.exists() and (kernel := mark.read_text())):
+        assert running.exitcode is None
+        time.sleep(0.05)
+    os.kill(running.pid, number)
+    assert forks.end(running) == code
+    said = f"taxi-duration: Stopped by {signal.Signals(number).name}."
+    assert Path("said").read_text().strip() == said
     assert mark.read_text() == "cleaned up"
     assert [path.name for path in Path("runs/latest").iterdir()] == ["pipeline.json"]
     with pytest.raises(ProcessLookupError):

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from contextlib import chdir, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from datetime import datetime
 from io import StringIO
 from typing import NamedTuple
@@ -26,6 +26,7 @@ class Ended(NamedTuple):
 
     code: int
     out: str
+    err: str
 
     @property
     def stages(self):
@@ -39,9 +40,9 @@ class Ended(NamedTuple):
 
 
 def run(*words):
-    with redirect_stdout(StringIO()) as out:
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
         code = main(["month", *words])
-    return Ended(code, out.getvalue())
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 def parameters(folder, stage):
@@ -72,7 +73,7 @@ def slow(new_store, source, tmp_path_factory):
         first = run(*words)
         record("ridge", load_split("2021-03", "2021-04", "2021-05", source=source))  # of no road
         second = run(*words)
-        assert find_model("champion").version == "2", first.out
+        assert find_model("champion").version == "2", first
         with redirect_stdout(StringIO()) as status:
             main(["status", "month-2021-05"])
     return folder / "runs" / "month-2021-05", first, second, status.getvalue()
@@ -169,16 +170,14 @@ def test_without_a_champion_training_comes_first_and_what_it_made_works(
     assert (score["model"], score["months"]) == ("models:/taxi-duration/1", "2021-03")
 
 
-def test_after_a_failure_it_names_the_command_that_goes_on(
-    registry, quick_notebooks, tmp_path, capsys
-):
+def test_after_a_failure_it_names_the_command_that_goes_on(registry, quick_notebooks, tmp_path):
     registry()
     train = quick_notebooks / "02_train.ipynb"
     train.write_text(train.read_text().replace("result = ", "result = 1 / 0, "))
     where = ["--window", "2", "--into", str(tmp_path), "--notebooks", str(quick_notebooks)]
     ended = run("2021-03", *where)
     assert (ended.code, ended.stages) == (5, [])
-    said = capsys.readouterr().err
+    said = ended.err
     assert "Not run, since they need it: 04_select." in said
     assert said.endswith(f"go on with: taxi-duration month 2021-03 {' '.join(where)}\n")
 

@@ -2,24 +2,25 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
+from contextlib import chdir
 from pathlib import Path
 
+import forks
 import psutil
 import pytest
 from mlflow import MlflowClient
 
 from taxi_duration.cli.main import main
+from taxi_duration.cli.signals import FORCED, ORDERLY
 
 BROKEN = Path(__file__).parents[1] / "broken_notebooks"
 STUCK = {  # by what drops or never sees the exception
-    "a finalizer": "Slow(); time.sleep(60)",
+    "a finalizer": "Slow(); time.sleep(600)",
     "an import": "importlib.import_module('slow')",
     "an except clause": "goes_on()",
     "a query": "sqlite3.connect(':memory:').execute(ENDLESS)",
-    "a slow clean-up": "slow = Slow(); time.sleep(60)",
+    "a slow clean-up": "slow = Slow(); time.sleep(600)",
 }
 COMMAND = """
 import importlib, sqlite3, sys, time
@@ -33,19 +34,19 @@ ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELEC
 
 class Slow:
     def __del__(self):
-        time.sleep(60)
+        time.sleep(600)
 
 def goes_on():
     while True:
         try:
-            time.sleep(60)
+            time.sleep(600)
         except BaseException:
             pass
 
 @cli.command()
 def stuck():
     open_store()
-    with owned_run(), atomic_write(Path("result")) as fresh:
+    with owned_run(run_name="{name}"), atomic_write(Path("result")) as fresh:
         fresh.write_text("half")
         Path("ready").touch()
         {stuck}
@@ -57,64 +58,84 @@ import time
 
 class Slow:
     def __del__(self):
-        time.sleep(60)
+        time.sleep(600)
 
 Slow()
-time.sleep(60)
+time.sleep(600)
 """
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+@pytest.fixture
+def temporary(tmp_path_factory, monkeypatch):
+    """Where this process, and those that it starts, keep temporary files."""
+    folder = tmp_path_factory.mktemp("t")  # a short name: the path of a socket may not be long
+    monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
 
 
 @pytest.fixture
-def start():
-    """Start a Python program, and wait until it has made a file."""
+def start(tmp_path, monkeypatch):
+    """Start a program, and wait until it has made a file."""
+    monkeypatch.chdir(tmp_path)
     started = []
 
     def start(*words, until):
-        process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+        process = forks.start(*words)
         started.append(process)
-        wait_for(lambda: Path(until).exists() and Path(until).stat().st_mtime)
+        wait_for(Path(until).exists)
         return process
 
     yield start
     for process in started:
         process.kill()
-        process.communicate()
 
 
-def wait_for(said, seconds=60):
+def wait_for(said, seconds=300):
     end = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def statuses(store):
+def statuses(store, name=None):
+    """The statuses of all runs in a store, or of those of a name."""
     client = MlflowClient(store)
     found = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    return {run.info.status for run in found}
+    return {run.info.status for run in found if name in (None, run.info.run_name)}
+
+
+@pytest.fixture(scope="module")
+def stopped(new_store, tmp_path_factory):
+    """Commands that were stopped by SIGTERM at once, by what they fell into: process and folder."""
+    running = {}
+    with new_store(tmp_path_factory.mktemp("store")) as store:
+        for stuck, line in STUCK.items():
+            with chdir(folder := tmp_path_factory.mktemp("stuck")):
+                Path("slow.py").write_text(SLOW)
+                code = COMMAND.replace("{stuck}", line).replace("{name}", stuck)
+                running[stuck] = forks.start(code, "stuck", err="said"), folder
+    for process, folder in running.values():
+        wait_for((folder / "ready").exists)
+        time.sleep(0.2)
+        process.terminate()
+    yield store, running
+    for process, _ in running.values():
+        process.kill()
+
+
+def test_an_orderly_end_and_a_forced_one_take_less_than_five_seconds_together():
+    assert ORDERLY + FORCED < 5
 
 
 @pytest.mark.parametrize("stuck", STUCK)
-def test_sigterm_ends_the_command_in_whatever_it_falls_into(start, store, stuck):
-    Path("slow.py").write_text(SLOW)
-    code = COMMAND.replace("{stuck}", STUCK[stuck])
-    running = start("-c", code, "stuck", until="ready")
-    time.sleep(0.2)
-    sent = time.monotonic()
-    running.terminate()
-    assert running.communicate(timeout=30)[1] == "taxi-duration: Stopped by SIGTERM.\n"
-    assert (running.returncode, time.monotonic() - sent < 5) == (143, True)
-    assert statuses(store) == {"KILLED"}
-    assert not Path("result").exists()
-    assert not list(Path().glob(".result-*"))
+def test_sigterm_ends_the_command_in_whatever_it_falls_into(stopped, stuck):
+    store, running = stopped
+    process, folder = running[stuck]
+    assert forks.end(process) == 143
+    assert (folder / "said").read_text() == "taxi-duration: Stopped by SIGTERM.\n"
+    assert not list(folder.glob("*result*"))
+    assert statuses(store, stuck) == {"KILLED"}
 
 
 def test_what_must_be_whole_is_finished_before_the_command_ends(start, store):
@@ -136,25 +157,25 @@ def write():
 
 sys.exit(main())
 """
-    running = start("-c", whole, "write", until="ready")
+    running = start(whole, "write", until="ready")
     running.terminate()
-    assert running.wait(30) == 143
+    assert forks.end(running) == 143
     assert Path("whole").exists()
 
 
-def test_what_a_killed_run_leaves_is_gone_with_the_next_one(start, store):
+def test_what_a_killed_run_leaves_is_gone_with_the_next_one(start, store, temporary):
     words = ["run", str(BROKEN / "never_ends.ipynb"), "-p", "mark=mark"]
-    running = start("-m", "taxi_duration.cli.main", *words, until="mark")
+    running = start(forks.COMMAND, *words, until="mark")
     wait_for(lambda: Path("mark").read_text())
     kernel = psutil.Process(int(Path("mark").read_text()))
     running.kill()
-    running.wait()
-    kernel.wait(timeout=10)
-    (left,) = Path("temporary").iterdir()
+    forks.end(running)
+    kernel.wait(timeout=300)
+    (left,) = temporary.iterdir()
     os.utime(left, (0, 0))
     assert "RUNNING" in statuses(store)
     assert main(["run", str(BROKEN / "story.ipynb")]) == 0
-    assert list(Path("temporary").iterdir()) == []
+    assert list(temporary.iterdir()) == []
     assert "RUNNING" not in statuses(store)
 
 

@@ -1,10 +1,9 @@
 """A month from TLC: downloaded once, its digest recorded, and each way in which that fails."""
 
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import forks
 import pytest
 from tlc import Answer, Tlc
 
@@ -186,12 +185,9 @@ def test_digests_recorded_at_the_same_time_are_all_kept(tlc, folder, month_bytes
     files = [GREEN.file(Month(2021, number)) for number in (1, 2, 3)]
     for file in files:
         tlc.gives(file, Answer(month_bytes))
-    words = ["-m", "taxi_duration.cli.main", "fetch", "--cache", folder, "--base-url", tlc.url]
-    running = [
-        subprocess.Popen([sys.executable, *words, file[-15:-8]], stdout=subprocess.DEVNULL)
-        for file in files
-    ]
-    assert [process.wait() for process in running] == [0] * len(files)
+    words = ["fetch", "--cache", folder, "--base-url", tlc.url]
+    running = [forks.start(forks.COMMAND, *words, file[-15:-8]) for file in files]
+    assert [forks.end(process) for process in running] == [0] * len(files)
     recorded = (folder / "SHA256SUMS").read_text().splitlines()
     assert [line.partition("  ")[2] for line in recorded] == files
 
@@ -237,8 +233,9 @@ except SourceError as problem:
 
 
 def fetch_with_room_for(room, *, cache, url):
-    command = [sys.executable, "-c", FETCH_WITH_LITTLE_ROOM, str(room), str(cache), url]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = cache.with_name("said")
+    assert forks.end(forks.start(FETCH_WITH_LITTLE_ROOM, room, cache, url, out=said)) == 0
+    return said.read_text()
 
 
 def test_a_folder_without_room_for_the_month_stays_empty(published, folder, month_bytes):

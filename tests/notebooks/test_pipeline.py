@@ -1,5 +1,7 @@
 """Stages that remember: what is done again after which change, and what stops what."""
 
+import shutil
+
 import nbformat
 import pytest
 from mlflow import MlflowClient
@@ -26,36 +28,76 @@ def write(path, *cells, prose="Why."):
     nbformat.write(new_notebook(cells=cells), path)
 
 
-@pytest.fixture
-def road(tmp_path, store, monkeypatch):
-    """Three notebooks, of which the second needs the first, and the third none."""
-    monkeypatch.setattr(pipeline, "NEEDS", {"a_first": (), "b_second": ("a_first",), "c_third": ()})
-    (tmp_path / "notebooks").mkdir()
-    paths = [tmp_path / "notebooks" / f"{name}.ipynb" for name in NAMES]
+def write_road(folder):
+    """Write three notebooks, and return their paths."""
+    folder.mkdir()
+    paths = [folder / f"{name}.ipynb" for name in NAMES]
     for path in paths:
         write(path, READ)
     return paths
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _needs():
+    """The second notebook needs the first, and the third none."""
+    needs = {"a_first": (), "b_second": ("a_first",), "c_third": ()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "NEEDS", needs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def has_run(new_store, tmp_path_factory):
+    """A folder with a store and three notebooks that have run: to copy it takes no kernel."""
+    folder = tmp_path_factory.mktemp("first")
+    with new_store(folder):
+        into = folder / "runs" / "latest"
+        done = list(run_all(write_road(folder / "notebooks"), into=into))
+    assert [each.name for each in done if not each.skipped] == [*NAMES]
+    return folder
+
+
 @pytest.fixture
-def go(road, tmp_path):
+def road(tmp_path, store):
+    """Three notebooks."""
+    return write_road(tmp_path / "notebooks")
+
+
+@pytest.fixture
+def into(tmp_path):
+    """Where the results are."""
+    return tmp_path / "runs" / "latest"
+
+
+@pytest.fixture
+def go(road, into):
     """Run the three; return for each whether it ran, and why or why not."""
 
     def go(**how):
-        into = tmp_path / "runs" / "latest"
         done = run_all(road, into=into, **how)
         return {each.name: "" if each.skipped else each.reason for each in done}
 
     return go
 
 
+@pytest.fixture
+def go_on(go, has_run, into, store):
+    """The same, when the three have run."""
+    shutil.copytree(has_run / "runs" / "latest", into)
+    shutil.copy(has_run / "mlflow.db", store.removeprefix("sqlite:///"))
+    return go
+
+
+def reasons(into):
+    """Why each stage would run."""
+    return status(into).set_index("stage")["reason"].to_dict()
+
+
 def ran(done):
     return [name for name, reason in done.items() if reason]
 
 
-def test_a_second_run_does_nothing_and_has_the_same_results(go, road, tmp_path):
-    assert ran(go()) == [*NAMES]
-    into = tmp_path / "runs" / "latest"
+def test_a_second_run_does_nothing_and_has_the_same_results(go_on, road, into):
     before = {path: path.read_bytes() for path in into.iterdir()}
     again = list(run_all(road, into=into))
     assert [each.skipped for each in again] == [True] * 3
@@ -99,25 +141,22 @@ def cut_record(_road, into):
         (cut_record, ["a_first"]),
     ],
 )
-def test_a_change_redoes_exactly_what_depends_on_it(go, road, tmp_path, change, again):
-    go()
-    change(road, tmp_path / "runs" / "latest")
-    assert ran(go()) == again
-    assert ran(go()) == []
+def test_a_change_redoes_exactly_what_depends_on_it(go_on, road, into, change, again):
+    change(road, into)
+    assert ran(go_on()) == again
+    assert ran(go_on()) == []
 
 
-def test_a_parameter_redoes_all_that_declare_it(go):
-    go()
-    assert ran(go(parameters={"rows": 4})) == [*NAMES]
-    assert ran(go(parameters={"rows": 4})) == []
+def test_a_parameter_redoes_all_that_declare_it(go_on):
+    assert ran(go_on(parameters={"rows": 4})) == [*NAMES]
+    assert ran(go_on(parameters={"rows": 4})) == []
 
 
-def test_a_parameter_that_equals_the_default_changes_nothing(go):
-    go()
-    assert ran(go(parameters={"rows": "3"})) == []
+def test_a_parameter_that_equals_the_default_changes_nothing(go_on):
+    assert ran(go_on(parameters={"rows": "3"})) == []
 
 
-def test_one_byte_of_a_month_redoes_what_reads_it(go, tmp_path):
+def test_one_byte_of_a_month_redoes_what_reads_it(go, into, tmp_path):
     path = write_parquet(make_month(Month(2021, 1), rows=50), tmp_path / GREEN.file(Month(2021, 1)))
     how = {"parameters": {"source": str(tmp_path)}}
     go(**how)
@@ -125,9 +164,7 @@ def test_one_byte_of_a_month_redoes_what_reads_it(go, tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    reasons = go(**how)
-    assert reasons["c_third"] == "the files of its months have changed"
-    assert ran(reasons) == [*NAMES]
+    assert reasons(into) == dict.fromkeys(NAMES, "the files of its months have changed")
 
 
 @pytest.mark.parametrize(
@@ -137,41 +174,40 @@ def test_one_byte_of_a_month_redoes_what_reads_it(go, tmp_path):
         ("environment", {"mlflow": "9"}, "the versions of the libraries have changed"),
     ],
 )
-def test_another_library_or_version_redoes_all(go, monkeypatch, name, now, reason):
-    go()
+def test_another_library_or_version_redoes_all(has_run, monkeypatch, name, now, reason):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{has_run}/mlflow.db")
     monkeypatch.setattr(stage, name, lambda: now)
-    assert go() == dict.fromkeys(NAMES, reason)
+    assert reasons(has_run / "runs" / "latest") == dict.fromkeys(NAMES, reason)
 
 
-def test_a_run_that_is_gone_from_the_store_is_recorded_again(go, road, store):
+def test_a_run_that_is_gone_from_the_store_is_recorded_again(road, store, into):
     write(road[0], "import mlflow\nwith mlflow.start_run(run_name='model'):\n    pass", READ)
-    go()
+    list(run_all(road[:1], into=into))
+    assert reasons(into) == {"a_first": ""}
     client = MlflowClient(store)
     experiments = [each.experiment_id for each in client.search_experiments()]
     (recorded,) = client.search_runs(experiments, "attributes.run_name = 'model'")
     client.delete_run(recorded.info.run_id)
-    assert go()["a_first"] == "runs that it recorded are gone"
+    assert reasons(into) == {"a_first": "runs that it recorded are gone"}
 
 
-def test_what_a_stage_leaves_elsewhere_is_looked_up(go):
-    go()
-    reasons = go(is_there={"c_third": lambda values: values["rows"] != 3})
-    assert ran(reasons) == ["c_third"]
+def test_what_a_stage_leaves_elsewhere_is_looked_up(go_on):
+    found = go_on(is_there={"c_third": lambda values: values["rows"] != 3})
+    assert ran(found) == ["c_third"]
 
 
-def test_force_runs_all_and_from_runs_a_stage_and_those_after_it(go):
-    go()
-    assert ran(go(force=True)) == [*NAMES]
-    assert go(first="b_second") == {"b_second": "forced", "c_third": "forced"}
+def test_force_runs_all_and_from_runs_a_stage_and_those_after_it(go_on):
+    assert ran(go_on(force=True)) == [*NAMES]
+    assert go_on(first="b_second") == {"b_second": "forced", "c_third": "forced"}
     with pytest.raises(UsageError, match=r"no stage 'zero' here. Choose one of a_first, b_"):
-        go(first="zero")
+        go_on(first="zero")
 
 
-def test_a_failure_stops_only_what_needs_it_and_the_same_command_goes_on(go, road, tmp_path):
+def test_a_failure_stops_only_what_needs_it_and_the_same_command_goes_on(go, road, into):
     write(road[0], READ, "1 / 0")
     with pytest.raises(NotebookError) as failure:
         go()
-    assert [path.name for path in tmp_path.glob(f"runs/latest/*{RECORD}")] == [f"c_third{RECORD}"]
+    assert [path.name for path in into.glob(f"*{RECORD}")] == [f"c_third{RECORD}"]
     message = str(failure.value)
     assert message.startswith("a_first, cell [3]: ZeroDivisionError: division by zero. See ")
     assert " Not run, since they need it: b_second. " in message
@@ -226,15 +262,14 @@ def test_a_month_that_is_missing_shows_before_the_first_notebook_starts(go, tmp_
 
 @pytest.mark.parametrize("end", ["import sys\nsys.exit(0)", "raise SystemExit"])
 @pytest.mark.parametrize("after", [[], [READ]], ids=["last", "not last"])
-def test_a_cell_that_ends_the_notebook_is_a_failure(go, road, tmp_path, end, after):
+def test_a_cell_that_ends_the_notebook_is_a_failure(road, into, end, after):
     write(road[0], READ, end, *after)
     with pytest.raises(NotebookError, match=r"a_first, cell \[3\]: it ended the notebook"):
-        go()
-    assert not (tmp_path / "runs" / "latest" / "a_first.ipynb").exists()
+        list(run_all(road[:1], into=into))
+    assert not (into / "a_first.ipynb").exists()
 
 
-def test_the_status_says_what_is_up_to_date_and_why_the_rest_is_not(go, road, tmp_path):
-    into = tmp_path / "runs" / "latest"
+def test_the_status_says_what_is_up_to_date_and_why_the_rest_is_not(go, road, into):
     with pytest.raises(NotebookError, match="Nothing has run in"):
         status(into)
     write(road[1], READ, "1 / 0")
@@ -249,7 +284,7 @@ def test_the_status_says_what_is_up_to_date_and_why_the_rest_is_not(go, road, tm
     assert table["page"]["b_second"].endswith("b_second.failed.ipynb")
 
 
-def test_a_notebook_that_takes_too_long_in_all_is_stopped(go, road):
+def test_a_notebook_that_takes_too_long_in_all_is_stopped(road, into):
     write(road[0], READ, "import time\ntime.sleep(1)", "time.sleep(60)")
-    with pytest.raises(NotebookError, match="the notebook is not done after 5 seconds"):
-        go(stage_timeout=5)
+    with pytest.raises(NotebookError, match="the notebook is not done after 3 seconds"):
+        list(run_all(road[:1], into=into, stage_timeout=3))

@@ -1,12 +1,10 @@
 """A champion changes for a better one only, in one step, and the journal says so."""
 
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import forks
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -189,21 +187,16 @@ def test_the_history_tells_what_each_version_was_trained_on(registry, months):
     assert table.loc["2", "coverage"] > 0.5
 
 
-PROMOTERS = """
+PROMOTE = """
 import os, signal, sys
-import skops.io, xgboost
-import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store
 from mlflow import MlflowClient
-from taxi_duration.registry.promotion import promote
 from taxi_duration.data.trips import load_trips
+from taxi_duration.registry.promotion import promote
 
-writes = 0
+version, at = sys.argv[1], int(sys.argv[2])
+writes, LAST = 0, 3
 
-def die_at(at):
-    for what in ("model_version_tag", "registered_model_tag", "registered_model_alias"):
-        setattr(MlflowClient, f"set_{what}", deadly(getattr(MlflowClient, f"set_{what}"), at))
-
-def deadly(write, at):
+def deadly(write):
     def call(*words, **how):
         global writes
         if writes == at:
@@ -214,34 +207,20 @@ def deadly(write, at):
         return done
     return call
 
-LAST, gate = 3, load_trips("2021-03")
-for line in sys.stdin:
-    os.environ["MLFLOW_TRACKING_URI"], at, *versions = line.split()
-    for version in versions:
-        if os.fork() == 0:
-            die_at(int(at))
-            promote(version, gate, why="at once")
-            os._exit(0)
-    print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in versions), flush=True)
+for what in ("model_version_tag", "registered_model_tag", "registered_model_alias"):
+    setattr(MlflowClient, f"set_{what}", deadly(getattr(MlflowClient, f"set_{what}")))
+promote(version, load_trips("2021-03"), why="at once")
 """
 NEVER = -1
 
 
-@pytest.fixture(scope="module")
-def promote_apart():
+def promote_apart(*versions, killed_at=NEVER):
     """Promote each version in a process of its own, killed at a write; return how they end."""
-    pipe, words = subprocess.PIPE, [sys.executable, "-c", PROMOTERS]
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) as script:
-
-        def promote_apart(*versions, killed_at=NEVER):
-            words = [os.environ["MLFLOW_TRACKING_URI"], killed_at, *versions]
-            print(*words, file=script.stdin)
-            return [int(code) for code in script.stdout.readline().split()]
-
-        yield promote_apart
+    processes = [forks.start(PROMOTE, version, killed_at) for version in versions]
+    return [forks.end(process) for process in processes]
 
 
-def test_a_kill_at_each_write_leaves_the_old_champion_or_the_new_one(registry, runs, promote_apart):
+def test_a_kill_at_each_write_leaves_the_old_champion_or_the_new_one(registry, runs):
     registry("poor")
     register(runs["good"])
     found = []
@@ -268,9 +247,7 @@ def poor_champion(request, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", request.getfixturevalue("server"))
 
 
-def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(
-    poor_champion, shelf, promote_apart
-):
+def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(poor_champion, shelf):
     rivals = [register(shelf[1][each]).version for each in ("good", "another seed")]
     assert promote_apart(*rivals) == [0, 0]
     verdicts = [find_model(version).verdict.accepted for version in rivals]

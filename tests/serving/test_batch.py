@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from types import SimpleNamespace
 
+import forks
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -228,11 +227,9 @@ def start(model, dirty, tmp_path):
     """Start a process that scores, and kills itself after so many rows."""
     model.estimator.save(tmp_path)
 
-    def start(*, last=10**9):
-        words = [dirty, tmp_path, tmp_path / "predictions", last]
-        return subprocess.Popen(
-            [sys.executable, "-c", SCORE, *map(str, words)], stdout=subprocess.PIPE, text=True
-        )
+    def start(*, last=10**9, said="said"):
+        words = dirty, tmp_path, tmp_path / "predictions", last
+        return forks.start(SCORE, *words, out=tmp_path / said)
 
     return start
 
@@ -245,9 +242,7 @@ def test_killed_at_any_point_and_run_again_the_bytes_are_those_of_an_undisturbed
     place = tmp_path / "predictions" / "service=green"
     shutil.rmtree(place)
     for last in (50, 300, 600):
-        process = start(last=last)
-        process.communicate()
-        assert process.returncode == -9
+        assert forks.end(start(last=last)) == -9
         assert not list(place.glob("[!.]*"))
     assert bytes_of(score().folder) == undisturbed
     assert [path.name for path in place.iterdir() if path.is_dir()] == ["month=2021-01"]
@@ -277,9 +272,12 @@ def test_a_gpu_that_is_not_there_is_rejected_before_anything_is_written(score, t
 
 
 def test_two_processes_at_once_make_one_result(start, tmp_path):
-    both = [start(), start()]
-    said = sorted(process.communicate()[0].strip() for process in both)
-    assert said == ["False", "True"]
+    both = [start(said=name) for name in ("one", "other")]
+    assert [forks.end(process) for process in both] == [0, 0]
+    assert sorted((tmp_path / name).read_text() for name in ("one", "other")) == [
+        "False\n",
+        "True\n",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(score, tmp_path):

@@ -1,15 +1,15 @@
 """A ride sent over HTTP gets the minutes, or the reason, that it gets in any other way."""
 
 import json
+import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import forks
 import numpy as np
 import pandas as pd
 import psutil
@@ -280,16 +280,22 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
+def start_server(port):
+    """Start the command that serves a model."""
+    words = ["serve", "--model", "models:/taxi-duration/1", "--port", port]
+    return forks.start(forks.COMMAND, *words)
+
+
 def children_of(command, *, up, port):
     """Wait until the command has a server as its child, listening if it should be up."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and command.poll() is None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and command.exitcode is None:
         found = psutil.Process(command.pid).children(recursive=True)
         with socket.socket() as probe:
             if found and (not up or probe.connect_ex(("127.0.0.1", port)) == 0):
                 return found
         time.sleep(0.05)
-    raise TimeoutError(command.args)
+    raise TimeoutError(command)
 
 
 @pytest.mark.parametrize(
@@ -297,23 +303,21 @@ def children_of(command, *, up, port):
 )
 def test_the_command_stops_its_server_when_it_is_stopped(registered, temporary, number, up, code):
     port = free_port()
-    words = ["serve", "--model", "models:/taxi-duration/1", "--port", str(port)]
-    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    command = start_server(port)
     started = children_of(command, up=up, port=port)
-    command.send_signal(number)
-    assert command.wait(30) == code
-    assert psutil.wait_procs(started, timeout=5)[1] == []
+    os.kill(command.pid, number)
+    assert forks.end(command) == code
+    assert psutil.wait_procs(started, timeout=300)[1] == []
     assert list(temporary.iterdir()) == []
 
 
 def test_a_server_ends_with_its_command_and_leaves_the_port_free(registered, temporary):
     port = free_port()
-    words = ["serve", "--model", "models:/taxi-duration/1", "--port", str(port)]
-    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    command = start_server(port)
     started = children_of(command, up=True, port=port)
     command.kill()
-    assert command.wait(30) == -signal.SIGKILL
-    assert psutil.wait_procs(started, timeout=5)[1] == []
+    assert forks.end(command) == -signal.SIGKILL
+    assert psutil.wait_procs(started, timeout=300)[1] == []
     socket.create_server(("127.0.0.1", port)).close()
 
 

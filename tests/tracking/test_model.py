@@ -1,13 +1,7 @@
 """The logged model: its signature, its files, and that it predicts the same everywhere."""
 
 import json
-import os
-import re
-import site
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,18 +47,6 @@ def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
     assert stored.data.params["model_sha256"] == tree_digest(model_folder)
 
 
-PREDICT_WITHOUT_US = """
-import json, sys
-sys.path.append(sys.argv[1])
-try:
-    import taxi_duration
-except ImportError:
-    import mlflow
-    model = mlflow.pyfunc.load_model(sys.argv[2])
-    print(model.predict(model.input_example).to_json(orient="split", double_precision=15))
-"""
-
-
 GIVEN = {
     "a dict": lambda rides: {
         "pickup_datetime": str(rides["pickup_datetime"].iloc[0]),
@@ -90,16 +72,6 @@ def test_the_model_predicts_the_same_in_whatever_form_rides_are_given(model_fold
     assert np.array_equal(model.predict(given), expected)
 
 
-@pytest.fixture
-def others_only(tmp_path):
-    """A folder of all that is installed, this package excepted."""
-    (tmp_path / "others").mkdir()
-    for found in Path(site.getsitepackages()[0]).iterdir():
-        if not re.match(r"_*(editable.*)?taxi[_-]duration", found.name):
-            (tmp_path / "others" / found.name).symlink_to(found)
-    return tmp_path / "others"
-
-
 @pytest.mark.parametrize("name", ["xgboost", "quote"])
 def test_the_model_rejects_a_ride_that_is_not_valid(recorded, split, name):
     import mlflow
@@ -112,20 +84,6 @@ def test_the_model_rejects_a_ride_that_is_not_valid(recorded, split, name):
     with pytest.raises(MlflowException, match=r"row 0: DOLocationID .* 1 to 265, got 9999") as no:
         model.predict(nowhere)
     assert no.value.get_http_status_code() == 400
-
-
-def test_the_model_predicts_where_pickles_are_forbidden_and_we_are_not_installed(
-    others_only, model_folder, run, split
-):
-    script = [sys.executable, "-I", "-S", "-c", PREDICT_WITHOUT_US, others_only, model_folder]
-    environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    done = subprocess.run(script, capture_output=True, env=environment, text=True, check=True)
-    valid = example_rides(split.valid.frame, "xgboost").head(3)
-    minutes = run.fitted.level * run.fitted.pipeline.predict(valid).astype(float)
-    expected = np.column_stack([minutes, run.intervals.around(minutes)])
-    found = json.loads(done.stdout)
-    assert found["columns"] == ["duration", "low", "high"]
-    np.testing.assert_allclose(found["data"], expected, rtol=1e-12)
 
 
 def test_a_model_that_predicts_otherwise_after_loading_is_rejected(

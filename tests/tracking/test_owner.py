@@ -8,7 +8,9 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
+import forks
 import pytest
 from mlflow import MlflowClient
 
@@ -18,13 +20,14 @@ from taxi_duration.tracking.store import open_store
 RECORDING = """
 import sys
 import time
+from pathlib import Path
 import mlflow
 from taxi_duration.tracking.owner import owned_run
 from taxi_duration.tracking.store import open_store
 
 open_store()
 with owned_run(run_name="parent"):
-    print("recording", flush=True)
+    Path("recording").touch()
     if "rests" in sys.argv:
         time.sleep(600)
     while True:
@@ -39,18 +42,26 @@ def statuses(store, name=""):
     return {run.info.status for run in found if run.info.run_name.startswith(name)}
 
 
+@pytest.fixture
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
 @contextmanager
 def recording(*words):
     """A process that records runs until it is killed at the end of the block."""
-    command = [sys.executable, "-c", RECORDING, *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        try:
-            yield process
-        finally:
-            process.kill()
+    process = forks.start(RECORDING, *words)
+    try:
+        while not Path("recording").exists():
+            assert process.exitcode is None
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
+@pytest.mark.usefixtures("_elsewhere")
 def test_runs_of_a_killed_process_are_closed_when_the_store_is_opened(store):
     with recording():
         time.sleep(random.uniform(0, 0.5))
@@ -60,9 +71,10 @@ def test_runs_of_a_killed_process_are_closed_when_the_store_is_opened(store):
     assert statuses(store) <= {"KILLED", "FINISHED"}
 
 
+@pytest.mark.usefixtures("_elsewhere")
 def test_runs_of_a_living_process_stay_even_if_it_is_halted(store):
     with recording("rests") as process:
-        process.send_signal(signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGSTOP)
         open_store()
         assert statuses(store, "parent") == {"RUNNING"}
 

@@ -4,15 +4,14 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
+import forks
+import psutil
 import pytest
 
 from taxi_duration.data.trips import load_split
@@ -64,13 +63,15 @@ def finished(trials):
 def stop_between_writes(process, store):
     """Stop a process while it holds no lock of the database, as one that fits a model."""
     while True:
-        process.send_signal(signal.SIGSTOP)
-        os.waitpid(process.pid, os.WUNTRACED)
+        os.kill(process.pid, signal.SIGSTOP)
+        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            assert process.exitcode is None
+            time.sleep(0.01)
         database = sqlite3.connect(store.removeprefix("sqlite:///"), timeout=0)
         with closing(database), suppress(sqlite3.OperationalError):
             database.execute("BEGIN IMMEDIATE")
             return
-        process.send_signal(signal.SIGCONT)
+        os.kill(process.pid, signal.SIGCONT)
         time.sleep(0.01)
 
 
@@ -86,19 +87,19 @@ class Interrupted(NamedTuple):
 @pytest.fixture(scope="module")
 def interrupted(new_store, tmp_path_factory):
     """The search, stopped in another process at a random trial, tried here, killed, made here."""
-    code = "from test_search import make_search; make_search()"
+    code = "from tracking.test_search import make_search; make_search()"
     with new_store(tmp_path_factory.mktemp("interrupted")) as store:
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
+        process = forks.start(code)
         try:
             trials = random.randint(1, TRIALS - 2)
-            while process.poll() is None and len(finished(runs_of(store)[1])) < trials:
+            while process.exitcode is None and len(finished(runs_of(store)[1])) < trials:
                 time.sleep(0.01)
             stop_between_writes(process, store)
             with pytest.raises(TrackingError) as error:
                 make_search()
         finally:
             process.kill()
-            process.wait()
+            process.join()
         before = runs_of(store)
         found = make_search()
         yield Interrupted(str(error.value), before, runs_of(store), found)

@@ -5,11 +5,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
+import forks
 import pytest
 from mlflow import MlflowClient
 
@@ -62,27 +62,15 @@ def test_opening_a_store_again_changes_nothing(store):
     assert names == [["Default", EXPERIMENT]] * 2
 
 
-OPEN_FOUR_TIMES_AT_ONCE = """
-import os
-import mlflow
-from taxi_duration.tracking.store import open_store
-for _ in range(4):
-    if os.fork() == 0:
-        open_store()
-        os._exit(0)
-print([os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)])
-"""
-
-
-def test_four_processes_can_create_a_store_at_once(tmp_path):
+def test_four_processes_can_create_a_store_at_once(tmp_path, monkeypatch):
     database = tmp_path / "new" / "mlflow.db"
     link = tmp_path / "link.db"
     link.symlink_to(database)
     database.parent.mkdir()
-    environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{link}"}
-    script = [sys.executable, "-c", OPEN_FOUR_TIMES_AT_ONCE]
-    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "[0, 0, 0, 0]\n", done.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{link}")
+    code = "from taxi_duration.tracking.store import open_store; open_store()"
+    four = [forks.start(code) for _ in range(4)]
+    assert [forks.end(process) for process in four] == [0] * 4
     assert link.is_symlink()
     with closing(sqlite3.connect(database)) as connection:
         found = connection.execute("SELECT count(*) FROM experiments WHERE name = ?", [EXPERIMENT])
@@ -253,7 +241,7 @@ def statuses(store):
     return {each.info.run_name: each.info.status for each in found}
 
 
-def wait_for(said, seconds=60):
+def wait_for(said, seconds=300):
     end = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < end
@@ -268,8 +256,8 @@ def test_a_kernel_that_dies_in_a_training_leaves_failed_runs(store, tmp_path):
 
 def test_a_notebook_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_path):
     words = ["run", TRAIN, "-p", "models=reference", "--into", tmp_path]
-    command = subprocess.Popen([sys.executable, "-m", "taxi_duration.cli.main", *words])
+    command = forks.start(forks.COMMAND, *words)
     wait_for(lambda: statuses(store).get("reference") == "RUNNING")
-    command.send_signal(signal.SIGTERM)
-    assert command.wait(timeout=60) == 128 + signal.SIGTERM
+    command.terminate()
+    assert forks.end(command) == 128 + signal.SIGTERM
     assert set(statuses(store).values()) <= {"KILLED", "FAILED"}
