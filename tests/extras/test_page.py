@@ -1,0 +1,113 @@
+"""The page of the service, as a person uses it: clicks, keys, minutes with their interval."""
+
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    pytest.skip("needs Chromium and its driver (Debian: chromium-driver)", allow_module_level=True)
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from taxi_duration.registry.loading import load
+from taxi_duration.registry.promotion import promote, register
+from taxi_duration.serving.http import serve
+from taxi_duration.tracking.training import record
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+from service_page import SECONDS, browser, click_zone, wait_for_minutes
+
+
+@pytest.fixture(scope="module")
+def address(folder, months):
+    """Where a champion is served."""
+    run = record("xgboost", months, n_estimators=60, learning_rate=0.2, threads=1)
+    promote(register(run.run_id), months.test, why="a test")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with serve("champion", port=port, requests=folder / "requests") as server:
+        yield server.address
+
+
+@pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
+def page(address, request):
+    """The page in a browser of that width; nothing may be reported in its console."""
+    with browser(request.param, 900) as driver:
+        driver.get(address)
+        yield driver
+        assert driver.get_log("browser") == []
+
+
+def sent(driver):
+    """The ride that the form says."""
+    value = {name: driver.find_element(By.ID, name).get_property("value")
+             for name in ("from", "to", "hour", "miles")}  # fmt: skip
+    day = driver.execute_script("return pickup()")
+    return {"pickup_datetime": day, "PULocationID": int(value["from"]),
+            "DOLocationID": int(value["to"]), "trip_distance": float(value["miles"])}  # fmt: skip
+
+
+def shown(driver):
+    minutes, between = (driver.find_element(By.ID, name).text for name in ("minutes", "between"))
+    return f"{minutes}; {between}"
+
+
+def expected(ride):
+    found = load("champion").predict(pd.DataFrame([ride])).iloc[0]
+    between = f"80 of 100 such rides take {found['low']:.1f} to {found['high']:.1f}."
+    return f"{found['duration']:.1f} minutes; {between}"
+
+
+def wait_for(driver, text):
+    WebDriverWait(driver, SECONDS).until(lambda _: shown(driver) == text)
+
+
+def test_two_clicks_and_an_hour_give_the_minutes_of_the_library(page):
+    click_zone(page, 74)
+    click_zone(page, 138)
+    wait_for_minutes(page)
+    page.find_element(By.ID, "hour").send_keys(Keys.ARROW_RIGHT * 9)
+    ride = sent(page)
+    assert ride["pickup_datetime"].endswith("T17:00:00")
+    features = load("champion").estimator.pipeline[0]
+    usual = features.repair_.medians_[ride["PULocationID"], ride["DOLocationID"]]
+    assert ride["trip_distance"] == pytest.approx(usual, abs=0.01)
+    wait_for(page, expected(ride))
+    assert len(page.find_elements(By.CSS_SELECTOR, "#why tbody tr")) == 7
+
+
+def test_a_ride_is_chosen_by_keyboard_alone(page):
+    WebDriverWait(page, SECONDS).until(lambda _: page.find_elements(By.TAG_NAME, "circle"))
+    page.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    keys = page.switch_to.active_element
+    keys.send_keys(Keys.ARROW_DOWN, Keys.ENTER, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    wait_for_minutes(page)
+    wait_for(page, expected(sent(page)))
+
+
+def test_what_is_typed_counts_and_an_error_is_shown_in_words(page):
+    for name, zone in (("from", "74"), ("to", "75")):
+        page.find_element(By.ID, name).send_keys(zone)
+    wait_for_minutes(page)
+    miles = page.find_element(By.ID, "miles")
+    miles.clear()
+    miles.send_keys("-3")
+    WebDriverWait(page, SECONDS).until(
+        lambda _: "trip_distance is not 0 or more miles" in page.find_element(By.ID, "wait").text
+    )
+    page.find_element(By.ID, "usual").click()
+    wait_for(page, expected(sent(page)))
+    page.get_log("browser")  # Chromium reports the rejected request itself
+
+
+def test_nothing_is_wider_than_the_window(page):
+    widths = "return [document.documentElement.scrollWidth, window.innerWidth]"
+    wide, window = page.execute_script(widths)
+    assert wide <= window
