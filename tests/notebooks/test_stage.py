@@ -32,17 +32,17 @@ class Road:
         self.parameters = {"source": str(folder / "months")}
 
     def redo(self):
-        """Note each stage that is to run as done, as if its kernel had; return their names."""
+        """Note each stage that is to run as done, as if its kernel had; return why, by name."""
         paths = find_notebooks(ALL, folder=self.folder / "notebooks")
-        redone = []
+        reasons = {}
         for stage in make_stages(paths, self.parameters, into=self.into):
-            if stage.why_run(fingerprint := stage.fingerprint()):
+            if reason := stage.why_run(fingerprint := stage.fingerprint()):
                 path, page = (self.into / f"{stage.name}{kind}" for kind in (".ipynb", ".html"))
                 path.write_text(stage.name), page.write_text(stage.name)
                 done = Executed(stage.name, path, page, 0.0, {}, attempt=stage.name)
                 stage.write_record(done, fingerprint)
-                redone.append(stage.name)
-        return redone
+                reasons[stage.name] = reason
+        return reasons
 
     def edit(self, notebook, kind, text):
         """Add a line to the last cell of a kind."""
@@ -73,27 +73,34 @@ def road(registry_database, tmp_path_factory):
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
         road = Road(folder)
         patch.setattr(provenance, "PACKAGE", folder / "taxi_duration")
-        assert road.redo() == ALL
-        assert road.redo() == []
+        assert list(road.redo()) == ALL
+        assert road.redo() == {}
         yield road
 
 
+CODE, GIVEN = "its code has changed", "its parameters have changed"
 CHANGES = {
-    "prose": (lambda road: road.edit("02_train", "markdown", "Why not?"), []),
-    "a line of 06": (lambda road: road.edit("06_monitor", "code", "1 + 1"), ALL[5:]),
-    "a line of 04": (lambda road: road.edit("04_select", "code", "1 + 1"), ALL[3:]),
-    "a line of 02": (lambda road: road.edit("02_train", "code", "1 + 1"), [ALL[1], *ALL[3:]]),
-    "a line of 01": (lambda road: road.edit("01_explore", "code", "1 + 1"), ALL[:1]),
-    "a parameter of 03": (lambda road: road.parameters.update(trials=3), ALL[2:]),
-    "a parameter of 06": (lambda road: road.parameters.update(predictions="x"), ALL[5:]),
-    "a default": (lambda road: road.parameters.update(seed="0"), []),
-    "a byte of the test month": (lambda road: road.flip("2021-03"), ALL[1:]),
-    "a line of the library": (lambda road: road.extend_library(), ALL),
-    "the champion": (lambda road: rollback(why="a test"), ALL[4:]),
-}
+    "prose": (lambda road: road.edit("02_train", "markdown", "Why not?"), [], ""),
+    "a line of 06": (lambda road: road.edit("06_monitor", "code", "1 + 1"), ALL[5:], CODE),
+    "a line of 04": (lambda road: road.edit("04_select", "code", "1 + 1"), ALL[3:], CODE),
+    "a line of 02": (lambda road: road.edit("02_train", "code", "1"), [ALL[1], *ALL[3:]], CODE),
+    "a line of 01": (lambda road: road.edit("01_explore", "code", "1 + 1"), ALL[:1], CODE),
+    "a parameter of 03": (lambda road: road.parameters.update(trials=3), ALL[2:], GIVEN),
+    "a parameter of 06": (lambda road: road.parameters.update(predictions="x"), ALL[5:], GIVEN),
+    "a default": (lambda road: road.parameters.update(seed="0"), [], ""),
+    "a byte": (
+        lambda road: road.flip("2021-03"), ALL[1:], "the files of its months have changed"
+    ),
+    "the library": (lambda road: road.extend_library(), ALL, "the library has changed"),
+    "the champion": (
+        lambda road: rollback(why="a test"), ALL[4:], "the store has other models for it"
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "redone"), CHANGES.values(), ids=CHANGES)
-def test_a_change_redoes_what_depends_on_it_and_nothing_else(road, change, redone):
+@pytest.mark.parametrize(("change", "redone", "reason"), CHANGES.values(), ids=CHANGES)
+def test_a_change_redoes_what_depends_on_it_and_nothing_else(road, change, redone, reason):
     change(road)
-    assert road.redo() == redone
+    reasons = road.redo()
+    assert list(reasons) == redone
+    assert next(iter(reasons.values()), "") == reason
