@@ -46,6 +46,7 @@ SETTINGS = {
     "spark.executorEnv.OMP_THREAD_LIMIT": "1",
 }
 LONGEST_REASON = 300  # characters
+STOP_SECONDS = 20
 INSTALL = "Install it: pip install 'taxi-duration[spark]', and Java 17 (openjdk-17-jre-headless)."
 
 
@@ -133,7 +134,7 @@ def _stop() -> None:
     gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait()
+    gateway.proc.wait(STOP_SECONDS)
 
 
 @contextmanager
