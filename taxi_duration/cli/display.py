@@ -196,7 +196,7 @@ def _version(row: tuple) -> str:
         "parameters": ", ".join(f"{name} {value}" for name, value in _own(row.parameters)),
         "metrics": f"valid rmse {row.valid_rmse:.2f}, test rmse {row.test_rmse:.2f} minutes, "
         f"intervals cover {row.coverage:.1%} of the test month",
-        "gate": row.verdict or "not run",
+        "gate": str(row.verdict or "not run"),
         "champion": "; ".join(map(_promotion, row.promotions)) or "never",
     }
     texts = [f"  {name:10}  {printable(text)}" for name, text in lines.items()]
