@@ -1,4 +1,7 @@
-"""The reference recipe and "xgboost" on the same months: error and fit seconds, as ratios.
+"""The reference recipe, "xgboost" and LightGBM on the same months: error and fit seconds.
+
+LightGBM gets the features of "xgboost", parameters of the same meaning, as many threads, and the
+same early stopping.
 
     python benchmarks/training.py [FOLDER]
 
@@ -10,15 +13,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from math import sqrt
+from time import perf_counter
+from typing import NamedTuple
 
-from harness import load_months, print_table, report, rmse_by_part
+from harness import load_months, print_table, record, report, rmse_by_part
 
 from taxi_duration.data import Split
 from taxi_duration.models import Fitted, fit
+from taxi_duration.models.features import RideFeatures
+from taxi_duration.models.training import PATIENCE
 
 GOAL = 6.317  # the reference's rmse on the real valid month
 TOLERANCE = 0.03
 FIT, GOAL_REACHED = 6, 80  # times as long that the reference takes to fit, at least
+LIGHTGBM = {
+    "n_estimators": 2000, "learning_rate": 0.1, "num_leaves": 255, "min_child_samples": 30,
+    "subsample": 0.9, "subsample_freq": 1, "colsample_bytree": 0.6,
+}  # fmt: skip
+SEEDS, LONGER = 0.02, 1.5  # minutes of rmse, and times LightGBM's seconds, at most
 
 
 def main() -> int:
@@ -34,10 +47,47 @@ def main() -> int:
         **({f"xgboost until {goal:.3f}": early} if early else {}),
         "xgboost, refitted": fit("xgboost", split.train, split.valid, refit=True),
     }
+    other = fit_lightgbm(split, threads=xgboost.threads)
     header = "model", "valid rmse", "test rmse", "rounds", "fit", "the reference's time over it"
-    print_table(header, *(row(name, fits[name], split, reference) for name in fits))
+    rows = [row(name, fits[name], split, reference) for name in fits]
+    print_table(header, *rows, lightgbm_row(other, reference))
     found = rmse_by_part(reference, split)["valid"]
-    return report(misses(reference, xgboost, early, found=found, goal=goal))
+    error = rmse_by_part(xgboost, split)["valid"]
+    outcomes = {
+        "reference": Outcome(found, reference.rounds, reference.seconds),
+        "xgboost": Outcome(error, xgboost.rounds, xgboost.seconds),
+        "LightGBM": other,
+    }
+    record("training", {name: each._asdict() for name, each in outcomes.items()})
+    behind = worse(outcomes["xgboost"], other)
+    return report([*misses(reference, xgboost, early, found=found, goal=goal), *behind])
+
+
+class Outcome(NamedTuple):
+    """What a fit came to."""
+
+    valid: float  # rmse in minutes
+    rounds: int
+    seconds: float
+
+
+def fit_lightgbm(split: Split, *, threads: int) -> Outcome:
+    from lightgbm import LGBMRegressor, early_stopping
+
+    start = perf_counter()
+    features, train, valid = RideFeatures(), split.train.frame, split.valid.frame
+    seen, unseen = features.fit_transform(train, train["duration"]), features.transform(valid)
+    model = LGBMRegressor(**LIGHTGBM, n_jobs=threads, random_state=0, verbose=-1)
+    stop = early_stopping(PATIENCE, verbose=False)
+    model.fit(seen, train["duration"], eval_X=unseen, eval_y=valid["duration"], callbacks=[stop])
+    error = sqrt(model.best_score_["valid_0"]["l2"])
+    return Outcome(error, model.best_iteration_, perf_counter() - start)
+
+
+def lightgbm_row(other: Outcome, reference: Fitted) -> list[str]:
+    ratio = f"{reference.seconds / other.seconds:.1f}"
+    seconds = f"{other.seconds:.2f} s"
+    return ["LightGBM", f"{other.valid:.4f}", "", str(other.rounds), seconds, ratio]
 
 
 def fit_until(goal: float, fitted: Fitted, split: Split) -> Fitted | None:
@@ -69,6 +119,15 @@ def misses(
         yield f"xgboost never reached {goal:.3f} on the valid month."
     elif reference.seconds < GOAL_REACHED * early.seconds:
         yield f"xgboost took more than 1/{GOAL_REACHED} of that time to reach {goal:.3f}."
+
+
+def worse(ours: Outcome, other: Outcome) -> Iterator[str]:
+    """Say where "xgboost" is behind LightGBM by more than another seed or run makes."""
+    if ours.valid > other.valid + SEEDS:
+        yield f"xgboost's valid rmse is {ours.valid:.3f}, LightGBM's {other.valid:.3f}."
+    if ours.seconds > LONGER * other.seconds:
+        times = ours.seconds / other.seconds
+        yield f"xgboost took {times:.2f} times LightGBM's time, not {LONGER}."
 
 
 if __name__ == "__main__":

@@ -93,7 +93,20 @@ def growth_table(found: list[dict[str, float]]) -> str:
     return "\n".join(markdown(header, rows))
 
 
-TABLES = {"speed": speed_table, "scoring": scoring_table, "growth": growth_table}
+def training_table(found: dict[str, dict[str, float]]) -> str:
+    """Return error and time of fits on one green month."""
+    header = "fitted on a green month", "rmse on the next", "rounds", "seconds"
+    rows = ((name, f"{each['valid']:.3f}", str(each["rounds"]), f"{each['seconds']:.1f}")
+            for name, each in found.items())  # fmt: skip
+    return "\n".join(markdown(header, rows))
+
+
+TABLES = {
+    "training": training_table,
+    "speed": speed_table,
+    "scoring": scoring_table,
+    "growth": growth_table,
+}
 
 
 def cells(found: dict[str, float], what: str) -> tuple[str, str, str]:

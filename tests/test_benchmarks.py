@@ -72,8 +72,24 @@ def test_the_training_says_each_promise_that_small_months_miss(measure):
     code, table, missed = measure("training.py", "{}")
     assert code == 1
     assert [line.split(" | ")[0] for line in table[2:4]] == ["| reference", "| xgboost"]
+    assert table[-1].startswith("| LightGBM | ")
     assert missed[0].startswith("The reference's valid rmse is ")
     assert "xgboost never reached 6.317 on the valid month." in missed
+
+
+@pytest.mark.parametrize(
+    ("valid", "seconds", "said"),
+    [
+        (5.0, 9.0, []),
+        (5.01, 14.9, []),
+        (5.03, 9.0, ["xgboost's valid rmse is 5.030, LightGBM's 5.000."]),
+        (5.0, 16.0, ["xgboost took 1.60 times LightGBM's time, not 1.5."]),
+    ],
+)
+def test_training_that_is_behind_lightgbm_misses_its_promise(benchmark_of, valid, seconds, said):
+    training = benchmark_of("training")
+    ours, other = training.Outcome(valid, 9, seconds), training.Outcome(5.0, 9, 10.0)
+    assert list(training.worse(ours, other)) == said
 
 
 def test_the_speed_says_each_promise_that_a_small_month_misses(measure):

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse.csgraph import connected_components, shortest_path
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.manifold import ClassicalMDS
+from threadpoolctl import threadpool_limits
 
 from taxi_duration.data.batches import in_batches, in_threads, n_rides
 from taxi_duration.data.rides import (
@@ -225,7 +226,8 @@ def _pairs(keys: np.ndarray, *, at_least: int = 1) -> np.ndarray:
 def _scale(driven: np.ndarray) -> np.ndarray:
     """Return coordinates with these distances, the same on every machine."""
     scaling = ClassicalMDS(n_components=DIMENSIONS, metric="precomputed")
-    with np.errstate(invalid="ignore"):  # an axis that the distances do not need
+    # so small a matrix makes the threads of linear algebra wait for each other, and they spin
+    with threadpool_limits(1), np.errstate(invalid="ignore"):  # an axis may not be needed
         coordinates = np.nan_to_num(scaling.fit_transform(driven))
     signs = np.sign((coordinates**3).sum(axis=0))  # which scaling leaves open
     return np.round(coordinates * np.where(signs == 0, 1, signs), 4)
