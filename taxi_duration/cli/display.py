@@ -199,7 +199,7 @@ def _version(row: tuple) -> str:
         "gate": str(row.verdict or "not run"),
         "champion": "; ".join(map(_promotion, row.promotions)) or "never",
     }
-    texts = [f"  {name:10}  {printable(text)}" for name, text in lines.items()]
+    texts = [f"  {name:10}  {printable(str(text))}" for name, text in lines.items()]
     return "\n".join([f"version {row.version}{aliases}", *texts])
 
 
