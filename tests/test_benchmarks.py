@@ -75,6 +75,7 @@ def test_the_training_says_each_promise_that_small_months_miss(measure):
     assert table[-1].startswith("| LightGBM | ")
     assert missed[0].startswith("The reference's valid rmse is ")
     assert "xgboost never reached 6.317 on the valid month." in missed
+    assert [line.split(": rmse ")[0] for line in missed[-2:]] == ["xgboost", "xgboost, refitted"]
 
 
 @pytest.mark.parametrize(

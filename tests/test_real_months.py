@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,18 +66,44 @@ def test_the_linear_models_agree_with_the_course_notes(recorded, name, notes):
     assert recorded[name]["valid_rmse"] == pytest.approx(notes, abs=0.0002)
 
 
-def test_without_the_distance_a_ride_is_predicted_to_6_45_minutes(recorded):
-    assert recorded["quote"]["test_rmse"] <= 6.45
+def test_without_the_distance_a_ride_is_predicted_to_6_23_minutes(recorded):
+    assert recorded["quote"]["test_rmse"] <= 6.23
 
 
-def test_with_the_distance_a_ride_is_predicted_to_5_10_minutes(recorded):
-    assert recorded["xgboost"]["test_rmse"] <= 5.10
+def test_with_the_distance_a_ride_is_predicted_to_4_86_minutes(recorded):
+    assert recorded["xgboost"]["test_rmse"] <= 4.86
 
 
-def test_refitted_on_both_months_it_is_predicted_to_4_76_minutes(real):
+@pytest.mark.parametrize(("name", "level"), [("xgboost", 1.074), ("quote", 1.090)])
+def test_rides_of_the_valid_month_took_longer_by_its_level(recorded, name, level):
+    assert recorded[name]["level"] == pytest.approx(level, abs=0.003)
+
+
+def test_the_intervals_cover_four_in_five_rides_and_so_does_each_band(recorded):
+    covered = [value for name, value in recorded["xgboost"].items() if "coverage" in name]
+    assert len(covered) == 4
+    assert 0.78 <= min(covered) <= max(covered) <= 0.82
+
+
+@pytest.fixture(scope="module")
+def refitted(real):
+    """The months, and a model refitted on both that it may see."""
     months = load_split(*MONTHS, source=real)
-    fitted = fit("xgboost", months.train, months.valid, refit=True)
-    assert score_parts(fitted, months).set_index("part")["rmse"]["test"] <= 4.76
+    return months, fit("xgboost", months.train, months.valid, refit=True)
+
+
+def rmse_in_test(months, fitted):
+    return score_parts(fitted, months).set_index("part")["rmse"]["test"]
+
+
+def test_refitted_on_both_months_it_is_predicted_to_4_65_minutes(refitted):
+    assert rmse_in_test(*refitted) <= 4.65
+
+
+def test_without_the_level_a_ride_was_predicted_to_4_72_minutes(refitted):
+    months, fitted = refitted
+    without = rmse_in_test(months, replace(fitted, level=1))
+    assert rmse_in_test(months, fitted) + 0.05 < without <= 4.72
 
 
 def test_a_real_month_run_is_reproduced_to_the_last_bit(trained, runs, monkeypatch, capsys):

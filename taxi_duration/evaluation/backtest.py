@@ -223,4 +223,4 @@ def _misfit(windows: Sequence[int], longest: int) -> UsageError:
 def _rounds(model: str, months: Sequence[Trips], threads: int | None) -> dict[str, int]:
     if not MODELS[model].boosted:
         return {}
-    return {"n_estimators": fit(model, *months[:FIRST], threads=threads).rounds}
+    return {"n_estimators": fit(model, *months[:FIRST], level=False, threads=threads).rounds}

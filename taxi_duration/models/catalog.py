@@ -36,15 +36,24 @@ COURSE_NOTES = {  # found by the course notes' own search
 }
 DEFAULTS = {
     "n_estimators": 2000,
-    "learning_rate": 0.1,
+    "learning_rate": 0.07,
+    "max_depth": 8,
+    "min_child_weight": 60,
+    "subsample": 0.9,
+    "colsample_bytree": 0.6,
+    "colsample_bynode": 0.5,
+    "reg_lambda": 20,
+    "random_state": 0,
+}
+QUOTE_DEFAULTS = {  # fewer features: smaller steps, on fewer columns
+    "n_estimators": 2000,
+    "learning_rate": 0.05,
     "max_depth": 8,
     "min_child_weight": 30,
     "subsample": 0.9,
-    "colsample_bytree": 0.6,
+    "colsample_bytree": 0.4,
     "random_state": 0,
 }
-# fewer features need smaller steps on fewer columns to be better on the valid month
-QUOTE_DEFAULTS = DEFAULTS | {"learning_rate": 0.05, "colsample_bytree": 0.4}
 
 
 @dataclass(frozen=True)
