@@ -109,7 +109,7 @@ def main() -> int:
     between = [size for size in SIZES if options.smallest < size < options.most]
     sizes = [options.smallest, *between, options.most]
     with tempfile.TemporaryDirectory() as name:
-        in_own_process(make, Path(name), VALID, VALID_ROWS)
+        in_own_process(make, Path(name), VALID, min(VALID_ROWS, options.smallest))
         found = [in_own_process(measure, size, Path(name), options.rounds) for size in sizes]
     print_table(
         ("rows", "train", "a million rows", "memory", "score", "a million rows", "memory"),

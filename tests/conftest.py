@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
+from multiprocessing import util
 from pathlib import Path
 
 import forks
@@ -24,6 +25,7 @@ from taxi_duration.months import GREEN, Month, Months
 from taxi_duration.registry.loading import find_model
 from taxi_duration.registry.promotion import promote, register
 
+util.get_temp_dir()  # of `forks`, before a test has temporary files elsewhere
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave others the processor
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=30)

@@ -7,16 +7,15 @@ import tempfile
 import threading
 import time
 from contextlib import chdir, contextmanager
-from multiprocessing import util
 from pathlib import Path
 from unittest.mock import patch
 
 from tqdm import tqdm
 
-util.get_temp_dir()  # before a test has temporary files elsewhere
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
+        "forks",
         "ipykernel.kernelapp",
         "mlflow.pyfunc",
         "mlflow.store.model_registry.sqlalchemy_store",
