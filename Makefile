@@ -35,8 +35,9 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 # The two halves take about as long, so they run side by side.
 STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
-	$(addprefix tracking/test_,store search) serving/test_http serving/test_monitoring \
-	notebooks/test_reproduction $(addprefix cli/test_,month records work strange_words)))
+	$(addprefix tracking/test_,store search) $(addprefix serving/test_,app http monitoring) \
+	$(addprefix notebooks/test_,reproduction stage) \
+	$(addprefix cli/test_,models month records work strange_words)))
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
