@@ -179,3 +179,18 @@ def test_scoring_says_what_share_of_xgboosts_speed_a_small_month_has(measure):
 )
 def test_scoring_that_is_slow_or_large_misses_its_promise(benchmark_of, share, memory, said):
     assert list(benchmark_of("scoring").misses(share, memory)) == said
+
+
+@pytest.mark.parametrize(
+    ("predict", "invocations", "failed", "said"),
+    [
+        (0.8, 1.2, 0, []),
+        (0.81, 1.2, 0, ["/predict takes 0.81 of a hand-written route, not 0.8."]),
+        (0.8, 1.21, 0, ["/invocations takes 1.21 of a trivial model, not 1.2."]),
+        (0.8, 1.2, 3, ["3 requests under load failed."]),
+    ],
+)
+def test_a_service_that_is_slow_or_fails_misses_its_promise(
+    benchmark_of, predict, invocations, failed, said
+):
+    assert list(benchmark_of("serving").misses(predict, invocations, failed)) == said

@@ -51,7 +51,10 @@ def as_array(column: pd.Series | np.ndarray) -> np.ndarray:
     """
     if isinstance(column, np.ndarray):
         return column
-    if column.dtype.kind == "M" or (column.dtype.kind in "iu" and not column.hasnans):
+    is_complete = column.dtype.kind in "iu" and (
+        isinstance(column.dtype, np.dtype) or not column.hasnans  # which takes a while to find
+    )
+    if column.dtype.kind == "M" or is_complete:
         return column.to_numpy()
     return column.to_numpy(dtype=float, na_value=np.nan)
 
