@@ -16,6 +16,7 @@ import requests
 import uvicorn
 from shelf import changed_file
 
+from taxi_duration.cli.main import main
 from taxi_duration.data.files import read_parquet
 from taxi_duration.errors import SchemaError
 from taxi_duration.evaluation.explanation import explain
@@ -431,6 +432,13 @@ def test_a_log_becomes_a_scored_month_once_dropoffs_are_known(folder, dropoffs):
     (row,) = report.table.to_dict("records")
     assert (row["rows"], row["rejected"]) == (29, 1 / 29)
     assert row["bias"] == pytest.approx((made.predictions()["predicted"] - 12).head(25).mean())
+
+
+def test_the_command_says_what_was_collected_and_how_to_judge_it(folder, dropoffs, capsys):
+    assert main(["collect", "2021-03", str(dropoffs), "--requests", str(folder)]) == 0
+    made, judge = capsys.readouterr().out.splitlines()
+    assert made.endswith("month=2021-03  28 of 29 rides were predicted")
+    assert judge == f"Judge it: taxi-duration monitor 2021-03 --predictions {folder}"
 
 
 def test_a_month_or_model_that_the_log_does_not_have_is_an_error(folder, dropoffs):
