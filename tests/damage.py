@@ -1,4 +1,4 @@
-"""A month's file, damaged in many ways, and what becomes of each: run as a process that may die.
+"""A month's file, damaged or changed in many ways, and what comes of each: a process that may die.
 
     python damage.py FOLDER FILE ENGINE LAST
 
@@ -9,12 +9,18 @@ the digest of the rides that were read.
 from __future__ import annotations
 
 import hashlib
+import io
 import random
 import resource
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from fastparquet import ParquetFile
 
 from taxi_duration.data.files import Engine
@@ -23,6 +29,7 @@ from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import GREEN, Month
 
 JANUARY = Month(2021, 1)
+CHANGED = b"changed"  # in a file's metadata: the name of its changed column
 GIGABYTES = 3  # address space that reading may take
 ABSURD = (-1, 0, 1, 599, 601, 10**6, 2**31 - 1, 2**40, 2**62)
 FOOTER_FIELDS = {
@@ -92,9 +99,86 @@ def lie(whole: bytes, draw: random.Random) -> bytes:
     return whole[: start_of_footer(whole)] + told + len(told).to_bytes(4, "little") + b"PAR1"
 
 
+def other_type(whole: bytes, draw: random.Random) -> bytes:
+    """Give a column another type, one that may hold no times or numbers."""
+    return change_column(whole, draw, draw.choice(sorted(OTHER_TYPES)))
+
+
+def huge(whole: bytes, draw: random.Random) -> bytes:
+    """Put times and numbers at the ends of what their type can hold into a column."""
+    return change_column(whole, draw, draw.choice(sorted(HUGE)))
+
+
+def doubled(whole: bytes, draw: random.Random) -> bytes:
+    """Name two columns alike, or write one twice."""
+    table = read(whole)
+    one, other = draw.sample(range(table.num_columns), 2)
+    if draw.random() < 0.5:
+        return written(table.append_column(table.schema.names[one], table.column(one)))
+    names = [*table.schema.names]
+    names[one] = names[other]
+    return written(table.rename_columns(names))
+
+
+def change_column(whole: bytes, draw: random.Random, change: str) -> bytes:
+    table = read(whole)
+    name = draw.choice([*GREEN.columns])
+    changed = (OTHER_TYPES | HUGE)[change](table.column(name).combine_chunks())
+    table = table.set_column(table.schema.get_field_index(name), name, changed)
+    return written(table.replace_schema_metadata({CHANGED: name}))
+
+
+def read(whole: bytes) -> pa.Table:
+    return pq.read_table(io.BytesIO(whole))
+
+
+def written(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def nested(column: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(range(len(column) + 1), pa.int32()), column)
+
+
+def repeated(value: object, kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    return lambda column: pa.array([value] * len(column), kind)
+
+
+OTHER_TYPES: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "text": lambda column: column.cast(pa.string()),
+    "bytes": lambda column: column.cast(pa.string()).cast(pa.binary()),
+    "list": nested,
+    "list of lists": lambda column: nested(nested(column)),
+    "struct": lambda column: pa.StructArray.from_arrays([column], ["x"]),
+    "map": lambda column: pa.MapArray.from_arrays(
+        pa.array(range(len(column) + 1), pa.int32()), pa.array(["x"] * len(column)), column
+    ),
+    "true": repeated(True, pa.bool_()),
+    "date": repeated(18_650, pa.date32()),
+    "time of day": repeated(0, pa.time64("us")),
+    "period": repeated(0, pa.duration("us")),
+    "nothing": repeated(None, pa.null()),
+    "half": lambda column: pa.array(np.full(len(column), 74, "float16")),
+    "wide decimal": repeated(74, pa.decimal256(60, 30)),
+}
+HUGE: dict[str, Callable[[pa.Array], pa.Array]] = {
+    f"{name} {kind}": repeated(value, kind)
+    for kind, values in {
+        pa.timestamp("ms"): {"first": -(2**63) + 1, "last": 2**63 - 1},
+        pa.timestamp("us"): {"first": -(2**63) + 1, "last": 2**63 - 1},
+        pa.timestamp("ns", "UTC"): {"first": -(2**63) + 1, "last": 2**63 - 1},
+        pa.int64(): {"first": -(2**63), "last": 2**63 - 1, "wrapped": 2**32 + 74},
+        pa.uint64(): {"last": 2**64 - 1},
+        pa.float64(): {"endless": float("inf"), "unknown": float("nan"), "last": 1.7e308},
+    }.items()
+    for name, value in values.items()
+}
+DAMAGES = (flip_in_body, flip_in_footer, zeros, cut, insert, swap, lie)
+CHANGES = (other_type, huge, doubled)
 KINDS: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    function.__name__: function
-    for function in (flip_in_body, flip_in_footer, zeros, cut, insert, swap, lie)
+    function.__name__: function for function in DAMAGES + CHANGES
 }
 
 
@@ -106,15 +190,32 @@ def outcome(folder: Path, engine: Engine) -> str:
     return f"read {len(rides)} {hashlib.sha256(rides.to_csv().encode()).hexdigest()}"
 
 
+def stands(folder: Path, engine: Engine, sound: pd.DataFrame) -> str:
+    """Say whether each ride that was read is one of the sound file, the changed column apart."""
+    path = folder / GREEN.file(JANUARY)
+    try:
+        rides = load_trips(JANUARY, source=folder, engine=engine).frame
+    except TaxiDurationError as refusal:
+        return f"rejected {refusal}"
+    changed = GREEN.columns.get((pq.read_schema(path).metadata or {}).get(CHANGED, b"").decode())
+    touched = {"dropoff_datetime": ["duration"], "pickup_datetime": ["pickup_datetime", "duration"]}
+    same = sound.columns.difference(touched.get(changed, [changed]))
+    there, before = (Counter(map(tuple, each[same].to_numpy())) for each in (rides, sound))
+    return "invented rides" if there - before else f"kept {len(rides)}"
+
+
 def main(folder: str, file: str, engine: Engine, last: str) -> None:
     limit = GIGABYTES * 10**9
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    whole = Path(file).read_bytes()
+    place, whole = Path(folder), Path(file).read_bytes()
+    month = place / GREEN.file(JANUARY)
+    month.write_bytes(whole)
+    sound = load_trips(JANUARY, source=place).frame
     for number in range(int(last)):
-        draw = random.Random(number)
-        kind = list(KINDS)[number % len(KINDS)]
-        Path(folder, GREEN.file(JANUARY)).write_bytes(KINDS[kind](whole, draw))
-        sys.stdout.write(f"{number}\t{kind}\t{outcome(Path(folder), engine)}\n")
+        kind = list(KINDS.values())[number % len(KINDS)]
+        month.write_bytes(kind(whole, random.Random(number)))
+        came = stands(place, engine, sound) if kind in CHANGES else outcome(place, engine)
+        sys.stdout.write(f"{number}\t{kind.__name__}\t{came}\n")
         sys.stdout.flush()  # what comes next may end this process
 
 

@@ -164,6 +164,18 @@ def staging_folder(place: str | Path | None = None, *, prefix: str) -> Iterator[
             STAGED.discard(folder)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a `staging_folder` for temporary files; what others make meanwhile goes with it."""
+    with staging_folder(prefix="taxi-files-") as place:
+        before, tempfile.tempdir = tempfile.tempdir, str(place)
+        try:
+            (place / "ours").mkdir()
+            yield place / "ours"
+        finally:
+            tempfile.tempdir = before
+
+
 def remove_staged() -> None:
     """Remove the staging folders of this process, which is about to end."""
     for folder in list(STAGED):
@@ -331,7 +343,7 @@ def _misread(file: ParquetFile, columns: list[str]) -> Iterator[str]:
             encodings = {each for group in groups for each in group.column(position).encodings}
             if others := sorted(encodings - FASTPARQUET_ENCODINGS):
                 yield f"column {name!r} has encoding {', '.join(others)}"
-            if pa.types.is_decimal(kind) or getattr(kind, "tz", None):
+            if pa.types.is_decimal(kind) or pa.types.is_float16(kind) or getattr(kind, "tz", None):
                 yield f"column {name!r} has type {kind}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 CLEANUP = 1.0  # seconds that an interrupted cell has to end
 SHUTDOWN = 1.5  # seconds that a kernel has to end, before it is killed
+PREFIX = "taxi-kernel-"  # of the folder with a kernel's sockets and temporary files
+ADDRESS = 107 if sys.platform == "linux" else 103  # bytes that the path of a socket may have
 
 Progress = Callable[[int, int], None]
 """Called as each cell starts, with its position from 0 and how many cells there are."""
@@ -61,7 +65,7 @@ def execute(
         If a cell raises, takes too long or ends the notebook, or the kernel dies in it.
     """
     state = _State(progress, timeout, stage_timeout)
-    with _papermill() as papermill, staging_folder(prefix="taxi-kernel-") as folder:
+    with _papermill() as papermill, staging_folder(_place(), prefix=PREFIX) as folder:
         try:
             executed = papermill.execute_notebook(
                 str(notebook).replace("{", "{{").replace("}", "}}"),  # papermill formats it
@@ -146,6 +150,13 @@ def _papermill() -> Iterator[ModuleType]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _place() -> str:
+    """Return the temporary folder, or a shorter one if its path leaves no room for a socket's."""
+    place = tempfile.gettempdir()
+    longest = Path(place, f"{PREFIX}{8 * 'x'}", "kernel-ipc-5")
+    return place if len(os.fsencode(longest)) <= ADDRESS else "/tmp"  # noqa: S108
 
 
 def _kernel_class(

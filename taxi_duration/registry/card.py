@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.files import atomic_write
+from taxi_duration.data.files import atomic_write, temporary_folder
 from taxi_duration.data.trips import Split
 from taxi_duration.errors import printable
 from taxi_duration.evaluation.metrics import METRICS
@@ -81,9 +80,9 @@ def attach_card(card: Card) -> None:
     TrackingError
         If the store cannot be written.
     """
-    with TemporaryDirectory() as folder:
-        page = card.save(Path(folder))[1]
-        attach(card.model.run_id, Path(folder).iterdir(), folder="card")
+    with temporary_folder() as folder:
+        page = card.save(folder)[1]
+        attach(card.model.run_id, folder.iterdir(), folder="card")
         set_tag(card.model, "card", f"runs:/{card.model.run_id}/card/{page.name}")
 
 
@@ -123,9 +122,9 @@ def _line(value: object) -> str:
 def _facts(model: RegisteredModel) -> dict[str, object]:
     record, verdict = model.record, model.verdict
     gate = Months.parse(",".join(verdict.months)) if verdict else None
-    with TemporaryDirectory() as folder:
-        rows = pd.read_csv(download(model.run_id, "rows.csv", Path(folder)), index_col=0)
-        slices = pd.read_csv(download(model.run_id, "slices.csv", Path(folder)))
+    with temporary_folder() as folder:
+        rows = pd.read_csv(download(model.run_id, "rows.csv", folder), index_col=0)
+        slices = pd.read_csv(download(model.run_id, "slices.csv", folder))
     return {
         "model": model,
         "record": record,

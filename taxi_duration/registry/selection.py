@@ -6,14 +6,13 @@ import pickle
 import pickletools
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import load_run
@@ -191,8 +190,8 @@ def two_ways(run_id: str, rides: pd.DataFrame) -> pd.DataFrame:
     loaded = load_run(run_id)
     inputs = list(loaded.inputs)
     ride = rides[inputs].head(1)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.bin"
+    with temporary_folder() as folder:
+        path = folder / "model.bin"
         path.write_bytes(pickle.dumps(loaded.pipeline["regressor"]))
         calls = [
             each for each, *_ in pickletools.genops(path.read_bytes()) if each.name in PICKLE_CALLS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
@@ -258,10 +258,10 @@ def _record(report: Report, model: RegisteredModel, months: str) -> None:
         mlflow.log_params({f"limit_{key}": value for key, value in vars(report.limits).items()})
         for step, row in figures.iterrows():
             mlflow.log_metrics(row.dropna().to_dict(), step=step)
-        with TemporaryDirectory() as folder:
-            report.table.to_csv(Path(folder, "months.csv"), index=False)
-            report.drift.to_csv(Path(folder, "drift.csv"), index=False)
-            mlflow.log_artifacts(folder)
+        with temporary_folder() as folder:
+            report.table.to_csv(folder / "months.csv", index=False)
+            report.drift.to_csv(folder / "drift.csv", index=False)
+            mlflow.log_artifacts(str(folder))
 
 
 def _figures(month: ScoredMonth, reference: Reference, drifts: pd.DataFrame) -> dict[str, object]:

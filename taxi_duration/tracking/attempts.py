@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -49,11 +49,12 @@ def pipeline_run(name: str, run_id: str | None = None) -> Iterator[str]:
     with store_errors("The run of the pipeline cannot be recorded"):
         if not _exists(run_id):
             experiment = store.get_experiment_by_name(EXPERIMENT)
-            run = store.create_run(experiment.experiment_id, tags={"pipeline": name}, run_name=name)
+            tags = {"pipeline": name} | Owner.this().tags  # at once: without an owner it would stay
+            run = store.create_run(experiment.experiment_id, tags=tags, run_name=name)
             run_id = run.info.run_id
-        for tag in Owner.this().tags.items():  # an earlier process may have started it
-            store.set_tag(run_id, *tag)
-        store.update_run(run_id, status="RUNNING")
+        else:
+            _own(run_id)
+            store.update_run(run_id, status="RUNNING")
     with _closed(run_id):
         yield run_id
 
@@ -104,11 +105,24 @@ def _closed(run_id: str | None, execution: str | None = None) -> Iterator[None]:
         status = "FAILED"
         raise
     finally:
-        with suppress(TrackingError):  # the block's own error says that the store is down
+        # after an error, that one says what is wrong with the store
+        with suppress(TrackingError) if status != "FINISHED" else nullcontext():
             if execution and status != "FINISHED":
                 close_runs(execution, status)
             if run_id:
-                client().set_terminated(run_id, status)
+                _close(run_id, status)
+
+
+def _close(run_id: str, status: str) -> None:
+    with store_errors(f"Run {run_id!r} cannot be closed"):
+        client().set_terminated(run_id, status)
+
+
+def _own(run_id: str) -> None:
+    """Take over a run that an earlier process has started."""
+    from mlflow.entities import RunTag
+
+    client().log_batch(run_id, tags=[RunTag(*tag) for tag in Owner.this().tags.items()])
 
 
 def _exists(run_id: str | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.files import tree_digest
+from taxi_duration.data.files import temporary_folder, tree_digest
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
@@ -44,8 +43,8 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     inputs = MODELS[fitted.name].inputs
     estimator = Estimator(fitted.name, inputs, fitted.pipeline, intervals, fitted.level)
     example = example_rides(rides, fitted.name)
-    with tempfile.TemporaryDirectory() as folder:
-        files = estimator.save(Path(folder))
+    with temporary_folder() as folder:
+        files = estimator.save(folder)
         size = files["pipeline"].stat().st_size
         logged = mlflow.pyfunc.log_model(
             name="model",
@@ -56,8 +55,8 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
             input_example=example.head(EXAMPLE),
             pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
         )
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=folder))
+    with temporary_folder() as folder:
+        copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder)))
         _check(copy, estimator, example)
         mlflow.log_param("model_sha256", tree_digest(copy))
     return size

@@ -8,14 +8,13 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from taxi_duration.data.files import tree_digest
+from taxi_duration.data.files import temporary_folder, tree_digest
 from taxi_duration.data.trips import Split, Trips
 
 if TYPE_CHECKING:
@@ -114,10 +113,10 @@ def code_state(folder: Path = CHECKOUT) -> Code:
     except (OSError, subprocess.CalledProcessError):
         return Code(None)
     objects = _git(folder, "rev-parse", "--path-format=absolute", "--git-path", "objects").strip()
-    with tempfile.TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         aside = {  # so that the user's index and objects stay as they are
             "GIT_INDEX_FILE": f"{scratch}/index",
-            "GIT_OBJECT_DIRECTORY": scratch,
+            "GIT_OBJECT_DIRECTORY": str(scratch),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
         }
         top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())

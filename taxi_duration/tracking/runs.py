@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from taxi_duration.data.files import temporary_folder
 from taxi_duration.errors import ModelError, TrackingError, check_name
 from taxi_duration.months import Month, Months
 from taxi_duration.tracking.address import shown_uri
@@ -137,8 +137,8 @@ def read_record(run_id: str) -> Record:
 def _environment(run_id: str) -> dict[str, str]:
     if ENVIRONMENT not in files_of(run_id):
         return {}
-    with TemporaryDirectory() as folder:
-        return json.loads(download(run_id, ENVIRONMENT, Path(folder)).read_text(encoding="utf-8"))
+    with temporary_folder() as folder:
+        return json.loads(download(run_id, ENVIRONMENT, folder).read_text(encoding="utf-8"))
 
 
 def files_of(run_id: str, folder: str = "") -> list[str]:

@@ -63,7 +63,6 @@ def open_store(experiment: str = EXPERIMENT) -> None:
             artifacts = (database.parent / "artifacts").as_uri() if database else None
             mlflow.create_experiment(experiment, artifact_location=artifacts)
         mlflow.set_experiment(experiment)
-    _close_abandoned_runs(uri)
 
 
 def client() -> MlflowClient:
@@ -76,6 +75,7 @@ def client() -> MlflowClient:
         _wait_for_databases()
         mlflow.set_tracking_uri(uri)
         _create(uri)
+        _close_abandoned_runs(uri)
         return mlflow.MlflowClient(uri)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import Split
 from taxi_duration.evaluation.metrics import (
     compare,
@@ -331,8 +331,8 @@ def _log_curve(fitted: Fitted, run_id: str) -> None:
 def _log_pictures(pictures: Sequence[Plot], predictions: pd.DataFrame) -> None:
     import mlflow
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         for plot in pictures:
-            plot(predictions).save(Path(folder) / f"{plot.__name__}.png")
+            plot(predictions).save(folder / f"{plot.__name__}.png")
         if pictures:
-            mlflow.log_artifacts(folder, "pictures")
+            mlflow.log_artifacts(str(folder), "pictures")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from damage import JANUARY, KINDS, outcome
+from damage import CHANGES, DAMAGES, JANUARY, KINDS, outcome
 
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.source import open_month
 from taxi_duration.months import GREEN
 
-EACH = 25  # damages of a kind
-SECONDS = 100  # for all of them; a damaged page once had a reader turn in circles
+EACH, SOAKED = 20, 200  # files of a kind
+SECONDS = 0.5  # for each, with ample room; a damaged page once had a reader turn in circles
 
 
 def as_tlc_does(raw, path):
@@ -29,8 +29,16 @@ WAYS = {
 }
 
 
+NUMBERS = [EACH, pytest.param(SOAKED, marks=pytest.mark.soak)]
+
+
+@pytest.fixture(scope="module", params=NUMBERS)
+def number(request):
+    return request.param * len(KINDS)
+
+
 @pytest.fixture(scope="module", params=WAYS)
-def outcomes(request, raw, tmp_path_factory):
+def outcomes(request, number, raw, tmp_path_factory):
     """Kind and outcome of many damages of a month, and the outcome of the sound one."""
     folder = tmp_path_factory.mktemp("damaged")
     sound, month = folder / "sound.parquet", folder / GREEN.file(JANUARY)
@@ -38,25 +46,40 @@ def outcomes(request, raw, tmp_path_factory):
     write(raw, sound)
     month.write_bytes(sound.read_bytes())
     expected = outcome(folder, engine)
-    words = [Path(__file__).parents[1] / "damage.py", folder, sound, engine, str(EACH * len(KINDS))]
+    words = [Path(__file__).parents[1] / "damage.py", folder, sound, engine, str(number)]
     done = subprocess.run(
-        [sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=SECONDS
+        [sys.executable, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS * number,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
     return [(kind, came) for _, kind, came in lines], expected
 
 
-def test_none_of_them_ends_the_process(outcomes):
+def test_none_of_them_ends_the_process(outcomes, number):
     found, _ = outcomes
-    assert len(found) == EACH * len(KINDS)
+    assert len(found) == number
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def names(functions):
+    return [each.__name__ for each in functions]
+
+
+@pytest.mark.parametrize("kind", names(DAMAGES))
 def test_each_is_rejected_in_one_line_or_read_exactly(outcomes, kind):
     found, expected = outcomes
     others = {came for each, came in found if each == kind and came != expected}
     assert [came for came in others if not came.startswith("rejected ")] == []
+
+
+@pytest.mark.parametrize("kind", names(CHANGES))
+def test_a_file_with_other_columns_is_rejected_in_one_line_or_no_ride_is_invented(outcomes, kind):
+    found, _ = outcomes
+    others = [came for each, came in found if each == kind and not came.startswith("rejected ")]
+    assert [came for came in others if not came.startswith("kept ")] == []
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from taxi_duration.data.files import (
     read_schema,
     sha256,
     staging_folder,
+    temporary_folder,
     tree_digest,
     write_parquet,
 )
@@ -292,9 +294,26 @@ def test_the_staging_folder_of_a_living_process_stays(staging, folder):
         assert staging[1].exists()
 
 
+def test_a_temporary_folder_takes_the_files_of_others_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_folder() as folder:
+        tempfile.mkdtemp()
+        assert list(folder.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    assert tempfile.gettempdir() == str(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["month-2021", "other-abcdefgh", "month-ABCDEFGH"])
 def test_a_folder_that_is_not_one_of_ours_stays(folder, name):
     (folder / name).mkdir()
     os.utime(folder / name, (0, 0))
     with staging_folder(folder, prefix="month-"):
         assert (folder / name).exists()
+
+
+def test_fastparquet_is_not_given_numbers_of_half_precision(folder):
+    path = folder / "half.parquet"
+    pq.write_table(pa.table({"x": np.array([74], "float16")}), path)
+    assert next(read_blocks(path, ["x"]))["x"].tolist() == [74]
+    with pytest.raises(SourceError, match=r"'x' has type halffloat. Take engine 'pyarrow'"):
+        list(read_blocks(path, ["x"], engine="fastparquet"))

@@ -80,6 +80,12 @@ def test_a_later_success_removes_the_failed_copy(tmp_path):
     assert not (tmp_path / "quick.failed.ipynb").exists()
 
 
+def test_a_notebook_runs_however_long_the_path_of_the_temporary_folder(tmp_path, monkeypatch):
+    (tmp_path / ("long" * 30)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    assert run(STORY, parameters={"rows": "5", "models": "a,b"}, into=tmp_path).result
+
+
 def test_a_dead_kernel_is_a_failure_with_a_copy(tmp_path):
     with pytest.raises(NotebookError, match=r"kills_its_kernel, cell \[2\]: DeadKernelError"):
         run(HERE / "kills_its_kernel.ipynb", into=tmp_path)

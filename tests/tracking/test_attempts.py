@@ -1,6 +1,7 @@
 """Attempts at stages: what is recorded below them, and how they end."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -103,3 +104,9 @@ def test_a_store_that_does_not_answer_is_an_error(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(TrackingError, match="cannot be opened"), pipeline_run("latest"):
         pass
+
+
+def test_a_store_that_is_lost_when_a_pipeline_ends_is_an_error(store):
+    database = Path(store.removeprefix("sqlite:///"))
+    with pytest.raises(TrackingError, match="cannot be closed"), pipeline_run("month"):
+        database.write_text("no longer a database")

@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from taxi_duration.tracking.owner import Owner, close_abandoned_runs, owned_run
-from taxi_duration.tracking.store import open_store
+from taxi_duration.tracking.store import client, open_store
 
 RECORDING = """
 import sys
@@ -62,11 +62,11 @@ def recording(*words):
 
 
 @pytest.mark.usefixtures("_elsewhere")
-def test_runs_of_a_killed_process_are_closed_when_the_store_is_opened(store):
+def test_runs_of_a_killed_process_are_closed_when_the_store_is_next_used(store):
     with recording():
         time.sleep(random.uniform(0, 0.5))
     assert statuses(store, "parent") == {"RUNNING"}
-    open_store()
+    client()
     assert statuses(store, "parent") == {"KILLED"}
     assert statuses(store) <= {"KILLED", "FINISHED"}
 
