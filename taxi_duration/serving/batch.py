@@ -103,7 +103,8 @@ def _running(engine: str, model: RegisteredModel, device: str) -> Iterator[Predi
         with on_spark(model, device=device) as predict:
             yield predict
     else:
-        yield partial(map, partial(predict_rows, model.estimator.on(device)))
+        predict_one = partial(predict_rows, model.estimator.on(device))
+        yield lambda blocks: ahead(map(predict_one, blocks))  # while the former is written
 
 
 def _score_month(
@@ -127,8 +128,7 @@ def _score_month(
                 return known
             remove_leftovers(folder)
             with atomic_write(folder) as fresh:
-                # one block is read and one predicted while the former is written
-                blocks = ahead(predict(ahead(read_rows(raw))))
+                blocks = predict(ahead(read_rows(raw)))
                 manifest = write_blocks(blocks, fresh, model, origin, progress)
     return MonthResult(folder, manifest, fresh=True)
 

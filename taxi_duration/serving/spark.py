@@ -12,6 +12,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ from taxi_duration.registry.loading import RegisteredModel
 from taxi_duration.serving.blocks import BLOCK, predict_rows
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 MASTER = "local[2]"
@@ -45,6 +47,7 @@ SETTINGS = {
     # a task has one processor, whatever number of threads the model was trained with
     "spark.executorEnv.OMP_THREAD_LIMIT": "1",
 }
+JOBS = "taxi-duration"  # a group of Spark's jobs
 LONGEST_REASON = 300  # characters
 STOP_SECONDS = 20
 INSTALL = "Install it: pip install 'taxi-duration[spark]', and Java 17 (openjdk-17-jre-headless)."
@@ -169,11 +172,27 @@ def _map_blocks(
     while several := list(islice(blocks, BLOCKS)):
         rows = pa.Table.from_pandas(pd.concat(several), preserve_index=False)
         with _job_errors():
-            given = spark.createDataFrame(rows, schema=ROWS)
-            predicted = given.mapInPandas(predict, schema=PREDICTED_ROWS).toArrow()
+            predicted = _run_job(rows, spark, predict)
         yield from (
             predicted.slice(start, BLOCK).to_pandas() for start in range(0, len(rows), BLOCK)
         )
+
+
+def _run_job(rows: pa.Table, spark: SparkSession, predict: Callable) -> pa.Table:
+    """Predict rows in a thread, so that Ctrl-C and SIGTERM can cancel the job."""
+
+    def run() -> pa.Table:
+        spark.sparkContext.setJobGroup(JOBS, "taxi-duration score", interruptOnCancel=True)
+        given = spark.createDataFrame(rows, schema=ROWS)
+        return given.mapInPandas(predict, schema=PREDICTED_ROWS).toArrow()
+
+    with ThreadPoolExecutor(1) as thread:
+        predicted = thread.submit(run)
+        try:
+            return predicted.result()
+        except (KeyboardInterrupt, SystemExit):
+            spark.sparkContext.cancelJobGroup(JOBS)
+            raise
 
 
 def _predict(
