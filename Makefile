@@ -78,7 +78,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --gen
 requirements: ## Choose the exact versions anew, one of each library for all Pythons and extras
 	@rm -f requirements.txt requirements-extras.txt
 	@$(COMPILE) -o requirements.txt
-	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto --extra browser -c requirements.txt -o requirements-extras.txt
+	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto --extra browser --extra team --extra deploy -c requirements.txt -o requirements-extras.txt
 
 MOST ?= 3000000
 

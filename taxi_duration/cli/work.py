@@ -61,8 +61,20 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
 
 @click.command()
 @options.model
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="TAXI_DURATION_HOST",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    envvar="TAXI_DURATION_PORT",
+)
 @options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
 def serve(model: str, host: str, port: int, requests: Path | None) -> None:
     """Predict rides over HTTP, and on a page with a map, until it is stopped.
