@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.registry.loading import check_model_name
-from taxi_duration.tracking.address import shown_uri
+from taxi_duration.tracking.address import database_of, shown_uri, store_uri
 from taxi_duration.tracking.provenance import developer
 from taxi_duration.tracking.store import client, lock, store_errors
+from taxi_duration.tracking.store_lock import store_lock
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel as MlflowModel
@@ -52,9 +53,36 @@ class Entry:
 def model_lock(name: str) -> Iterator[None]:
     """Let one process at a time change the model of that name.
 
-    Holds among the processes of one computer, not among several that share a server.
+    Holds among the processes of one computer; `shared_lock` among several that share a server.
     """
     with store_errors(f"Model {name!r} cannot be changed"), lock(f"model {name}"):
+        yield
+
+
+def shared_lock(name: str) -> AbstractContextManager[None]:
+    """Return a lock in the store, within `model_lock`, for a step that takes seconds at most.
+
+    A file that is a store needs none: the lock of `model_lock` lies beside it.
+    """
+    return nullcontext() if database_of(store_uri()) else store_lock(f"model {name}")
+
+
+@contextmanager
+def change_of(name: str, champion: str | None) -> Iterator[None]:
+    """Let one process, on whatever computer, change a champion that is still the one it knows.
+
+    Raises
+    ------
+    ModelError
+        If another one is champion now.
+    """
+    with shared_lock(name):
+        found = champion_of(name)
+        if found != champion:
+            raise ModelError(
+                f"The champion of {name!r} changed meanwhile: {_named(found)} instead of "
+                f"{_named(champion)}. Run it again."
+            )
         yield
 
 
@@ -78,7 +106,7 @@ def read_journal(name: str) -> list[Entry]:
 def write_entry(
     name: str, kind: str, version: str, *, why: str, verdict: Verdict | None = None
 ) -> None:
-    """Write down a change of champion that is about to be made; call it within `model_lock`."""
+    """Write down a change of champion that is about to be made; call it within `change_of`."""
     model = _registered(name)
     entry = Entry(
         number=max((each.number for each in _written(model)), default=0) + 1,
@@ -125,6 +153,10 @@ def _registered(name: str) -> MlflowModel:
             "taxi-duration register RUN."
         )
     return found[0]
+
+
+def _named(version: str | None) -> str:
+    return f"version {version}" if version else "none"
 
 
 def _champion(model: MlflowModel) -> str | None:

@@ -41,7 +41,8 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"
-    with journal.model_lock(name), store_errors(f"Run {run_id!r} cannot be registered"):
+    problem = f"Run {run_id!r} cannot be registered"
+    with journal.model_lock(name), journal.shared_lock(name), store_errors(problem):
         if not store.search_registered_models(f"name = '{name}'"):
             store.create_registered_model(name)
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
@@ -115,8 +116,8 @@ def promote(
     Raises
     ------
     ModelError
-        If the gate's month does not come after all that a model learned from, or a model's files
-        are not those that were registered.
+        If the gate's month does not come after all that a model learned from, a model's files are
+        not those that were registered, or the champion has changed since it was judged.
     """
     found = find_model(version, name=name) if isinstance(version, str) else version
     with journal.model_lock(found.name):
@@ -132,7 +133,9 @@ def promote(
             _candidate(other, gate) if other else baseline(gate),
             limits=limits,
         )
-        if not dry_run:
+        if dry_run:
+            return verdict
+        with journal.change_of(found.name, champion):
             set_tag(challenger, VERDICT, verdict.to_json())
             if verdict.accepted:
                 _set_champion(challenger, "promote", why=why, verdict=verdict)
@@ -145,9 +148,10 @@ def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
     Raises
     ------
     ModelError
-        If there was none before, or its files are not those that were registered.
+        If there was none before, its files are not those that were registered, or the champion
+        has just changed.
     """
-    with journal.model_lock(name):
+    with journal.model_lock(name), journal.change_of(name, journal.champion_of(name)):
         former = find_model(journal.former_champion(name), name=name)
         former.check_files()
         _set_champion(former, "rollback", why=why)

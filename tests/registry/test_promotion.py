@@ -13,6 +13,7 @@ from shelf import changed_file, serving
 from taxi_duration.data.files import tree_digest
 from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import ModelError
+from taxi_duration.registry import promotion
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import NAME, find_model, load
 from taxi_duration.registry.promotion import check_run, history, promote, register, rollback
@@ -123,6 +124,24 @@ def test_a_rollback_restores_the_champion_before(registry):
     registry("poor", "weak", "good")
     assert [rollback(why=WHY).version for _ in range(2)] == ["2", "1"]
     assert champion() == "1"
+
+
+def test_a_champion_that_changes_while_another_is_judged_refuses_the_promotion(
+    registry, runs, gate, monkeypatch
+):
+    registry("poor", "weak")
+    challenger = register(runs["good"])
+    judged = promotion.judge
+
+    def judge(*words, **how):
+        MlflowClient().set_registered_model_alias(NAME, "champion", "1")
+        return judged(*words, **how)
+
+    monkeypatch.setattr(promotion, "judge", judge)
+    changed = "^The champion of 'taxi-duration' changed meanwhile: version 1 instead of version 2"
+    with pytest.raises(ModelError, match=changed):
+        promote(challenger, gate, why=WHY)
+    assert (champion(), find_model("3").verdict) == ("1", None)
 
 
 def files_of_model(run_id):
