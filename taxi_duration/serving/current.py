@@ -71,7 +71,7 @@ class Current:
     ) -> RegisteredModel | None:
         try:
             found = _find_first(addresses)
-            if former is None or found is None or found.version != former.version:
+            if (found and found.version) != (former and former.version):
                 former = found and _checked(found)
                 logger.info("The %s is now %s", which, former.address if former else "none")
             self.problems.pop(which, None)

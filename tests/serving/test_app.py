@@ -400,6 +400,13 @@ def test_a_registry_that_does_not_respond_changes_nothing(service, monkeypatch, 
     assert service.ask("/predict", EXAMPLE).json()["version"] == 2
 
 
+def test_a_quote_that_is_not_there_is_no_news(service, caplog):
+    with caplog.at_level(logging.INFO):
+        quote = service.app.state.current._newest("quote", ["nobody@a", "nobody@b"], None)
+    assert quote is None
+    assert "The quote" not in caplog.text
+
+
 @pytest.fixture
 def dropoffs(service, tmp_path):
     """Rides of March predicted by the service, and a file that says when most of them ended."""
