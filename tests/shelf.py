@@ -53,19 +53,32 @@ cli()
 @contextmanager
 def serving(database, folder):
     """Run `mlflow server` on loopback, in front of a copy of a database; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     copy = shutil.copy(database, folder / "mlflow.db")
-    words = ["server", "-w", "1", "--port", port, "--backend-store-uri", f"sqlite:///{copy}"]
-    words += ["--artifacts-destination", folder / "artifacts"]
-    server = forks.start(SERVER, *words, out=folder / "log", err=folder / "errors")
+    with mlflow_server(f"sqlite:///{copy}", folder / "artifacts", folder) as address:
+        yield address
+
+
+@contextmanager
+def mlflow_server(store, artifacts, folder, environment=None):
+    """Run `mlflow server` on loopback, in front of a store; give its address."""
+    port = free_port()
+    words = ["server", "-w", "1", "--port", port, "--backend-store-uri", store]
+    words += ["--artifacts-destination", artifacts]
+    logs = {"out": folder / "log", "err": folder / "errors"}
+    server = forks.start(SERVER, *words, **logs, environment=environment)
     try:
         _wait(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.join()
+
+
+def free_port():
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _wait(address):

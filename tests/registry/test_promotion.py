@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import forks
@@ -12,12 +13,14 @@ from shelf import changed_file, serving
 
 from taxi_duration.data.files import tree_digest
 from taxi_duration.data.trips import load_trips
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ModelError, TrackingError
+from taxi_duration.registry import journal as journal_module
 from taxi_duration.registry import promotion
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import NAME, find_model, load
 from taxi_duration.registry.promotion import check_run, history, promote, register, rollback
 from taxi_duration.tracking.runs import read_record
+from taxi_duration.tracking.store_lock import store_lock
 from taxi_duration.tracking.training import record
 
 WHY = "because"
@@ -273,6 +276,22 @@ def test_two_promotions_at_once_leave_one_champion_and_a_journal_that_agrees(poo
     (winner,) = (version for version, won in zip(rivals, verdicts, strict=True) if won)
     assert champion() == winner
     assert journal() == ["1", winner]
+
+
+@pytest.mark.parametrize("change", ["register", "promote", "rollback"])
+def test_behind_a_server_whoever_has_the_lock_in_its_store_decides(
+    server, shelf, gate, monkeypatch, change
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setattr(journal_module, "store_lock", partial(store_lock, timeout=0))
+    challenger = register(shelf[1]["weak"])
+    changes = {
+        "register": lambda: register(shelf[1]["good"]),
+        "promote": lambda: promote(challenger, gate, why=WHY),
+        "rollback": lambda: rollback(why=WHY),
+    }
+    with store_lock(f"model {NAME}"), pytest.raises(TrackingError, match=f"of model {NAME}"):
+        changes[change]()
 
 
 def test_behind_a_server_a_model_is_registered_promoted_loaded_and_rolled_back(

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 import requests
+from shelf import free_port
 
 from taxi_duration.data.files import write_parquet
 from taxi_duration.data.rides import read_rides, rejections
@@ -36,12 +37,6 @@ GOOD = {
 }
 FIELDS = list(GOOD)
 JSON = {"Content-Type": "application/json"}
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
