@@ -17,7 +17,12 @@ SQLITE = re.compile(
 )
 ENCODED = "sqlite+pysqlite:///"  # with it MLflow creates no folder of the encoded name
 NO_FILE = re.compile(r"sqlite:(//)?/?(:memory:)?")
-DRIVERS = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
+DRIVERS = {
+    "MySQLdb": "mysqlclient",
+    "boto3": "boto3",  # for models in S3 without a server between
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+}
 
 
 def store_uri() -> str:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from taxi_duration.data.files import staging_folder
 from taxi_duration.errors import TaxiDurationError, TrackingError, without_password
 from taxi_duration.tracking.address import (
+    DRIVERS,
     address_errors,
     beside_store,
     database_of,
@@ -169,6 +170,11 @@ def store_errors(what: str) -> Iterator[None]:
         raise
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as problem:
         raise TrackingError(f"{what}: {_reason_and_advice(problem)}") from problem
+    except ModuleNotFoundError as problem:
+        if problem.name not in DRIVERS:
+            raise
+        needed = f"the store needs {problem.name!r}. Install it: pip install"
+        raise TrackingError(f"{what}: {needed} {DRIVERS[problem.name]}.") from problem
 
 
 def _reason_and_advice(problem: BaseException) -> str:

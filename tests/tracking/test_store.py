@@ -5,6 +5,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -40,6 +41,18 @@ def test_an_opened_store_has_the_experiment_and_keeps_files_beside_its_database(
     artifacts = mlflow.get_experiment_by_name(EXPERIMENT).artifact_location
     folder = Path(store.removeprefix("sqlite:///")).parent
     assert artifacts == (folder / "artifacts").as_uri()
+
+
+def test_models_in_s3_without_its_driver_are_an_error_of_one_line(store, split, monkeypatch):
+    MlflowClient(store).create_experiment(EXPERIMENT, artifact_location="s3://models/team")
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(TrackingError, match=r"the store needs 'boto3'\. Install it: pip i"):
+        record("ridge", split)
+
+
+def test_another_missing_module_is_no_fault_of_the_store():
+    with pytest.raises(ModuleNotFoundError), store_errors("The runs cannot be read"):
+        __import__("a_module_that_is_missing")
 
 
 @pytest.mark.parametrize("name", ["a%20b", "job%2Fx", "ü ß", "a#b", "a?b", "50%"])
