@@ -4,7 +4,7 @@ import os
 import resource
 import shutil
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
 from multiprocessing import util
@@ -56,9 +56,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol():
-    """Fork the kernels of notebooks, which saves each its imports; nbval's start as a user's do."""
-    with forks.kernels():
+def pytest_runtest_protocol(item):
+    """Fork the kernels of tests, which saves imports; nbval's start as a user's do."""
+    is_test = item.path.is_relative_to(Path(__file__).parent)
+    with forks.kernels() if is_test else nullcontext():
         return (yield)
 
 

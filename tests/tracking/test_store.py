@@ -261,10 +261,10 @@ def wait_for(said, seconds=300):
         time.sleep(0.1)
 
 
-def test_a_kernel_that_dies_in_a_training_leaves_failed_runs(store, tmp_path):
+def test_runs_of_a_kernel_that_dies_in_a_training_are_closed_as_killed(store, tmp_path):
     with pytest.raises(NotebookError, match="DeadKernelError"):
         run(BROKEN / "kills_its_training.ipynb", into=tmp_path / "runs")
-    assert sorted(statuses(store).values()) == ["FAILED", "FAILED"]
+    assert sorted(statuses(store).values()) == ["KILLED", "KILLED"]
 
 
 def test_a_notebook_that_is_stopped_in_a_fit_leaves_no_run_running(store, tmp_path):
