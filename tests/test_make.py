@@ -1,5 +1,6 @@
 """`make` rejects an unsupported Python in one line, and sets nothing up."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,7 +53,8 @@ def ui(tmp_path):
 
     def ui(*words):
         command = [MAKE, "ui", f"BIN={tmp_path}", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        how = {"cwd": tmp_path, "env": {"PATH": os.environ["PATH"]}}  # without what make hands down
+        done = subprocess.run(command, capture_output=True, text=True, check=True, **how)
         return done.stdout, done.stderr
 
     return ui
