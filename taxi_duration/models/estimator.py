@@ -50,7 +50,7 @@ class Estimator:
     inputs: tuple[str, ...]  # columns of a ride that it needs
     pipeline: Pipeline = field(repr=False)
     intervals: Intervals = field(repr=False)
-    level: float = 1.0  # times which the pipeline's minutes are predicted
+    level: float = field(default=1.0, repr=False)  # factor of the pipeline's minutes
 
     @property
     def needs_distance(self) -> bool:
