@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-stories test-extras soak coverage mutants audit lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-rooms test-stories test-extras soak coverage mutants audit lab ui notebooks requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -19,10 +19,10 @@ run: .venv/ready ## Run the notebooks on the built-in sample months, and say whe
 
 test: .venv/ready ## Run every test: library, notebooks (nbval), documents, style, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
-	@$(MAKE) --no-print-directory -j2 test-library test-stories
+	@$(MAKE) --no-print-directory -j3 test-library test-rooms test-stories
 
 coverage: .venv/ready ## Run every test, and say which lines none has reached, notebooks included
-	@$(MAKE) --no-print-directory -j2 test-library test-stories \
+	@$(MAKE) --no-print-directory -j3 test-library test-rooms test-stories \
 		MEASURED="--cov=taxi_duration --cov-config=setup.cfg --cov-report= --cov-fail-under=0"
 	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report
 
@@ -32,17 +32,21 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 		{ all[$$3]++; noticed[$$3] += $$NF == "killed" } \
 		END { for (name in all) printf "%-12s%5d of%5d\n", name, noticed[name], all[name] }' | sort
 
-# The two halves take about as long, so they run side by side.
+# Three parts run side by side, since some tests wait for processes more than they compute.
 STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
 	$(addprefix tracking/test_,store search) $(addprefix serving/test_,app http monitoring) \
 	$(addprefix notebooks/test_,reproduction stage) \
 	$(addprefix cli/test_,models month records work strange_words)))
+ROOMS := $(addprefix tests/,cli faults notebooks)
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
 	@COVERAGE_FILE=.coverage.library $(PYTEST) taxi_duration tests \
-		$(addprefix --ignore=,$(filter tests/%,$(STORIES)))
+		$(addprefix --ignore=,$(filter tests/%,$(STORIES)) $(ROOMS))
+
+test-rooms:
+	@COVERAGE_FILE=.coverage.rooms $(PYTEST) $(ROOMS) $(addprefix --ignore=,$(filter tests/%,$(STORIES)))
 
 test-stories:
 	@COVERAGE_FILE=.coverage.stories $(PYTEST) $(STORIES)
