@@ -36,8 +36,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
 	$(addprefix tracking/test_,store search) $(addprefix serving/test_,app http monitoring) \
-	$(addprefix notebooks/test_,reproduction stage) \
-	$(addprefix cli/test_,models month records work strange_words)))
+	$(addprefix notebooks/test_,reproduction stage)))
 ROOMS := $(addprefix tests/,cli faults notebooks)
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
