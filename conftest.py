@@ -1,4 +1,4 @@
-"""What tests of notebooks and of documents need: a store for runs, and an eye for pictures."""
+"""What tests of notebooks and of documents need: a store for runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from importlib.util import find_spec
 
 import pytest
 from nbval.plugin import IPyNbCell
-from pictures import difference, drawn, save
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -66,15 +65,3 @@ def _record_missing(item: IPyNbCell) -> None:
         done.update(needed)
         folder = item.config._tmp_path_factory.mktemp("recorded")
         list(run_all([path for path in missing if path.exists()], into=folder))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Compare a cell's pictures, at which nbval does not look."""
-    yield
-    if isinstance(item, IPyNbCell) and item.options["check"]:
-        committed, fresh = drawn(item.cell.outputs), drawn(item.test_outputs)
-        if found := difference(committed, fresh):
-            folder = item.config._tmp_path_factory.mktemp("pictures")
-            save(folder, committed=committed, fresh=fresh)
-            item.raise_cell_error(f"{found}. See {folder}")

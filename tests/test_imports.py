@@ -56,6 +56,13 @@ def test_the_help_of_the_command_loads_nothing_heavy():
     assert loaded_by(shows_help) & HEAVY == set()
 
 
+def test_pytest_loads_nothing_heavy_for_an_option_that_is_not_given(tmp_path):
+    words = ["--collect-only", "-qq", f"--rootdir={tmp_path}", "-p", "no:nbval", str(tmp_path)]
+    loaded = loaded_by("import pytest", f"pytest.main({words})")
+    assert "taxi_duration" in loaded
+    assert loaded & (HEAVY | {"nbval", "nbformat"}) == set()
+
+
 def test_all_rooms_but_plots_load_no_more_than_rides_and_models_are_made_of():
     lines = [f"import {module}" for module in MODULES]
     assert loaded_by(*lines) & HEAVY <= MADE_OF
@@ -71,6 +78,7 @@ BROKEN = {
     "serving/batch.py": ("import pyspark", "Only the engine for Spark knows Spark"),
     "serving/drift.py": ("import fastapi", "Only the service's application knows FastAPI"),
     "plots/style.py": ("import taxi_duration.models.training", "Plots take frames"),
+    "notebooks/pictures.py": ("import taxi_duration.data.trips", "The tools for any notebook"),
     "utils.py": ("", "taxi_duration.utils"),  # a room without a step
 }
 

@@ -4,18 +4,25 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from pictures import SHADES, Drawn, difference, drawn, save
 from PIL import Image
+
+from taxi_duration.notebooks.pictures import (
+    SHADES,
+    Picture,
+    difference,
+    read_pictures,
+    save_pictures,
+)
 
 BARS = np.full((60, 80, 3), 255, dtype="uint8")
 BARS[20:, 10:30] = (51, 71, 91)
 BARS[40:, 40:60] = (200, 120, 42)
 
 
-def picture(colours: np.ndarray, alt: str = "Two bars.") -> list[Drawn]:
+def picture(colours: np.ndarray, alt: str = "Two bars.") -> list[Picture]:
     file = BytesIO()
     Image.fromarray(colours).save(file, format="png")
-    return [Drawn(file.getvalue(), alt)]
+    return [Picture(file.getvalue(), alt)]
 
 
 def changed(rows: slice, columns: slice, colour: object) -> np.ndarray:
@@ -69,9 +76,11 @@ def test_a_missing_picture_is_a_difference():
 
 
 def test_outputs_without_pictures_are_passed_over():
-    assert drawn([{"output_type": "stream", "text": "x"}, {"data": {"text/plain": "3"}}]) == []
+    assert (
+        read_pictures([{"output_type": "stream", "text": "x"}, {"data": {"text/plain": "3"}}]) == []
+    )
 
 
 def test_both_pictures_can_be_looked_at(tmp_path):
-    save(tmp_path, committed=picture(BARS), fresh=picture(BARS))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-committed.png", "1-fresh.png"]
+    save_pictures(tmp_path, stored=picture(BARS), fresh=picture(BARS))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-fresh.png", "1-stored.png"]
