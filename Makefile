@@ -33,7 +33,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 		END { for (name in all) printf "%-12s%5d of%5d\n", name, noticed[name], all[name] }' | sort
 
 # Three parts run side by side, since some tests wait for processes more than they compute.
-STORIES := README.md notebooks $(addprefix tests/,$(addsuffix .py,\
+STORIES := README.md docs notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks \
 	$(addprefix tracking/test_,store search) $(addprefix serving/test_,app http monitoring) \
 	$(addprefix notebooks/test_,reproduction stage)))

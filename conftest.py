@@ -10,14 +10,17 @@ from importlib.util import find_spec
 import pytest
 from nbval.plugin import IPyNbCell
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 # notebooks that are broken on purpose, and a file that is MLflow's to import
 collect_ignore = ["tests/broken_notebooks", "taxi_duration/tracking/pyfunc_model.py"]
+collect_ignore_glob = ["docs/*.py"]  # scripts; some need a browser
 if not find_spec("prefect"):  # `make test-extras` has an environment with it
     collect_ignore.append("tests/extras")
 
-pytest_collect_file = Sybil([PythonCodeBlockParser()], patterns=["README.md"]).pytest()
+pytest_collect_file = Sybil(
+    [PythonCodeBlockParser(), SkipParser()], patterns=["README.md", "docs/*.md"]
+).pytest()
 
 # Committed outputs are made with all processors, and checked with one: that changes nothing.
 ONE_THREAD = {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}

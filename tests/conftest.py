@@ -270,7 +270,7 @@ def real():
 
 @pytest.fixture(scope="session")
 def reader(new_store, month_bytes, tmp_path_factory):
-    """A reader who typed one command of the README after the other."""
+    """A reader who typed one command of README and documents after the other."""
     from readme import type_all
 
     folder = tmp_path_factory.mktemp("reader")

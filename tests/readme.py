@@ -1,4 +1,4 @@
-"""The commands of the README, and what each of them prints."""
+"""The commands of the README and of the documents, and what each of them prints."""
 
 import re
 import shlex
@@ -13,15 +13,18 @@ from tlc import Answer, Tlc
 from taxi_duration.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-LINES = [line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines()]
-IN_PROSE = re.findall(r"`((?:make|taxi-duration|python) [^`\n]+)`", README)
+GUIDES = ("start", "your-own", "batch", "champion", "service", "command", "results")
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in GUIDES)]
+READ = "\n".join(path.read_text() for path in PAGES)
+BLOCKS = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)^ *```", READ, re.MULTILINE | re.DOTALL)
+LINES = [line.strip().removeprefix("$ ") for block in BLOCKS for line in block.splitlines()]
+IN_PROSE = re.findall(r"`((?:make|taxi-duration|python) [^`\n]+)`", READ)
 TYPED = [shlex.join(shlex.split(line, comments=True)) for line in LINES + IN_PROSE]
 COMMANDS = [command for command in dict.fromkeys(TYPED) if command]
 
 NOT_RUN = {
     "make run": "set-up, then `taxi-duration run`",
+    "make .venv/ready": "sets up the environment that runs this",
     "make test": "set-up, then these tests",
     "make coverage": "these tests, measured",
     "make mutants": "takes hours",
@@ -65,7 +68,7 @@ class Reader(NamedTuple):
 
 
 def type_all(folder, store, month_bytes):
-    """Type each command of the README, except those of `NOT_RUN`."""
+    """Type each command that a reader is told, except those of `NOT_RUN`."""
     with Tlc() as server, pytest.MonkeyPatch.context() as patch, chdir(folder):
         server.gives("green_tripdata_2024-01.parquet", Answer(month_bytes))
         patch.setenv("TAXI_DURATION_TLC_URL", server.url)

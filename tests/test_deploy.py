@@ -134,10 +134,10 @@ def test_probes_ask_what_the_service_answers():
     assert re.findall(r"\}(/\w+)", *instructions("HEALTHCHECK")) == ["/health"]
 
 
-def test_containers_know_only_variables_of_the_readme():
+def test_containers_know_only_variables_of_the_documents():
     names = {name for each in OURS.values() for name in each.get("environment", {})}
     names |= {name for name in environment() if name.startswith("TAXI")}
-    places = (ROOT / "README.md").read_text().partition("## Where things are")[2]
+    places = (ROOT / "docs" / "command.md").read_text().partition("## Where things are")[2]
     assert names >= {"MLFLOW_TRACKING_URI", "TAXI_DURATION_PORT"}
     assert names <= set(re.findall(r"`(\w+)`", places))
 
@@ -165,5 +165,5 @@ def test_conda_takes_the_same_python_and_the_same_pins():
 
 
 def test_each_file_is_in_the_documents():
-    text = (ROOT / "README.md").read_text() + (ROOT / "docs" / "deploy.md").read_text()
+    text = "".join((ROOT / "docs" / name).read_text() for name in ("batch.md", "deploy.md"))
     assert [path.name for path in FILES if path.name not in text] == []

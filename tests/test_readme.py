@@ -1,4 +1,4 @@
-"""The commands of the README work; its code is run too (conftest.py).
+"""The commands of README and documents work; their code is run too (conftest.py).
 
 Among them are runs of every notebook on other rides than those it was written on.
 """
@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from readme import COMMANDS, NOT_RUN, README, RUN
+from readme import COMMANDS, NOT_RUN, READ, RUN
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -29,21 +29,26 @@ def shown(path):
 
 
 @pytest.mark.parametrize("command", RUN)
-def test_a_command_of_the_readme_works(reader, command):
+def test_a_command_that_a_reader_is_told_works(reader, command):
     done = reader.ended[command]
     assert done.code == 0, done.err
 
 
 def test_the_pictures_are_those_of_the_notebooks():
     docs = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
-    shown = re.findall(r"\]\(docs/(\w+\.png)\)", README)
+    shown = re.findall(r"\]\((?:docs/)?(\w+\.png)\)", READ)
     assert {*shown} == {*docs["PICTURES"], "service_page.png"}  # which a browser makes
     for name, where in docs["PICTURES"].items():
         assert (ROOT / "docs" / name).read_bytes() == docs["picture"](*where)
 
 
+def test_the_picture_of_the_road_has_the_questions_of_the_notebooks():
+    docs = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    assert (ROOT / "docs" / "road.svg").read_text() == docs["road"]()
+
+
 @pytest.mark.parametrize("start", NOT_RUN)
-def test_an_exception_is_for_a_command_that_the_readme_has(start):
+def test_an_exception_is_for_a_command_that_a_reader_is_told(start):
     assert any(command.startswith(start) for command in COMMANDS)
 
 

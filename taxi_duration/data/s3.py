@@ -29,7 +29,7 @@ LOCK_SECONDS = 3600  # that another process may take to copy the same object
 def fetch_object(folder: str, name: str) -> Path:
     """Copy an object to the cache, unless a copy of it as it is now is there; return its path.
 
-    Credentials, endpoint and region come from the environment: see the README. A digest that
+    Credentials, endpoint and region come from the environment: see docs/command.md. A digest that
     SHA256SUMS beside the object has for it is compared; else that of the copy is recorded.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Each kind of failure ends the command with a code of its own, which the README explains."""
+"""Each kind of failure ends the command with a code of its own, which docs/command.md explains."""
 
 import re
 import signal
@@ -113,8 +113,9 @@ def test_each_code_is_that_of_some_failure_here():
     assert {code for code, _ in FAILURES} | {1, 6} == set(ExitCode)
 
 
-def test_the_table_in_the_readme_has_each_code_and_its_meaning():
-    _, _, table = (ROOT / "README.md").read_text().partition("| exit code | meaning |\n|---|---|\n")
+def test_the_table_in_the_documents_has_each_code_and_its_meaning():
+    text = (ROOT / "docs" / "command.md").read_text()
+    _, _, table = text.partition("| exit code | meaning |\n|---|---|\n")
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", table.partition("\n\n")[0], re.MULTILINE)
     assert [(int(code), text) for code, text in rows] == [(each, each.meaning) for each in ExitCode]
 
