@@ -92,7 +92,19 @@ def log_inputs(split: Split, provenance: Provenance) -> None:
         mlflow.log_text(provenance.code.patch, "code.patch")
     for part, trips in split._asdict().items():
         for name, digest in trips.sha256.items():
-            mlflow.log_input(_dataset(name, digest, trips), context=part)
+            _log_dataset(_dataset(name, digest, trips), part)
+
+
+def _log_dataset(dataset: MetaDataset, part: str) -> None:
+    """Log a dataset, which MLflow looks for and then creates: another process can be between."""
+    import mlflow
+
+    try:
+        mlflow.log_input(dataset, context=part)
+    except mlflow.MlflowException as problem:
+        if "unique" not in str(problem).lower():  # SQLite and PostgreSQL both call it so
+            raise
+        mlflow.log_input(dataset, context=part)
 
 
 def _dataset(name: str, digest: str, trips: Trips) -> MetaDataset:

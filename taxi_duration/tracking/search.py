@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -92,8 +92,8 @@ def record_search(
     """Search a model's parameters, and record each trial as soon as it is fitted.
 
     If the same search was interrupted, it is resumed after the trials that it has recorded, with
-    the same result. It is the same if all arguments but `threads`, the bytes of the months, the
-    code and the libraries are the same.
+    the same result; one that is still running is left alone. It is the same if all arguments but
+    `threads`, the bytes of the months, the code and the libraries are the same.
 
     Parameters
     ----------
@@ -118,17 +118,11 @@ def record_search(
     plan = {"model": model, "space": name, "seed": seed, "device": device, **limits}
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
-    busy = (
-        f"This search for model {model!r} is running in another process. Wait for its end, or "
-        "choose another seed."
-    )
     tags = tags_of(split, provenance, notebook) | {KEY: key}
     open_store(experiment)
-    with (
-        store_errors(f"The search for model {model!r} cannot be recorded"),
-        lock(f"search {key}", timeout=0, busy=busy),
-        _start_run(tags, notebook) as run,
-    ):
+    with store_errors(f"The search for model {model!r} cannot be recorded"), ExitStack() as stack:
+        with lock(f"search {key}"):
+            run = stack.enter_context(_start_run(tags, notebook))
         log_inputs(split, provenance)
         _log_plan(plan, space)
         known = _read_trials(run.info.run_id, space)
@@ -155,19 +149,22 @@ def _key(split: Split, plan: Mapping[str, object], provenance: Provenance) -> st
 
 
 def _start_run(tags: dict[str, str], name: str | None) -> AbstractContextManager[mlflow.ActiveRun]:
-    """Resume the run of a search that did not finish, or start one."""
+    """Resume the run of a search that did not finish and is no longer running, or start one."""
     import mlflow
     from mlflow.tracking.context.registry import resolve_tags
 
     unfinished = mlflow.search_runs(
         filter_string=f"tags.{KEY} = '{tags[KEY]}' AND attributes.status != 'FINISHED'",
         output_format="list",
-        max_results=1,
     )
-    run_id = unfinished[0].info.run_id if unfinished else None
+    run_id = next((each.info.run_id for each in unfinished if not _is_running(each)), None)
     nested = mlflow.active_run() is not None
     # MLflow itself resolves the tags of new runs only
     return owned_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags))
+
+
+def _is_running(run: mlflow.entities.Run) -> bool:
+    return run.info.status == "RUNNING" and not Owner.of(run.data.tags).is_gone()
 
 
 def _log_plan(plan: Mapping[str, object], space: Space) -> None:

@@ -220,7 +220,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Iterator[None]:
+def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Let one process at a time work on what the key names, e.g. a registered model.
 
     The lock lies beside the database, or in the user's folder if the store is a server. It holds
@@ -230,8 +230,6 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Ite
     ----------
     timeout : float
         Seconds to wait for another process.
-    busy : str
-        Message of the `TrackingError` if it does not finish in time.
     """
     from filelock import FileLock, Timeout
 
@@ -245,7 +243,7 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS, busy: str = "") -> Ite
             held.enter_context(FileLock(path, timeout, mode=0o666))
         except Timeout as problem:
             waited = f"Another process has held {str(path)!r} for {timeout:g} s. Wait for its end."
-            raise TrackingError(busy or waited) from problem
+            raise TrackingError(waited) from problem
         yield
 
 

@@ -5,17 +5,22 @@ import shutil
 import subprocess
 import sys
 
+import mlflow
 import pytest
+from sqlalchemy import Engine, event
 
 from taxi_duration.tracking.provenance import (
     LIBRARIES,
     PACKAGE,
     Code,
     code_state,
+    collect_provenance,
     developer,
     environment,
+    log_inputs,
     package_digest,
 )
+from taxi_duration.tracking.store import open_store
 
 
 def git(folder, *words):
@@ -189,3 +194,27 @@ def test_a_user_whom_neither_git_nor_the_machine_can_name_is_unknown():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "unknown"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_month_that_another_process_logs_at_the_same_moment_is_logged_by_both(split):
+    open_store()
+    provenance, others = collect_provenance(), []
+    run = mlflow.start_run()
+
+    def log_it_before(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO datasets") and not others:
+            others.append(mlflow.start_run(nested=True))
+            log_inputs(split, provenance)
+            mlflow.end_run()
+
+    event.listen(Engine, "before_cursor_execute", log_it_before)
+    with run:
+        log_inputs(split, provenance)
+    event.remove(Engine, "before_cursor_execute", log_it_before)
+    names = [
+        [each.dataset.name for each in mlflow.get_run(one.info.run_id).inputs.dataset_inputs]
+        for one in (run, *others)
+    ]
+    assert sorted(names[0]) == sorted(names[1])
+    assert len(names[0]) == 3
