@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from taxi_duration.data.batches import n_rides
 from taxi_duration.data.files import atomic_write
 from taxi_duration.data.rides import (
     Columns,
@@ -25,9 +27,12 @@ from taxi_duration.data.rides import (
 from taxi_duration.errors import ModelError, SchemaError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.device import check_device, move
+from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.intervals import Intervals
+from taxi_duration.models.trees import FlatTrees
 
 PIPELINE, ABOUT = "pipeline.skops", "about.json"
+FEW = 16  # rides; from twice as many on, XGBoost is faster than `FlatTrees`
 
 # Types that a skops file may hold beside those that skops trusts. Never read from the file.
 TRUSTED = (
@@ -85,11 +90,11 @@ class Estimator:
         if not are_valid(rides, distance=self.needs_distance):
             rejected = rejections(read_rides(given), distance=self.needs_distance)
             raise SchemaError(f"Not a valid ride: {format_rejections(given, rejected)}.")
-        return self._frame(self._minutes(rides), given.index)
+        return self._frame(self._valid_minutes(rides), given.index)
 
     def predict_columns(self, rides: Columns) -> Columns:
         """Return the same as arrays, for valid rides: for one ride, frames take half the time."""
-        minutes = self._minutes(rides)
+        minutes = self._valid_minutes(rides)
         low, high = self.intervals.ends(minutes)
         return {"duration": minutes, "low": low, "high": high}
 
@@ -115,13 +120,22 @@ class Estimator:
         columns = {"duration": minutes, "low": low, "high": high}
         return pd.DataFrame(columns, index=index, copy=False)
 
-    def _minutes(self, rides: Columns) -> np.ndarray:
+    @cached_property
+    def _trees(self) -> FlatTrees | None:
+        """Trees for a few valid rides, of which no feature is missing; None if it has others."""
+        features, *_, regressor = self.pipeline
+        return FlatTrees(regressor.get_booster()) if isinstance(features, RideFeatures) else None
+
+    def _valid_minutes(self, rides: Columns) -> np.ndarray:
+        return self._minutes(rides, by=self._trees if n_rides(rides) <= FEW else None)
+
+    def _minutes(self, rides: Columns, *, by: FlatTrees | None = None) -> np.ndarray:
         """Predict step by step: a pipeline's own overhead takes longer than one ride."""
         *transformers, regressor = (step for _, step in self.pipeline.steps)
         for transformer in transformers:
             if transformer != "passthrough":
                 rides = transformer.transform(rides)
-        return self.level * regressor.predict(rides).astype(float)
+        return self.level * (by or regressor).predict(rides).astype(float)
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write two files, without pickle; return the path of each by its purpose."""

@@ -11,11 +11,12 @@ import pytest
 import skops.io
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from xgboost import XGBRegressor
 
 from taxi_duration.data.rides import read_rides
 from taxi_duration.errors import ModelError, SchemaError, SourceError
 from taxi_duration.models.catalog import MODELS
-from taxi_duration.models.estimator import TRUSTED, Estimator, load_pipeline, save_pipeline
+from taxi_duration.models.estimator import FEW, TRUSTED, Estimator, load_pipeline, save_pipeline
 from taxi_duration.models.intervals import Intervals
 
 INTERVALS = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))
@@ -58,6 +59,22 @@ def test_unchecked_predictions_of_valid_rides_are_the_same(estimator, given):
 def test_a_ride_that_lacks_its_zone_is_predicted_unchecked(estimator, given):
     found = estimator.predict_unchecked(read_rides(given.assign(PULocationID=None)))
     assert np.isfinite(found).all(axis=None)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "quote"])
+def test_few_rides_are_predicted_without_xgboost(fit_quickly, given, name, monkeypatch):
+    fitted = fit_quickly(name)
+    estimator = Estimator(name, MODELS[name].inputs, fitted.pipeline, INTERVALS, fitted.level)
+    monkeypatch.setattr(XGBRegressor, "predict", None)
+    estimator.predict(given[:FEW])
+    with pytest.raises(TypeError, match="not callable"):
+        estimator.predict(given[: FEW + 1])
+
+
+def test_a_ride_that_lacks_its_time_is_predicted_unchecked_as_by_the_pipeline(estimator, given):
+    rides = read_rides(given[:3].assign(pickup_datetime=None))
+    expected = estimator.level * estimator.pipeline.predict(rides).astype(float)
+    assert estimator.predict_unchecked(rides)["duration"].tolist() == expected.tolist()
 
 
 def test_no_rides_have_no_predictions(estimator, given):
