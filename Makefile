@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-rooms test-stories test-extras soak coverage mutants audit lab ui notebooks requirements bench clean
+.PHONY: help run test test-library test-rooms test-stories test-extras soak coverage mutants audit lab ui notebooks docs requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -75,13 +75,20 @@ notebooks: .venv/ready ## Execute the notebooks on the sample months and save th
 		$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
 
+SITE ?= build
+
+docs: .venv-extras/ready ## Build the pages of docs/, with the notebooks and a search, in build/docs
+	@rm -rf $(SITE)/pages && mkdir -p $(SITE) && cp -Rp docs $(SITE)/pages && cp -Rp notebooks $(SITE)/pages/
+	@$(EXTRAS)/sphinx-build --quiet --fail-on-warning --keep-going $(SITE)/pages $(SITE)/docs
+	@echo "Open $(SITE)/docs/index.html"
+
 COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
 	--python-version 3.11 --no-header setup.cfg pyproject.toml --extra dev
 
 requirements: ## Choose the exact versions anew, one of each library for all Pythons and extras
 	@rm -f requirements.txt requirements-extras.txt
 	@$(COMPILE) -o requirements.txt
-	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto --extra browser --extra team --extra deploy -c requirements.txt -o requirements-extras.txt
+	@$(COMPILE) --extra prefect --extra kubeflow --extra spark --extra moto --extra browser --extra team --extra deploy --extra docs -c requirements.txt -o requirements-extras.txt
 
 MOST ?= 3000000
 

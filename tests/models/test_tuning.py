@@ -197,7 +197,7 @@ def test_a_space_is_described_a_row_a_parameter():
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_documented_space_is_the_one_in_the_code(name):
-    document = Path(__file__).parents[2].joinpath("docs", "search.md").read_text(encoding="utf-8")
+    document = Path(__file__).parents[2].joinpath("docs", "tuning.md").read_text(encoding="utf-8")
     section = document.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| ([\d.]+) \| ([\w ]+) \|", section, re.MULTILINE)
     described = describe_space(name).itertuples(index=False)
