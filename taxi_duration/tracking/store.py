@@ -23,9 +23,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from taxi_duration.data.files import staging_folder
+from taxi_duration.data.s3 import ENDPOINTS, KEYS
 from taxi_duration.errors import TaxiDurationError, TrackingError, without_password
 from taxi_duration.tracking.address import (
     DRIVERS,
@@ -50,6 +52,8 @@ UNKNOWN = {
 FULL = 2**20  # bytes left, below which a disk counts as full
 BUSY_SECONDS = 20  # that another process may hold the database; MLflow's sessions wait as long
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one
+S3_LIBRARIES = {"boto3", "botocore", "s3transfer"}
+S3_ENDPOINTS = ("MLFLOW_S3_ENDPOINT_URL", *ENDPOINTS)
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # MLflow adds the tags in it to each run that it starts
 
 
@@ -153,7 +157,7 @@ def _quieten() -> None:
 
 @contextmanager
 def store_errors(what: str) -> Iterator[None]:
-    """Report a failure of MLflow, the database or the file system as a `TrackingError`.
+    """Report a failure of MLflow, the database, S3 or the file system as a `TrackingError`.
 
     Parameters
     ----------
@@ -168,13 +172,16 @@ def store_errors(what: str) -> Iterator[None]:
         yield
     except TaxiDurationError:
         raise
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as problem:
-        raise TrackingError(f"{what}: {_reason_and_advice(problem)}") from problem
     except ModuleNotFoundError as problem:
         if problem.name not in DRIVERS:
             raise
         needed = f"the store needs {problem.name!r}. Install it: pip install"
         raise TrackingError(f"{what}: {needed} {DRIVERS[problem.name]}.") from problem
+    except Exception as problem:
+        known = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
+        if not isinstance(problem, known) and not _is_of_s3(problem):
+            raise
+        raise TrackingError(f"{what}: {_reason_and_advice(problem)}") from problem
 
 
 def _reason_and_advice(problem: BaseException) -> str:
@@ -185,11 +192,30 @@ def _reason_and_advice(problem: BaseException) -> str:
         )
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
-    reason = without_password(str(next(filter(None, said), problem)).strip().splitlines()[0])
+    reason = without_password(_first_sentence(str(next(filter(None, said), problem))))
+    if _is_of_s3(problem) or "s3://" in reason:  # which MLflow has said of a bucket
+        place = next((os.environ[name] for name in S3_ENDPOINTS if os.environ.get(name)), "AWS")
+        return (
+            f"S3 at {without_password(place)} says {reason!r}. Check the bucket, and "
+            f"{', '.join(KEYS)} and {S3_ENDPOINTS[0]}."
+        )
     return (
         f"{shown_uri()} says {reason!r}. Check that it is there and can be written, or name "
         "another with MLFLOW_TRACKING_URI."
     )
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first line; if it ends with a colon, also what failed first among downloads."""
+    first, *others = text.strip().splitlines() or [""]
+    reasons = [line for line in others if not line.startswith("##### File ")]
+    return " ".join([first, *reasons[:1]]) if first.endswith(":") else first
+
+
+def _is_of_s3(problem: BaseException) -> bool:
+    """Return whether an error comes from a library of S3; none need be installed."""
+    frames = (frame for frame, _ in walk_tb(problem.__traceback__))
+    return any(frame.f_globals["__name__"].split(".")[0] in S3_LIBRARIES for frame in frames)
 
 
 def _is_full(folder: str) -> bool:
