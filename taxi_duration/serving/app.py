@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi import Path as Parameter
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi_offline import FastAPIOffline
 from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
 from mlflow.pyfunc import scoring_server
 from starlette.datastructures import State
@@ -94,7 +95,7 @@ def make_app(
     ModelError
         If there is no such model, or its files are not those that were recorded.
     """
-    app = FastAPI(title="taxi_duration", description=ABOUT, lifespan=_run)
+    app = FastAPIOffline(redoc_url=None, title="taxi_duration", description=ABOUT, lifespan=_run)
     state = app.state
     state.current, state.log = Current(model), RequestLog(log_folder(requests))
     state.metrics, state.limits = Metrics(), limits or Limits()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import requests
 
 if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("needs Chromium and its driver (Debian: chromium-driver)", allow_module_level=True)
@@ -105,6 +106,18 @@ def test_what_is_typed_counts_and_an_error_is_shown_in_words(page):
     page.find_element(By.ID, "usual").click()
     wait_for(page, expected(sent(page)))
     page.get_log("browser")  # Chromium reports the rejected request itself
+
+
+def test_the_page_of_the_docs_shows_each_path_without_a_network(page, address):
+    page.get(f"{address}/docs")
+    paths = requests.get(f"{address}/openapi.json", timeout=30).json()["paths"]
+    WebDriverWait(page, SECONDS).until(
+        lambda _: len(page.find_elements(By.CLASS_NAME, "opblock")) >= len(paths)
+    )
+    loaded = "return performance.getEntriesByType('resource').map(each => each.name)"
+    found = page.execute_script(loaded)
+    assert f"{address}/openapi.json" in found
+    assert [each for each in found if not each.startswith((address, "data:"))] == []
 
 
 def test_nothing_is_wider_than_the_window(page):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import socket
 import threading
@@ -238,6 +239,13 @@ def test_the_page_loads_nothing_from_elsewhere(service):
     assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
     assert reply.text.replace("http://www.w3.org/2000/svg", "").count("//www") == 0
     assert "https://" not in reply.text
+
+
+def test_the_page_of_the_docs_loads_nothing_from_elsewhere(service):
+    addresses = re.findall(r"""(?:href|src)=["'](.*?)["']""", service.get("/docs").text)
+    assert len(addresses) == 3
+    for each in addresses:
+        assert service.get(each).status_code == 200  # of the service itself
 
 
 def test_the_openapi_page_has_a_ride_as_example(service):
