@@ -51,6 +51,26 @@ def joined(blocks: list[Columns]) -> Columns:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
+def gathered(blocks: Iterable[Columns]) -> Columns:
+    """Return the rides of all blocks, one after the other, without holding the blocks."""
+    columns: dict[str, np.ndarray] = {}
+    for block in blocks:
+        append(columns, block)
+    return columns
+
+
+def append(columns: dict[str, np.ndarray], block: Columns) -> None:
+    """Add rides at the end of the columns, which grow where they are; at first there are none.
+
+    Memory that is new is cleared by the system, which takes longer than to read a ride.
+    """
+    for name, values in block.items():
+        column = columns.setdefault(name, np.empty(0, values.dtype))
+        start = len(column)
+        column.resize(start + len(values), refcheck=False)
+        column[start:] = values
+
+
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the function's results in order, while as many threads as processors make the next.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxi_duration.data.batches import joined, n_rides
+from taxi_duration.data.batches import gathered, n_rides
 from taxi_duration.data.rides import Columns
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.data.trips import Trips, count_rows, read_month
@@ -52,7 +52,7 @@ class TripStream:
 
     def hold(self) -> Trips:
         """Read the rides into memory."""
-        frame = pd.DataFrame(joined(list(self.blocks())), copy=False)
+        frame = pd.DataFrame(gathered(self.blocks()), copy=False)
         sha256 = {raw.file: raw.sha256 for raw in self.raws}
         first = self.raws[0]
         return Trips(frame, self.months, first.service, self.counts, sha256, first.source)

@@ -6,7 +6,7 @@ distances come at prediction time, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from taxi_duration.data.batches import append, gathered
 from taxi_duration.data.files import Engine
 from taxi_duration.data.rides import (
     FARTHEST,
@@ -202,9 +203,10 @@ def load_trips(
     wanted = Months.parse(months)
     check_order(after, wanted)
     raws = [open_month(month, service=service, source=source) for month in wanted]
-    parts = [list(read_month(raw, engine=engine)) for raw in raws]
-    counts = pd.DataFrame([count_rows(*each) for each in zip(raws, parts, strict=True)])
-    frame = pd.DataFrame(_joined([part.rides for month in parts for part in month]), copy=False)
+    rides: dict[str, np.ndarray] = {}
+    parts = [(raw, _appended(read_month(raw, engine=engine), rides)) for raw in raws]
+    counts = pd.DataFrame([count_rows(*each) for each in parts])
+    frame = pd.DataFrame(rides, copy=False)
     sha256 = {raw.file: raw.sha256 for raw in raws}
     return Trips(frame, wanted, raws[0].service, counts, sha256, raws[0].source)
 
@@ -218,7 +220,7 @@ def load_rides(
     the reason as a category, missing where the ride is kept.
     """
     raws = [open_month(each, service=service, source=source) for each in Months.parse(months)]
-    rides = _joined([_read(block) for raw in raws for block in raw.blocks()])
+    rides = gathered(_read(block) for raw in raws for block in raw.blocks())
     reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
     return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 
@@ -268,9 +270,11 @@ def _reason_codes(rides: Columns) -> np.ndarray:
     return codes
 
 
-def _joined(parts: Sequence[dict[str, np.ndarray]]) -> Columns:
-    """Return the parts as one, column by column; they are emptied, so that both fit in memory."""
-    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+def _appended(parts: Iterable[_Part], rides: dict[str, np.ndarray]) -> Iterator[_Part]:
+    """Yield the parts, and add the rides of each to those that there are."""
+    for part in parts:
+        append(rides, part.rides)
+        yield part
 
 
 def _read(block: Block) -> dict[str, np.ndarray]:
