@@ -5,7 +5,7 @@
     ├── MonthError      (ValueError)    4    no such month or service, or months in the wrong order
     ├── SourceError     (OSError)       4    a file that is missing or damaged, or cannot be written
     ├── SchemaError     (ValueError)    4    a readable file or frame without needed columns or rows
-    ├── NotebookError   (RuntimeError)  5    a notebook that cannot run, or failed
+    ├── NotebookError   (RuntimeError)  5    a notebook that cannot run, failed, or has faults
     ├── TrackingError   (RuntimeError)  6    a store that does not respond, or a run not recorded
     ├── ServerError     (RuntimeError)  6    a server that does not start, or has ended
     ├── ModelError      (ValueError)    7    no such model or run, or one that cannot be used
@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     WRONG_USE = 2, "wrong use: a command, option, name or parameter that is not taken"
     ALARM = 3, "from `monitor` and `month`: action is needed"
     DATA = 4, "data: a month, a file, its rides, or a folder that cannot be written"
-    NOTEBOOK = 5, "a notebook that cannot run, or failed, whatever the reason"
+    NOTEBOOK = 5, "a notebook that cannot run, failed, or has faults that `check` names"
     STORE = 6, "the store of runs, its database or disk; also a server that does not run"
     MODEL = 7, "a model or run: not found, not usable, rejected by the gate, or not reproduced"
     ENGINE = 8, "Spark, its Java or a GPU: not there, or failed"

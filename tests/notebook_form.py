@@ -1,16 +1,16 @@
-"""Rules for a committed notebook; each returns the complaints that it has about one."""
+"""Rules for a notebook of ours, beside those of `check` for anyone's; each returns complaints."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Callable, Iterator
-from itertools import count, pairwise
+from itertools import pairwise
 
 from nbformat import NotebookNode
 
-from taxi_duration.errors import NotebookError
-from taxi_duration.notebooks.parameters import read_parameters
+from taxi_duration.notebooks.faults import find_written
+from taxi_duration.notebooks.names import parse
 
 __all__ = ["RULES", "complaints"]
 
@@ -28,16 +28,10 @@ NUMBER_WORDS = re.compile(
 IN_BRACKETS = re.compile(r"(?<=import )\([^)]*\)")
 HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 NOT_PROSE = re.compile(r"```[^`]*```|`[^`]*`|\]\([^)]*\)|\*\*\d\d_\w+\*\*")
-PATH = re.compile(r"""(?:^|[\s"'=(])(?:~?/[\w.]|[A-Za-z]:\\)""")
 TAGS = {"parameters", "nbval-ignore-output"}
 MOST_UNCHECKED = 2  # cells whose output may differ from run to run
 STATEMENTS = {
-    ast.FunctionDef: "a def",
-    ast.AsyncFunctionDef: "a def",
     ast.Lambda: "a lambda",
-    ast.ClassDef: "a class",
-    ast.For: "a loop",
-    ast.While: "a loop",
     ast.comprehension: "a loop",
     ast.Try: "a try",
 }
@@ -47,7 +41,8 @@ Rule = Callable[[NotebookNode], Iterator[str]]
 
 def complaints(notebook: NotebookNode) -> list[str]:
     """Return everything that is wrong with a notebook."""
-    return [complaint for rule in RULES for complaint in rule(notebook)]
+    written = [f"cell {at}: {text}" for at, text in find_written(notebook)]
+    return written + [complaint for rule in RULES for complaint in rule(notebook)]
 
 
 def _opens_with_a_question(notebook: NotebookNode) -> Iterator[str]:
@@ -61,38 +56,15 @@ def _has_a_usual_length(notebook: NotebookNode) -> Iterator[str]:
 
 
 def _declares_its_parameters(notebook: NotebookNode) -> Iterator[str]:
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
-    if len(tagged) != 1:
-        yield f"{len(tagged)} cells are tagged 'parameters', not 1"
-    for cell in tagged:
-        try:
-            yield from (
-                f"parameter {each.name!r} has no help"
-                for each in read_parameters(cell.source)
-                if not each.help
-            )
-        except NotebookError as problem:
-            yield str(problem)
-
-
-def _was_executed_in_order(notebook: NotebookNode) -> Iterator[str]:
-    for number, (at, cell) in zip(count(1), _code(notebook), strict=False):
-        if cell.execution_count != number:
-            yield f"cell {at} was run as [{cell.execution_count}], not as [{number}]"
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in notebook.cells):
+        yield "no cell is tagged 'parameters'"
 
 
 def _keeps_its_outputs(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
-        statements = _tree(cell).body
+        statements = parse(cell.source).body
         if statements and isinstance(statements[-1], ast.Expr) and not cell.outputs:
             yield f"cell {at} ends with a value, but shows none"
-
-
-def _has_no_error_or_warning(notebook: NotebookNode) -> Iterator[str]:
-    for at, cell in _code(notebook):
-        for output in cell.outputs:
-            if output.output_type == "error" or output.get("name") == "stderr":
-                yield f"cell {at} shows an error or a warning"
 
 
 def _is_checked(notebook: NotebookNode) -> Iterator[str]:
@@ -103,14 +75,6 @@ def _is_checked(notebook: NotebookNode) -> Iterator[str]:
         yield f"more than {MOST_UNCHECKED} cells are not checked"
     if any("NBVAL_" in cell.source for cell in notebook.cells):
         yield "a comment changes what is checked: use a tag"
-
-
-def _describes_its_pictures(notebook: NotebookNode) -> Iterator[str]:
-    for at, cell in _code(notebook):
-        for output in cell.outputs:
-            kinds = [kind for kind in output.get("data", ()) if kind.startswith("image/")]
-            if any(not output.metadata.get(kind, {}).get("alt") for kind in kinds):
-                yield f"cell {at} shows a picture without alternative text"
 
 
 def _explains_each_cell_before_it(notebook: NotebookNode) -> Iterator[str]:
@@ -143,16 +107,16 @@ def _types_no_number_into_prose(notebook: NotebookNode) -> Iterator[str]:
 
 def _only_calls(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
-        if re.search(r"^\s*[%!?]|[?;]\s*$", cell.source, re.MULTILINE):
-            yield f"cell {at} has a magic, a shell line or a ';'"
-        for kind in sorted({STATEMENTS.get(type(node), "") for node in ast.walk(_tree(cell))}):
-            if kind:
-                yield f"cell {at} has {kind}: move it to the library"
+        if re.search(r";\s*$", cell.source, re.MULTILINE):
+            yield f"cell {at} has a ';', which silences nothing in nbval"
+        kinds = {STATEMENTS.get(type(node), "") for node in ast.walk(parse(cell.source))}
+        for kind in sorted(kinds - {""}):
+            yield f"cell {at} has {kind}: move it to the library"
 
 
 def _imports_names_of_few_rooms(notebook: NotebookNode) -> Iterator[str]:
     for at, cell in _code(notebook):
-        found = [node for node in ast.walk(_tree(cell)) if isinstance(node, ast.ImportFrom)]
+        found = [node for node in ast.walk(parse(cell.source)) if isinstance(node, ast.ImportFrom)]
         rooms = [place for node in found for place in _rooms_of(node)]
         yield from (f"cell {at} imports from {room!r}" for room in rooms if room not in ROOMS)
         if len(rooms) > MOST_ROOMS:
@@ -169,19 +133,12 @@ def _rooms_of(node: ast.ImportFrom) -> list[str]:
     return [inside] if inside else whole
 
 
-def _names_no_path(notebook: NotebookNode) -> Iterator[str]:
-    for at, cell in enumerate(notebook.cells):
-        texts = [cell.source, *_texts(cell)]
-        if any(PATH.search(text) for text in texts):
-            yield f"cell {at} names a path of one machine"
-
-
 def _assigns_each_name_once(notebook: NotebookNode) -> Iterator[str]:
     seen: set[str] = set()
     for at, cell in _code(notebook):
         names = {
             node.id
-            for node in ast.walk(_tree(cell))
+            for node in ast.walk(parse(cell.source))
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         yield from (f"cell {at} overwrites {name!r}" for name in sorted(names & seen))
@@ -192,17 +149,13 @@ RULES: tuple[Rule, ...] = (
     _opens_with_a_question,
     _has_a_usual_length,
     _declares_its_parameters,
-    _was_executed_in_order,
     _keeps_its_outputs,
-    _has_no_error_or_warning,
     _is_checked,
-    _describes_its_pictures,
     _explains_each_cell_before_it,
     _is_brief,
     _types_no_number_into_prose,
     _only_calls,
     _imports_names_of_few_rooms,
-    _names_no_path,
     _assigns_each_name_once,
 )
 
@@ -211,21 +164,6 @@ def _code(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
     return ((at, cell) for at, cell in enumerate(notebook.cells) if cell.cell_type == "code")
 
 
-def _tree(cell: NotebookNode) -> ast.Module:
-    try:
-        return ast.parse(cell.source)
-    except SyntaxError:  # a magic, of which `_only_calls` complains
-        return ast.Module(body=[], type_ignores=[])
-
-
 def _prose(cell: NotebookNode) -> str:
     """Return a cell's text without code, addresses and names of notebooks."""
     return NOT_PROSE.sub(" ", cell.source)
-
-
-def _texts(cell: NotebookNode) -> Iterator[str]:
-    for output in cell.get("outputs", ()):
-        yield output.get("text", "")
-        yield from (
-            text for kind, text in output.get("data", {}).items() if kind.startswith("text/")
-        )

@@ -13,7 +13,7 @@ from tlc import Answer, Tlc
 from taxi_duration.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("start", "your-own", "batch", "champion", "service", "command", "results")
+GUIDES = ("start", "your-own", "tools", "batch", "champion", "service", "command", "results")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in GUIDES)]
 READ = "\n".join(path.read_text() for path in PAGES)
 BLOCKS = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)^ *```", READ, re.MULTILINE | re.DOTALL)
@@ -39,6 +39,8 @@ NOT_RUN = {
     "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
     "taxi-duration register RUN": "a run's id; tested in cli/test_models.py",
     "taxi-duration reproduce champion": "trains again; tested in cli/test_records.py",
+    "taxi-duration check": "tested in notebooks/test_faults.py",
+    "pytest --nbval": "what these tests do",
     "taxi-duration score": "tested in cli/test_work.py",
     "taxi-duration monitor": "tested in cli/test_work.py",
     "taxi-duration backtest": "tested in cli/test_work.py",

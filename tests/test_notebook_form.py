@@ -108,11 +108,6 @@ def unchecked(notebook: NotebookNode) -> None:
         cell.metadata.tags = ["nbval-ignore-output"]
 
 
-WARNING = new_output("stream", name="stderr", text="FutureWarning: soon")
-FAILURE = new_output("error", ename="KeyError", evalue="'x'", traceback=[])
-PATH_IN_OUTPUT = new_output("stream", name="stdout", text="written to /home/me/rides.csv")
-NO_ALT_TEXT = new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": ""}})
-
 BAD = {
     "a title that is no question": (source(0, "# Rides"), "not a question"),
     "too few cells": (lambda notebook: notebook.cells.pop(), "24 cells"),
@@ -120,17 +115,9 @@ BAD = {
         lambda notebook: notebook.cells.extend(notebook.cells[9:] * 2),
         "cells, not",
     ),
-    "no parameters": (tags(1), "0 cells are tagged 'parameters'"),
-    "two cells of parameters": (tags(3, "parameters"), "2 cells are tagged"),
-    "a parameter without a type": (source(1, "month = '2021-01'  # which"), "is not a parameter"),
-    "a parameter without help": (source(1, "month: str = '2021-01'"), "'month' has no help"),
-    "a default that is computed": (source(1, "n: int = len('ab')  # rides"), "no literal"),
-    "stripped outputs": (strip, "cell 1 was run as [None], not as [1]"),
+    "no parameters": (tags(1), "no cell is tagged 'parameters'"),
+    "what any notebook may have": (strip, "no cell was executed"),
     "outputs stripped, but not counts": (outputs(7), "cell 7 ends with a value, but shows none"),
-    "swapped cells": (swap(5, 7), "cell 5 was run as [4], not as [3]"),
-    "a warning": (outputs(5, WARNING), "cell 5 shows an error or a warning"),
-    "an error": (outputs(5, FAILURE), "cell 5 shows an error or a warning"),
-    "a picture without alternative text": (outputs(7, NO_ALT_TEXT), "without alternative text"),
     "a cell that is skipped": (tags(5, "nbval-skip"), "the tag 'nbval-skip' is unknown"),
     "a cell that may fail": (tags(5, "raises-exception"), "'raises-exception'"),
     "too many cells that may differ": (unchecked, "more than 2 cells are not checked"),
@@ -142,14 +129,9 @@ BAD = {
     "a number in words": (source(6, "Seven models."), "cell 6 says Seven in prose"),
     "a share in prose": (source(6, "About 80% of rides."), "cell 6 says 80% in prose"),
     "a month in a heading": (source(4, "## Rides of 2021"), "cell 4 says 2021 in prose"),
-    "a def": (source(5, "def f():\n    return 3\nf()"), "cell 5 has a def"),
     "a lambda": (source(5, "rides.pipe(lambda all: all)"), "cell 5 has a lambda"),
-    "a class": (source(5, "class A:\n    pass\nA()"), "cell 5 has a class"),
-    "a loop": (source(5, "for ride in rides:\n    print(ride)"), "cell 5 has a loop"),
     "a loop in brackets": (source(5, "[ride for ride in rides]"), "cell 5 has a loop"),
-    "a magic": (source(5, "%time rides"), "cell 5 has a magic"),
-    "a shell line": (source(5, "rides = 3\n!ls"), "cell 5 has a magic, a shell line"),
-    "a semicolon": (source(7, "plots.log_durations(rides);"), "or a ';'"),
+    "a semicolon": (source(7, "plots.log_durations(rides);"), "has a ';'"),
     "a file of a room": (
         source(5, "from taxi_duration.data.source import open_month\nopen_month(month)"),
         "cell 5 imports from 'data.source'",
@@ -170,12 +152,6 @@ BAD = {
         source(3, "\n".join(f"from {name} import {name}" for name in "abcdef")),
         "cell 3 has 6 imports, not 5 or fewer",
     ),
-    "a path in code": (source(5, "load_trips(month, source='/data')"), "cell 5 names a path"),
-    "a path at home": (
-        source(5, "load_trips(month, source='~/tlc')"),
-        "cell 5 names a path",
-    ),
-    "a path in an output": (outputs(5, PATH_IN_OUTPUT), "cell 5 names a path"),
     "a name with two meanings": (source(7, "rides = 3\nrides"), "cell 7 overwrites 'rides'"),
 }
 
@@ -185,12 +161,8 @@ def test_two_swapped_cells_that_are_independent_are_found():
     sources = [cell.source for cell in notebook.cells]
     places = [sources.index(f"plots.{name}(trips.frame)") for name in INDEPENDENT]
     swap(*places)(notebook)
-    counts = [notebook.cells[at].execution_count for at in places]
-    expected = [
-        f"cell {at} was run as [{count}], not as [{other}]"
-        for at, count, other in zip(places, counts, counts[::-1], strict=True)
-    ]
-    assert complaints(notebook) == expected
+    found = [complaint.partition(",")[0] for complaint in complaints(notebook)]
+    assert found == ["cell 15: it ran as [8]", "cell 17: it ran as [7]"]
 
 
 @pytest.mark.parametrize(("change", "found"), BAD.values(), ids=BAD)

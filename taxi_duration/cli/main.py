@@ -14,7 +14,7 @@ from tempfile import NamedTemporaryFile
 import click
 
 from taxi_duration import __version__
-from taxi_duration.cli import models, options, stages, work
+from taxi_duration.cli import models, notebooks, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
 from taxi_duration.months import Months, Service
@@ -260,7 +260,7 @@ def store() -> None:
     click.echo(store_uri())
 
 
-for command in (*models.COMMANDS, *work.COMMANDS):
+for command in (*notebooks.COMMANDS, *models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Parameters that look like a credential: these are kept in pages and records, so none may be."""
+"""What looks like a credential; parameters are kept in pages and records, so none may be one."""
 
 from __future__ import annotations
 
@@ -40,21 +40,30 @@ def reject_credentials(name: str, value: object, error: type[TaxiDurationError])
 a password, and parameters are kept in pages and records. Put it into an environment variable, \
 and read that in the notebook.
     """
-    spelled = re.sub(r"(?<=[a-z\d])(?=[A-Z])|\W", "_", name).lower()
-    if NAME.search(spelled):
+    if names_credential(name):
         raise error(f"Parameter {name!r} is named like a credential, and {ADVICE}")
-    if kind := _kind(value):
+    if kind := credential_kind(value):
         raise error(f"The value of parameter {name!r} looks like {kind}, and {ADVICE}")
 
 
-def _kind(value: object) -> str | None:
+def names_credential(name: str) -> bool:
+    """Return whether a name, however it is spelled, is one of a credential."""
+    return bool(NAME.search(re.sub(r"(?<=[a-z\d])(?=[A-Z])|\W", "_", name).lower()))
+
+
+def credential_kind(value: object) -> str | None:
     """Return what credential a value, or one of a list, looks like."""
     if isinstance(value, list | tuple):
-        return next(filter(None, map(_kind, value)), None)
+        return next(filter(None, map(credential_kind, value)), None)
     if not isinstance(value, str):
         return None
-    known = (kind for kind, pattern in VALUES.items() if re.search(pattern, value))
-    return next(known, "a token" if any(map(_is_random, WORD.findall(value))) else None)
+    is_random = any(map(_is_random, WORD.findall(value)))
+    return known_credential(value) or ("a token" if is_random else None)
+
+
+def known_credential(text: str) -> str | None:
+    """Return what credential of a known form a text has in it."""
+    return next((kind for kind, pattern in VALUES.items() if re.search(pattern, text)), None)
 
 
 def _is_random(word: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import warnings
-from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from errno import EINVAL
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING
 from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
 from taxi_duration.months import Months, check_order
 from taxi_duration.notebooks.credentials import reject_credentials
+from taxi_duration.notebooks.names import find_undefined
 from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CHECKOUT = Path(__file__).parents[2]
-BUILTINS = {"display", "get_ipython"}  # of IPython
 PARTS = ("train", "valid", "test")
 MONTHS = (*PARTS, "gate", "months")  # parameters that name months
 
@@ -108,27 +107,8 @@ def check_names(notebook: Path) -> None:
         If a name is defined by no cell, import or builtin, a cell calls `exit` or `quit`, or a
         cell is no Python.
     """
-    from IPython.core.inputtransformer2 import TransformerManager
-    from pyflakes.checker import Checker
-    from pyflakes.messages import UndefinedName
-
-    plain = TransformerManager().transform_cell  # magics become calls
-    sources = [plain(source) for source, _tags in _code(notebook)]
-    starts = [1 + sum(source.count("\n") for source in sources[:at]) for at in range(len(sources))]
-    with _naming(notebook.stem):
-        try:
-            tree = ast.parse("".join(sources))
-        except SyntaxError as problem:
-            cell = bisect(starts, problem.lineno or 1)
-            raise NotebookError(f"cell [{cell}] is no Python: {problem.msg}.") from problem
-        for found in Checker(tree, builtins=BUILTINS).messages:
-            if isinstance(found, UndefinedName):
-                name, cell = found.message_args[0], bisect(starts, found.lineno)
-                raise NotebookError(f"cell [{cell}]: name {name!r} is not defined.")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("exit", "quit"):
-                cell = bisect(starts, node.lineno)
-                raise NotebookError(f"cell [{cell}]: {node.func.id}() ends a notebook. Remove it.")
+    for at, problem in find_undefined([source for source, _tags in _code(notebook)]):
+        raise NotebookError(f"{notebook.stem}: cell [{at + 1}]: {problem}")
 
 
 def _values(
@@ -167,8 +147,8 @@ def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
 
 def _code(notebook: Path) -> list[tuple[str, list[str]]]:
     """Return the source and the tags of each code cell; papermill's own cell apart."""
-    cells = [cell for cell in _read_cells(notebook) if cell["cell_type"] == "code"]
-    code = [("".join(cell["source"]), cell.get("metadata", {}).get("tags", [])) for cell in cells]
+    cells = [cell for cell in read_notebook(notebook).cells if cell.cell_type == "code"]
+    code = [("".join(cell.source), cell.get("metadata", {}).get("tags", [])) for cell in cells]
     return [(source, list(tags)) for source, tags in code if "injected-parameters" not in tags]
 
 
@@ -181,10 +161,16 @@ def _naming(notebook: str) -> Iterator[None]:
         raise type(problem)(f"{notebook}: {problem}") from None
 
 
-def _read_cells(notebook: Path) -> list[dict]:
+def read_notebook(notebook: Path) -> NotebookNode:
+    """Read a notebook of format 4.
+
+    Raises
+    ------
+    NotebookError
+        If it cannot be read, or is none.
+    """
     try:
-        text = notebook.read_text(encoding="utf-8")
-        return _parse(text)["cells"]
+        return _parse(_read(notebook))
     except OSError as problem:
         raise NotebookError(
             f"Notebook {str(notebook)!r} cannot be read: {problem.strerror}. Name another."
@@ -199,6 +185,12 @@ def _read_cells(notebook: Path) -> list[dict]:
         ) from problem
 
 
+def _read(notebook: Path) -> str:
+    if notebook.exists() and not notebook.is_file():  # a device may have no end
+        raise OSError(EINVAL, "It is no file")
+    return notebook.read_text(encoding="utf-8")
+
+
 def _parse(text: str) -> NotebookNode:
     import nbformat
 
@@ -206,6 +198,8 @@ def _parse(text: str) -> NotebookNode:
         warnings.simplefilter("ignore")  # cells without an id, as older notebooks have them
         read = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
         nbformat.validate(read)
+    if read.nbformat != nbformat.v4.nbformat:
+        raise ValueError(read.nbformat)
     return read
 
 

@@ -25,6 +25,8 @@ COMMANDS = [
     ["run", "STORY", "--timeout", "W", "-p", "rows=x"],
     ["run", "gone", "--notebooks", "W"],
     ["inspect", "W"],
+    ["check", "W"],
+    ["check", "STORY", "--no-run", "--timeout", "W"],
     ["fetch", "W", "--service", "boat"],
     ["fetch", "2021-01", "--again", "--cache", "text/W"],
     ["sample", "W", "--rows", "0"],
@@ -123,8 +125,8 @@ NOTEBOOKS = {
 @pytest.mark.parametrize("content", NOTEBOOKS.values(), ids=NOTEBOOKS)
 def test_a_broken_notebook_is_rejected_in_one_line(content, here, capsys):
     Path("broken.ipynb").write_bytes(content)
-    for command in ("inspect", "run"):
-        assert main([command, "broken.ipynb"]) == 5
+    for command in (["inspect"], ["run"], ["check", "--no-run"]):
+        assert main([*command, "broken.ipynb"]) == 5
         (line,) = capsys.readouterr().err.splitlines()
         assert "broken" in line
     assert not Path("runs").exists()

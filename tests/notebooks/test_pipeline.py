@@ -233,7 +233,7 @@ def test_each_failure_is_named_and_only_what_waits_for_one_is_said_not_to_have_r
         ("rowz + 1", r"c_third: cell \[3\]: name 'rowz' is not defined"),
         ("exit()", r"c_third: cell \[3\]: exit\(\) ends a notebook. Remove it"),
         ("if rows:\n    quit()", r"c_third: cell \[3\]: quit\(\) ends a notebook"),
-        ("if rows", r"c_third: cell \[3\] is no Python"),
+        ("if rows", r"c_third: cell \[3\]: this is no Python"),
     ],
 )
 def test_a_slip_in_the_last_notebook_shows_before_the_first_starts(

@@ -1,0 +1,48 @@
+"""Commands for any notebooks: check, compare, new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from taxi_duration.errors import NotebookError
+
+path = click.Path(path_type=Path)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=path, metavar="FILE...")
+@click.option("--run/--no-run", default=True, show_default=True,
+              help="Run each twice in a fresh kernel, which finds hidden state.")  # fmt: skip
+@click.option("--timeout", type=click.IntRange(min=1), default=300, show_default=True,
+              metavar="SECONDS", help="How long a cell may take.")  # fmt: skip
+@as_json
+def check(files: tuple[Path, ...], run: bool, timeout: int, as_json: bool) -> None:
+    """Print what stands between notebooks and CI: each fault with its cell and what to do.
+
+    Cells are counted from 1, those of text too. Nothing is written.
+
+    \b
+    Examples:
+      taxi-duration check eda.ipynb
+      taxi-duration check --no-run notebooks/*.ipynb
+    """
+    from taxi_duration.notebooks.faults import find_faults
+
+    faults = [fault for file in files for fault in find_faults(file, run=run, timeout=timeout)]
+    if as_json:
+        rows = [{"file": str(each.path), "cell": each.cell, "fault": each.text} for each in faults]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        click.echo("".join(f"{fault}\n" for fault in faults), nl=False)
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        paths = {each.path for each in faults}
+        where = str(*paths) if len(paths) == 1 else f"{len(paths)} of {len(files)} notebooks"
+        raise NotebookError(f"{count} in {where}.")
+
+
+COMMANDS = (check,)

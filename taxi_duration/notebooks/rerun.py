@@ -1,0 +1,121 @@
+"""A notebook run from top to bottom in fresh kernels: what it shows that is not in the file."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import TYPE_CHECKING
+
+from taxi_duration.notebooks.outputs import IGNORED, differ
+
+if TYPE_CHECKING:
+    from jupyter_client import AsyncKernelManager
+    from nbformat import NotebookNode
+
+RUN_ALL = "Restart the kernel, run all cells and save."
+TIMEOUT = 300  # seconds that a cell may take
+
+Found = tuple[int | None, str]
+
+
+def find_hidden_state(
+    notebook: NotebookNode, folder: Path, *, timeout: int = TIMEOUT
+) -> Iterator[Found]:
+    """Yield the cells that fail or show something else in a fresh kernel than is stored.
+
+    The notebook is run twice, so that what differs from run to run is told apart from what
+    depends on cells that were removed, or run in another order.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the cells run.
+    timeout : int
+        Seconds that a cell may take.
+    """
+    (first, failure), (second, later) = (_run(notebook, folder, timeout) for _ in range(2))
+    failure = failure or later
+    end = len(notebook.cells) if failure is None else failure[0]
+    for at, cell in enumerate(notebook.cells[:end]):
+        if cell.cell_type == "code" and IGNORED not in cell.metadata.get("tags", ()):
+            once, again = first.cells[at].outputs, second.cells[at].outputs
+            if how := differ(once, again):
+                yield at, _unsteady(how)
+            elif cell.execution_count is not None and (how := differ(cell.outputs, once)):
+                yield at, _hidden(how)
+    if failure:
+        yield failure
+
+
+def _unsteady(how: str) -> str:
+    return (
+        f"each run shows something else: {how}. Set a seed, or show nothing of times, ids and "
+        f"addresses; or tag the cell {IGNORED!r}."
+    )
+
+
+def _hidden(how: str) -> str:
+    return (
+        f"run from top to bottom it shows something else than is stored: {how}. It depends on a "
+        f"cell that is gone or ran elsewhere, or on other versions. {RUN_ALL}"
+    )
+
+
+def _run(
+    notebook: NotebookNode, folder: Path, timeout: int
+) -> tuple[NotebookNode, tuple[int, str] | None]:
+    """Return an executed copy; and the cell at which it failed, with the reason."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    copy, started = deepcopy(notebook), []
+    with tempfile.TemporaryDirectory(prefix="taxi-check-") as place:
+        client = NotebookClient(
+            copy,
+            timeout=timeout,
+            kernel_name="python3",
+            kernel_manager_class=_kernel_class(Path(place)),
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_execute=lambda cell, cell_index: started.append(cell_index),  # noqa: ARG005
+        )
+        try:
+            client.execute()
+        except CellExecutionError as problem:
+            why = f"in a fresh kernel it raises {problem.ename}: {_line(problem.evalue)}"
+        except CellTimeoutError:
+            why = f"in a fresh kernel it is not done after {timeout} seconds"
+        except DeadKernelError:
+            why = "its Python died, perhaps for lack of memory"
+        else:
+            return copy, None
+    advice = "Correct it, or what it needs of the cells above."
+    return copy, (started[-1], f"{why}. {advice}")
+
+
+def _line(text: str) -> str:
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", text).split())[:100].rstrip(".")
+
+
+def _kernel_class(folder: Path) -> type[AsyncKernelManager]:
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    class Kernel(AsyncKernelManager):
+        """A kernel of the Python that runs us, over sockets of its own."""
+
+        def __init__(self, **options: object) -> None:
+            super().__init__(
+                transport="ipc",
+                connection_file=str(folder / "kernel.json"),
+                kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+                **options,
+            )
+
+        async def start_kernel(self, **options: object) -> None:
+            await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
+
+    return Kernel
