@@ -1,12 +1,28 @@
 """The endpoint of deploy/sagemaker_endpoint.py, in a SageMaker that plays on this machine."""
 
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
 import boto3
+import numpy as np
 import pytest
+import requests
 from moto import mock_aws
+from thousand import expected_of, thousand_rides
+
+from taxi_duration.registry.loading import load
+from taxi_duration.registry.promotion import promote, register
+from taxi_duration.tracking.training import record
 
 pytestmark = pytest.mark.filterwarnings("default")
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/taxi-duration"
 ROLE = "arn:aws:iam::123456789012:role/service"
+DOCKERFILE = Path(__file__).parents[2] / "deploy" / "Dockerfile"
+HOST = "127.0.8.80"  # of this test alone: on the other loopback addresses port 8080 may be taken
 STORE = "http://mlflow.example.org:5000"
 
 
@@ -47,3 +63,51 @@ def test_another_image_moves_the_endpoint_that_there_is(deploy, sagemaker):
         deploy(f"{IMAGE}:2", ROLE, STORE)
     assert len(sagemaker.list_endpoints()["Endpoints"]) == 1
     assert len(sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 2
+
+
+@pytest.fixture
+def model(split):
+    """The champion."""
+    run = record("xgboost", split, n_estimators=8, max_depth=4, threads=1)
+    promote(register(run.run_id), split.test, why="a test")
+    return load("champion")
+
+
+@pytest.fixture
+def container(deploy, sagemaker, model, folder):
+    """What SageMaker starts: the image's command with `serve`, in the endpoint's environment."""
+    deploy(f"{IMAGE}:1", ROLE, os.environ["MLFLOW_TRACKING_URI"])
+    variables = image_of(sagemaker)["Environment"] | {"TAXI_DURATION_HOST": HOST}
+    (command,) = re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE.read_text(), re.MULTILINE)
+    with (folder / "log").open("w") as log:
+        how = {"cwd": folder, "env": os.environ | variables, "stdout": log, "stderr": log}
+        process = subprocess.Popen([*json.loads(command), "serve"], **how)
+    while not answers(f"http://{HOST}:8080/ping"):
+        assert process.poll() is None, (folder / "log").read_text()
+        time.sleep(0.2)
+    yield f"http://{HOST}:8080"
+    process.terminate()
+    assert process.wait(60) == 143
+
+
+def answers(address):
+    try:
+        return requests.get(address, timeout=30).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_a_thousand_rides_get_the_minutes_and_the_reasons_of_the_library(container, model, split):
+    rides = thousand_rides(split.test.frame)
+    minutes, reasons = expected_of(model.estimator, rides)
+    assert (len(minutes), len(reasons)) == (937, 63)
+    valid, whole = (
+        requests.post(f"{container}/invocations", json={"dataframe_records": each}, timeout=60)
+        for each in (rides.loc[minutes.index].to_dict("records"), rides.to_dict("records"))
+    )
+    found = [each["duration"] for each in valid.json()["predictions"]]
+    np.testing.assert_allclose(found, minutes, atol=1e-6)
+    said = whole.json()["message"]
+    assert whole.status_code == 400
+    assert all(f"row {row}: {reason}" in said for row, reason in reasons.head(5).items())
+    assert f"and {len(reasons) - 5} more rows" in said

@@ -16,9 +16,10 @@ import psutil
 import pytest
 import requests
 from shelf import free_port
+from thousand import expected_of, thousand_rides
 
 from taxi_duration.data.files import write_parquet
-from taxi_duration.data.rides import read_rides, rejections
+from taxi_duration.data.rides import read_rides
 from taxi_duration.errors import ModelError, ServerError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
@@ -86,36 +87,13 @@ def send(servers, client):
 
 @pytest.fixture(scope="module")
 def thousand(split):
-    """A thousand rides as a program would send them, every tenth of them odd."""
-    some = split.test.frame[FIELDS].head(1000).reset_index(drop=True)
-    some["pickup_datetime"] = some["pickup_datetime"].astype(str)
-    rides = some.astype(object)
-    odd = [
-        ("pickup_datetime", "2021-03-14T06:59:00Z"),
-        ("pickup_datetime", "2021-03-14T14:00:00+01:00"),
-        ("pickup_datetime", None),
-        ("PULocationID", 0),
-        ("PULocationID", 9999),
-        ("DOLocationID", 266),
-        ("DOLocationID", None),
-        ("trip_distance", 0),
-        ("trip_distance", 80),
-        ("trip_distance", -1),
-        ("trip_distance", None),
-    ]
-    for row, (name, value) in zip(range(3, 1000, 10), odd * 10, strict=False):
-        rides.loc[row, name] = value
-    return rides.where(rides.notna(), None)
+    return thousand_rides(split.test.frame)
 
 
 @pytest.fixture(scope="module")
-def expected(kind, thousand):
-    """What the pipeline itself predicts, at its level, and the reasons of rejected rows."""
-    rides = read_rides(thousand)
-    reasons = rejections(rides, distance=kind == "xgboost")
-    estimator = load(f"models:/{MODELS[kind]}/1").estimator
-    minutes = estimator.level * estimator.pipeline.predict(rides[reasons.isna()]).astype(float)
-    return pd.Series(minutes, rides.index[reasons.isna()]), reasons.dropna().astype(object)
+def expected(registered, kind, thousand):
+    """Minutes by row, and the reasons of rejected rows."""
+    return expected_of(load(f"models:/{MODELS[kind]}/1").estimator, thousand)
 
 
 @pytest.fixture(scope="module")
