@@ -32,7 +32,8 @@ class ExitCode(IntEnum):
     """The exit codes of the command, each with its meaning."""
 
     DONE = 0, "done"
-    OUTPUT = 1, "what it prints finds no reader or no room"
+    OUTPUT = 1, "what it prints finds no reader or no room; from `compare`: the notebooks differ"
+    DIFFERENT = OUTPUT  # as diff has it
     WRONG_USE = 2, "wrong use: a command, option, name or parameter that is not taken"
     ALARM = 3, "from `monitor` and `month`: action is needed"
     DATA = 4, "data: a month, a file, its rides, or a folder that cannot be written"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from taxi_duration.errors import NotebookError
+from taxi_duration.errors import ExitCode, NotebookError
 
 path = click.Path(path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -45,4 +46,28 @@ def check(files: tuple[Path, ...], run: bool, timeout: int, as_json: bool) -> No
         raise NotebookError(f"{count} in {where}.")
 
 
-COMMANDS = (check,)
+@click.command()
+@click.argument("first", type=path)
+@click.argument("second", type=path)
+@as_json
+def compare(first: Path, second: Path, as_json: bool) -> ExitCode:
+    """Print what differs between two executed notebooks; exit code 1 if anything does.
+
+    Parameters, code, printed lines and tables stand side by side; pictures are compared by their
+    pixels.
+
+    \b
+    Example:
+      taxi-duration compare runs/march/02_train.ipynb runs/april/02_train.ipynb
+    """
+    from taxi_duration.notebooks.comparison import compare_notebooks
+
+    compared = compare_notebooks(first, second)
+    if as_json:
+        click.echo(json.dumps(asdict(compared), indent=2))
+    elif compared:
+        click.echo(compared)
+    return ExitCode.DIFFERENT if compared else ExitCode.DONE
+
+
+COMMANDS = (check, compare)

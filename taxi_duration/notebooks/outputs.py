@@ -15,6 +15,7 @@ IGNORED = "nbval-ignore-output"  # the tag of a cell whose output may differ
 PICTURES = "image/"
 RANDOM = "application/vnd.jupyter.widget"  # the names of widgets
 MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
+MOST = 2000  # lines that are aligned, which takes the square of their number
 LONGEST = 60  # characters of a line that a message quotes
 
 Outputs = Sequence[Mapping]
@@ -54,7 +55,10 @@ def changed_lines(stored: Outputs, fresh: Outputs) -> list[Pair]:
 
 
 def pair_lines(before: Sequence[str], after: Sequence[str]) -> list[Pair]:
-    """Return the lines of two texts that differ, side by side."""
+    """Return the lines of two texts that differ, side by side; of long ones, place by place."""
+    if max(len(before), len(after)) > MOST:
+        places = zip_longest(before, after, fillvalue="")
+        return [(old, new) for old, new in places if old != new]
     pairs: list[Pair] = []
     for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind != "equal":

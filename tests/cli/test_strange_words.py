@@ -26,6 +26,7 @@ COMMANDS = [
     ["run", "gone", "--notebooks", "W"],
     ["inspect", "W"],
     ["check", "W"],
+    ["compare", "STORY", "W"],
     ["check", "STORY", "--no-run", "--timeout", "W"],
     ["fetch", "W", "--service", "boat"],
     ["fetch", "2021-01", "--again", "--cache", "text/W"],
