@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-rooms test-stories test-extras soak coverage mutants audit lab ui notebooks docs requirements bench clean
+.PHONY: help run test test-library test-rooms test-stories test-extras test-bounds soak coverage mutants audit lab ui notebooks docs requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -53,6 +53,13 @@ test-stories:
 test-extras: .venv-extras/ready ## Test what runs under Prefect, Kubeflow and Spark, in an environment of its own
 	@$(EXTRAS)/python -m pytest -q tests/extras
 
+RESOLUTION ?= lowest-direct
+
+test-bounds: .venv/ready ## Test the library with the oldest libraries that setup.cfg allows (RESOLUTION=highest: the newest)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bounds
+	@$(BIN)/uv pip install --quiet --python .venv-bounds/bin/python --resolution $(RESOLUTION) -e .[dev]
+	@.venv-bounds/bin/python -m pytest -q -W default $(addprefix tests/,data models evaluation tracking registry serving)
+
 soak: .venv/ready ## Throw every fault at it (an hour or more)
 	@$(BIN)/python -m pytest -q -m soak tests
 
@@ -103,7 +110,7 @@ bench: .venv/ready ## Measure speed, memory and error (MONTHS=FOLDER: on real mo
 	@[ -z "$(MONTHS)" ] || $(BIN)/python benchmarks/tuning.py $(MONTHS)
 
 clean: ## Remove what the other commands made, the recorded runs excepted
-	@rm -rf .venv .venv-extras build dist *.egg-info .coverage* htmlcov \
+	@rm -rf .venv .venv-extras .venv-bounds build dist *.egg-info .coverage* htmlcov \
 		.pytest_cache .ruff_cache .hypothesis mutants runs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -26,6 +26,7 @@ NOT_RUN = {
     "make run": "set-up, then `taxi-duration run`",
     "make .venv/ready": "sets up the environment that runs this",
     "make test": "set-up, then these tests",
+    "make test-bounds": "an environment of its own",
     "make coverage": "these tests, measured",
     "make mutants": "takes hours",
     "make soak": "takes an hour",

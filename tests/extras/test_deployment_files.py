@@ -1,4 +1,4 @@
-"""The files of deploy/ as those who read them see them: by their schemas and by hadolint."""
+"""The files of deploy/ and .github/ as their readers see them: by schemas and by hadolint."""
 
 import subprocess
 import sys
@@ -10,6 +10,14 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
 SCHEMAS = {"compose.yaml": "vendor.compose-spec", "github-actions.yml": "vendor.github-workflows"}
+OF_GITHUB = {
+    ".github/workflows/ci.yml": "vendor.github-workflows",
+    ".github/dependabot.yml": "vendor.dependabot",
+    ".github/ISSUE_TEMPLATE/bug.yml": "vendor.github-issue-forms",
+    ".github/ISSUE_TEMPLATE/idea.yml": "vendor.github-issue-forms",
+    ".github/ISSUE_TEMPLATE/config.yml": "vendor.github-issue-config",
+    "CITATION.cff": "vendor.citation-file-format",
+}
 
 
 def check(*words):
@@ -44,6 +52,17 @@ def changed(tmp_path):
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_file_is_as_its_schema_wants_it(name):
     assert check_schema(name, DEPLOY / name)[0] == 0
+
+
+@pytest.mark.parametrize(("name", "schema"), OF_GITHUB.items())
+def test_a_file_for_github_is_as_its_schema_wants_it(name, schema):
+    code, text = check("check-jsonschema", "--builtin-schema", schema, ROOT / name)
+    assert code == 0, text
+
+
+def test_each_file_for_github_has_a_schema():
+    found = {str(path.relative_to(ROOT)) for path in ROOT.glob(".github/**/*.yml")}
+    assert found == {name for name in OF_GITHUB if name.startswith(".github")}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""What pages say of the code: that tests, commands and files exist, and that sums are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click import Context
+
+from taxi_duration import __version__
+from taxi_duration.cli.main import cli
+
+ROOT = Path(__file__).parents[1]
+SCORE = (ROOT / "docs" / "ml-test-score.md").read_text()
+NAMED = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", SCORE)
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_a_test_that_is_named_exists(path, name):
+    assert f"\ndef {name}(" in (ROOT / path).read_text()
+
+
+def test_the_score_is_that_of_the_weakest_part():
+    parts = SCORE.split("\n## ")[1:]
+    rows = {part.partition("\n")[0].lower(): re.findall(r"^\| \d \|.* \| ([\d.]+) \|$", part, re.M)
+            for part in parts}  # fmt: skip
+    assert [len(scores) for scores in rows.values()] == [7, 7, 7, 7]
+    sums = {part: sum(map(float, scores)) for part, scores in rows.items()}
+    said = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) \|$", SCORE, re.M)
+    assert {part: float(score) for part, score in said} == sums
+    assert f"| **score** | **{min(sums.values()):g}** |" in SCORE
+
+
+def test_a_half_or_whole_point_is_for_something_and_none_says_no():
+    rows = re.findall(r"^\| \d \| .* \| (.*) \| ([\d.]+) \|$", SCORE, re.M)
+    assert [here for here, score in rows if (score == "0") != here.startswith("no")] == []
+    assert [here for here, score in rows if score == "1" and "`tests/" not in here] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_each_command_that_a_page_names_exists_with_its_options(path):
+    for command, words in re.findall(r"taxi-duration ([a-z]+)([^`\n#|]*)", path.read_text()):
+        known = cli.get_command(Context(cli), command)
+        assert known, command
+        options = {option for each in known.params for option in each.opts}
+        assert set(re.findall(r" (--[a-z-]+)", words)) <= {*options, "--help"}, (command, words)
+
+
+def test_the_workflow_runs_what_ci_runs_on_each_python_that_is_supported():
+    supported = re.findall(r"Python :: (3\.\d+)$", (ROOT / "setup.cfg").read_text(), re.M)
+    job = WORKFLOW["jobs"]["all"]
+    assert job["strategy"]["matrix"]["python"] == supported
+    assert job["steps"][-1]["run"] == "bash .ci/run"
+
+
+def test_the_workflow_tries_the_oldest_and_the_newest_libraries():
+    legs = WORKFLOW["jobs"]["bounds"]["strategy"]["matrix"]["include"]
+    assert {leg["resolution"] for leg in legs} == {"lowest-direct", "highest"}
+    target = WORKFLOW["jobs"]["bounds"]["steps"][-1]["run"].split()[1]
+    assert f"\n{target}: " in (ROOT / "Makefile").read_text()
+
+
+def test_actions_are_pinned_to_a_commit():
+    used = [step["uses"] for job in WORKFLOW["jobs"].values() for step in job["steps"]
+            if "uses" in step]  # fmt: skip
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each)] == []
+
+
+def test_a_citation_is_of_this_version():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
