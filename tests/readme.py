@@ -13,7 +13,17 @@ from tlc import Answer, Tlc
 from taxi_duration.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("start", "your-own", "tools", "batch", "champion", "service", "command", "results", "questions")
+GUIDES = (
+    "start",
+    "your-own",
+    "tools",
+    "batch",
+    "champion",
+    "service",
+    "command",
+    "results",
+    "questions",
+)
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in GUIDES)]
 READ = "\n".join(path.read_text() for path in PAGES)
 BLOCKS = re.findall(r"^ *```(?:sh|bash|console)\n(.*?)^ *```", READ, re.MULTILINE | re.DOTALL)

@@ -1,6 +1,7 @@
 """What pages say of the code: that tests, commands and files exist, and that sums are right."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,22 @@ def test_actions_are_pinned_to_a_commit():
 
 def test_a_citation_is_of_this_version():
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == __version__
+
+
+def test_what_commands_write_where_nobody_says_otherwise_is_ignored_by_git():
+    places = [str(each.default) for command in cli.commands.values() for each in command.params
+              if each.name == "into" and each.default not in {None, "."}]  # fmt: skip
+    made = [f"{place}/new.md" for place in places] + ["green_tripdata_2021-01.parquet"]
+    assert len(made) > 4
+    words = ["git", "check-ignore", "--no-index", *made]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == made
+
+
+LINKED = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+
+
+@pytest.mark.parametrize("path", [*LINKED, *sorted(ROOT.glob("docs/*.md"))], ids=lambda p: p.name)
+def test_each_link_to_a_file_leads_to_one(path):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
