@@ -14,7 +14,11 @@ from taxi_duration.models import MODELS
 from taxi_duration.months import SERVICES
 from taxi_duration.notebooks import inspect
 
-NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
+NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/0[1-9]_*.ipynb"))
+HABITS = (  # of 00_before, which is there to show them
+    "cells, not", "lines, more than", "words, more than", "in prose", "without a description",
+    "a def", "a loop", "a lambda", "overwrites",
+)  # fmt: skip
 CHOICES = {"service": list(SERVICES), "models": list(MODELS)}
 INDEPENDENT = ("log_durations", "rides_by_hour")
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -34,6 +38,13 @@ def test_a_notebook_offers_all_services_and_models(path):
     offered = {each.name: each.annotation for each in inspect(path) if each.name in CHOICES}
     found = {name: re.findall(r"'(\w+)'", kind) for name, kind in offered.items()}
     assert found == {name: CHOICES[name] for name in offered}
+
+
+def test_00_before_shows_the_habits_that_the_rules_are_against_and_breaks_no_other():
+    found = complaints(nbformat.read(NOTEBOOKS[0].with_name("00_before.ipynb"), as_version=4))
+    for habit in HABITS:
+        assert any(habit in complaint for complaint in found), habit
+    assert [each for each in found if not any(habit in each for habit in HABITS)] == []
 
 
 def test_there_are_notebooks():

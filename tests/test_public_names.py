@@ -16,8 +16,7 @@ PUBLIC = {
     "evaluation": "backtest can_explain choose_window compare coverage explain importance "
     "influence predict score score_by score_parts",
     "tracking": "Run record record_all record_search",
-    "registry": "candidates history load promote "
-    "register rollback select_best two_ways with_throughput",
+    "registry": "candidates history load promote register rollback select_best with_throughput",
     "serving": "monitor score_months serve tally",
     "notebooks": "inspect reproduce run",
     "plots": "backtest_error compare_models contributions drift_by_month "

@@ -22,18 +22,19 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = ("train", "valid", "test")
+NO_STAGE = "00_"  # begins the name of a notebook that is there to be read, and never a stage
 MONTHS = (*PARTS, "gate", "months")  # parameters that name months
 
 
 def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = None) -> list[Path]:
-    """Find notebooks by name or path, all of the folder if none is named, in the order of names.
+    """Find notebooks by name or path, all stages of the folder if none is named, sorted by name.
 
     Parameters
     ----------
     folder : Path
         Where to look; else `notebooks` here, else beside the package in its checkout.
     """
-    found = {_find(name, folder) for name in names} or set(_by_name(folder).values())
+    found = {_find(name, folder) for name in names} or set(_by_name(folder, stages=True).values())
     return sorted(found, key=lambda path: path.name)
 
 
@@ -77,7 +78,7 @@ def _check_of_others(
     """Check parameters for other notebooks of the road, so that one command does for all."""
     beside: dict[str, Parameter] = {}
     for folder in {notebook.parent for notebook in notebooks}:
-        for path in folder.glob("[!.]*.ipynb"):
+        for path in _notebooks_in(folder, stages=True):
             with suppress(NotebookError):  # it is not to run
                 beside |= {each.name: each for each in inspect(path)}
     for name, value in parameters.items():
@@ -216,11 +217,15 @@ def _find(name: str, folder: str | Path | None) -> Path:
     return known[name]
 
 
-def _by_name(folder: str | Path | None) -> dict[str, Path]:
+def _notebooks_in(folder: Path, *, stages: bool = False) -> list[Path]:
+    found = sorted(path for path in folder.glob("[!.]*.ipynb") if path.is_file())
+    return [path for path in found if not (stages and path.name.startswith(NO_STAGE))]
+
+
+def _by_name(folder: str | Path | None, *, stages: bool = False) -> dict[str, Path]:
     choices = [Path(folder)] if folder else _default_folders()
     there = next((choice for choice in choices if choice.is_dir()), None)
-    found = sorted(there.glob("[!.]*.ipynb")) if there else []
-    notebooks = {path.stem: path for path in found if path.is_file()}
+    notebooks = {path.stem: path for path in (_notebooks_in(there, stages=stages) if there else ())}
     if not notebooks:
         looked = " or ".join(repr(str(choice)) for choice in choices)
         raise UsageError(f"There are no notebooks in {looked}. Say where: --notebooks.")

@@ -13,7 +13,13 @@ import pandas as pd
 
 from taxi_duration.data import files
 from taxi_duration.errors import NotebookError, UsageError, check_name
-from taxi_duration.notebooks.discovery import check, check_names, inspect, short_name
+from taxi_duration.notebooks.discovery import (
+    NO_STAGE,
+    check,
+    check_names,
+    inspect,
+    short_name,
+)
 from taxi_duration.notebooks.runner import Executed, Progress, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
 from taxi_duration.tracking.attempts import pipeline_run
@@ -40,6 +46,8 @@ def make_stages(
     """
     for notebook in notebooks:
         check_name(notebook.stem)
+        if notebook.stem.startswith(NO_STAGE):
+            raise UsageError(f"{notebook.stem} is there to be read, no stage. Use papermill.")
     given = check(notebooks, parameters)
     stages = []
     for number, notebook in enumerate(notebooks):

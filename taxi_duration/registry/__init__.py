@@ -5,7 +5,6 @@ from taxi_duration.registry.promotion import history, promote, register, rollbac
 from taxi_duration.registry.selection import (
     candidates,
     select_best,
-    two_ways,
     with_throughput,
 )
 
@@ -17,6 +16,5 @@ __all__ = [
     "register",
     "rollback",
     "select_best",
-    "two_ways",
     "with_throughput",
 ]

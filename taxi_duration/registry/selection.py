@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
-import pickletools
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import load_run
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 
 SIZE_DIGITS = 2  # no two files of one model have the same number of bytes
 SPEED_ROWS = 20_000  # rides that are enough to measure speed
-PICKLE_CALLS = {"REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD"}  # by which a pickle runs what it names
 
 
 def candidates(
@@ -168,50 +163,3 @@ def with_throughput(table: pd.DataFrame, rides: pd.DataFrame) -> pd.DataFrame:
     """Add `rows_per_second` to candidates: each is loaded as by `load`, and predicts the rides."""
     pipelines = (load_run(run_id).pipeline for run_id in table["run_id"])
     return table.assign(rows_per_second=[throughput(pipeline, rides) for pipeline in pipelines])
-
-
-def two_ways(run_id: str, rides: pd.DataFrame) -> pd.DataFrame:
-    """Compare a run's model with the way the course notes first keep theirs, on the same ride.
-
-    The bare artifact is a file of the regressor alone, pickled; the logged model also holds what
-    comes before and after it.
-
-    Returns
-    -------
-    DataFrame
-        Columns `bare artifact` and `logged model`; a row each for what it takes of a ride, what
-        it predicts, and what runs when its file is read.
-
-    Raises
-    ------
-    ModelError
-        If the run has no model, or its files are not those that it recorded.
-    """
-    loaded = load_run(run_id)
-    inputs = list(loaded.inputs)
-    ride = rides[inputs].head(1)
-    with temporary_folder() as folder:
-        path = folder / "model.bin"
-        path.write_bytes(pickle.dumps(loaded.pipeline["regressor"]))
-        calls = [
-            each for each, *_ in pickletools.genops(path.read_bytes()) if each.name in PICKLE_CALLS
-        ]
-        bare = pickle.loads(path.read_bytes())  # noqa: S301  ours, from a line above
-    numbers = getattr(bare, "n_features_in_", len(inputs))
-    rows = {
-        "input": (f"{numbers} numbers, meaning not kept", f"{len(inputs)} columns, by name"),
-        "prediction": (_minutes(bare.predict, ride), _minutes(loaded.predict, ride)),
-        "runs when read": (f"{len(calls)} calls that the file names", "types of our own list"),
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["bare artifact", "logged model"])
-
-
-def _minutes(predict: Callable[[pd.DataFrame], object], ride: pd.DataFrame) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that names are not known
-            minutes = np.ravel(predict(ride))
-    except (TypeError, ValueError) as problem:
-        return f"nothing: {type(problem).__name__}"
-    first, *ends = (f"{each:.1f}" for each in minutes)
-    return f"{first} minutes" + (f", {' to '.join(ends)}" if ends else "")

@@ -32,6 +32,26 @@ def test_named_notebooks_are_run_once_and_in_order(stages):
     assert [path.stem for path in found] == ["01_first", "02_second"]
 
 
+def test_a_notebook_to_be_read_is_found_by_its_name_only(stages):
+    only_read = stages / "00_before.ipynb"
+    only_read.write_bytes(STORY.read_bytes())
+    assert [path.stem for path in find_notebooks()] == ["01_first", "02_second"]
+    assert [path.stem for path in find_notebooks(["00_before"])] == ["00_before"]
+
+
+def test_a_folder_of_notebooks_to_be_read_has_none_to_run(tmp_path):
+    (tmp_path / "00_before.ipynb").write_bytes(STORY.read_bytes())
+    with pytest.raises(UsageError, match="There are no notebooks in"):
+        find_notebooks(folder=tmp_path)
+
+
+def test_a_parameter_of_a_notebook_to_be_read_is_unknown_to_the_others(stages):
+    (stages / "00_before.ipynb").write_bytes((HERE / "wants_a_file.ipynb").read_bytes())
+    (parameter,) = inspect(stages / "00_before.ipynb")
+    with pytest.raises(UsageError, match=f"no parameter '{parameter.name}'"):
+        check([stages / "01_first.ipynb"], {parameter.name: "x"})
+
+
 def test_a_notebook_may_be_named_by_its_path():
     assert find_notebooks([str(STORY)]) == [STORY]
 

@@ -254,6 +254,12 @@ def test_each_file_of_a_range_is_an_input(road, tmp_path):
     assert only.inputs == {path.name: sha256(path) for path in sorted(tmp_path.glob("green*"))}
 
 
+def test_a_notebook_to_be_read_is_no_stage(road, into):
+    only_read = road[0].rename(road[0].with_name("00_before.ipynb"))
+    with pytest.raises(UsageError, match="00_before is there to be read, no stage"):
+        list(run_all([only_read, *road[1:]], into=into))
+
+
 def test_a_month_that_is_missing_shows_before_the_first_notebook_starts(go, tmp_path):
     with pytest.raises(SourceError, match="green_tripdata_2021-01"):
         go(parameters={"source": str(tmp_path)})

@@ -16,7 +16,6 @@ from taxi_duration.registry.selection import (
     pareto_front,
     select_best,
     throughput,
-    two_ways,
     with_throughput,
 )
 from taxi_duration.tracking.runs import read_record
@@ -176,12 +175,6 @@ def test_a_candidate_costs_its_bytes_and_the_seconds_of_fit_and_refit(
     (found,) = candidates(split.valid).to_dict("records")
     assert (found["fit_seconds"], found["refit"]) == (10.0, refit)
     assert found["size_mb"] == round(metrics["model_bytes"] / 1e6, 2)
-
-
-def test_a_bare_artifact_does_not_take_a_ride_and_a_logged_model_does(runs, months):
-    both = two_ways(runs["good"], months.valid.frame)
-    assert both.loc["prediction", "bare artifact"] == "nothing: ValueError"
-    assert " minutes, " in both.loc["prediction", "logged model"]
 
 
 def test_04_select_tells_a_reader_whose_store_is_empty_what_to_run(store, tmp_path):
