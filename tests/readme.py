@@ -48,6 +48,7 @@ NOT_RUN = {
     "make lab": "a server",
     "make ui": "a server",
     "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
+    "python docs/ablation.py": "takes minutes; tested in models/test_ablation.py",
     "taxi-duration register RUN": "a run's id; tested in cli/test_models.py",
     "taxi-duration reproduce champion": "trains again; tested in cli/test_records.py",
     "taxi-duration check": "tested in notebooks/test_faults.py",
