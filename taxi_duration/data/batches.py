@@ -52,7 +52,13 @@ def joined(blocks: list[Columns]) -> Columns:
 
 
 def gathered(blocks: Iterable[Columns]) -> Columns:
-    """Return the rides of all blocks, one after the other, without holding the blocks."""
+    """Return the rides of all blocks, one after the other, without holding the blocks.
+
+    Examples
+    --------
+    >>> gathered({"trip_distance": np.array(miles)} for miles in ([1, 2], [3]))
+    {'trip_distance': array([1, 2, 3])}
+    """
     columns: dict[str, np.ndarray] = {}
     for block in blocks:
         append(columns, block)
@@ -60,10 +66,7 @@ def gathered(blocks: Iterable[Columns]) -> Columns:
 
 
 def append(columns: dict[str, np.ndarray], block: Columns) -> None:
-    """Add rides at the end of the columns, which grow where they are; at first there are none.
-
-    Memory that is new is cleared by the system, which takes longer than to read a ride.
-    """
+    """Add rides at the end of the columns, which grow where they are; at first there are none."""
     for name, values in block.items():
         column = columns.setdefault(name, np.empty(0, values.dtype))
         start = len(column)
