@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from taxi_duration.errors import ExitCode, NotebookError
+from taxi_duration.cli import options
+from taxi_duration.errors import ExitCode, NotebookError, UsageError
 
 path = click.Path(path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -70,4 +72,36 @@ def compare(first: Path, second: Path, as_json: bool) -> ExitCode:
     return ExitCode.DIFFERENT if compared else ExitCode.DONE
 
 
-COMMANDS = (check, compare)
+@click.command()
+@click.argument("name", required=False)
+@options.folder("--into", text="Where to write the notebook.", default="notebooks")
+@options.folder("--project", text="Make a folder with our notebooks, a Makefile and CI instead.")
+def new(name: str | None, into: Path, project: Path | None) -> None:
+    """Write a notebook to begin with, or a project; nothing is overwritten.
+
+    The notebook has a title, parameters, imports, a short story and a result, and passes
+    `taxi-duration check`.
+
+    \b
+    Examples:
+      taxi-duration new 07_night_rides
+      taxi-duration new --project taxis
+    """
+    from taxi_duration.notebooks.starter import start_notebook, start_project
+
+    if (name is None) == (project is None):
+        raise UsageError("Give either the NAME of a notebook, or --project FOLDER.")
+    if project:
+        click.echo("\n".join(map(str, start_project(project))))
+        click.echo(f"Go on with: make -C {shlex.quote(str(project))} run")
+        return
+    path = start_notebook(name, into)
+    where = shlex.quote(str(path))
+    click.echo(f"""{path}
+Go on with
+  jupyter lab {where}
+  taxi-duration check {where}
+  pytest --nbval --nbval-current-env --nbval-pictures {where}""")
+
+
+COMMANDS = (check, compare, new)

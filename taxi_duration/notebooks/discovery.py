@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from errno import EINVAL
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CHECKOUT = Path(__file__).parents[2]
+SHARED = ("notebooks/*.ipynb", "requirements.txt", "tests/nbval_sanitize.cfg")  # as in setup.cfg
 PARTS = ("train", "valid", "test")
 NO_STAGE = "00_"  # begins the name of a notebook that is there to be read, and never a stage
 MONTHS = (*PARTS, "gate", "months")  # parameters that name months
@@ -32,7 +34,7 @@ def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = Non
     Parameters
     ----------
     folder : Path
-        Where to look; else `notebooks` here, else beside the package in its checkout.
+        Where to look; else `notebooks` here, else those of the package.
     """
     found = {_find(name, folder) for name in names} or set(_by_name(folder, stages=True).values())
     return sorted(found, key=lambda path: path.name)
@@ -177,13 +179,18 @@ def read_notebook(notebook: Path) -> NotebookNode:
             f"Notebook {str(notebook)!r} cannot be read: {problem.strerror}. Name another."
         ) from problem
     except ImportError as problem:
-        raise NotebookError(
-            f"Notebooks need {problem.name!r}. Install it: pip install 'taxi-duration[notebooks]'."
-        ) from problem
+        raise missing_library(problem) from problem
     except Exception as problem:  # what is broken fails in many ways
         raise NotebookError(
             f"{str(notebook)!r} is not a notebook of format 4. Save it again with `make lab`."
         ) from problem
+
+
+def missing_library(problem: ImportError) -> NotebookError:
+    """Return the error of a library that only notebooks need."""
+    return NotebookError(
+        f"Notebooks need {problem.name!r}. Install it: pip install 'taxi-duration[notebooks]'."
+    )
 
 
 def _read(notebook: Path) -> str:
@@ -204,8 +211,17 @@ def _parse(text: str) -> NotebookNode:
     return read
 
 
+def shared_files() -> list[Path]:
+    """Return our notebooks and what their check needs: from the checkout, else as installed."""
+    if (CHECKOUT / "setup.cfg").is_file():
+        return [path for pattern in SHARED for path in sorted(CHECKOUT.glob(pattern))]
+    files = metadata.files("taxi-duration") or []
+    return sorted(Path(each.locate()) for each in files if "share/taxi-duration" in str(each))
+
+
 def _default_folders() -> list[Path]:
-    return [Path("notebooks"), CHECKOUT / "notebooks"]
+    notebooks = [path.parent for path in shared_files() if path.suffix == ".ipynb"]
+    return [Path("notebooks"), *notebooks[:1]]
 
 
 def _find(name: str, folder: str | Path | None) -> Path:

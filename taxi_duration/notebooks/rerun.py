@@ -37,7 +37,7 @@ def find_hidden_state(
     timeout : int
         Seconds that a cell may take.
     """
-    (first, failure), (second, later) = (_run(notebook, folder, timeout) for _ in range(2))
+    (first, failure), (second, later) = (execute_copy(notebook, folder, timeout) for _ in range(2))
     failure = failure or later
     end = len(notebook.cells) if failure is None else failure[0]
     for at, cell in enumerate(notebook.cells[:end]):
@@ -65,8 +65,8 @@ def _hidden(how: str) -> str:
     )
 
 
-def _run(
-    notebook: NotebookNode, folder: Path, timeout: int
+def execute_copy(
+    notebook: NotebookNode, folder: Path, timeout: int = TIMEOUT
 ) -> tuple[NotebookNode, tuple[int, str] | None]:
     """Return an executed copy; and the cell at which it failed, with the reason."""
     from nbclient import NotebookClient
@@ -77,6 +77,7 @@ def _run(
         client = NotebookClient(
             copy,
             timeout=timeout,
+            record_timing=False,
             kernel_name="python3",
             kernel_manager_class=_kernel_class(Path(place)),
             resources={"metadata": {"path": str(folder)}},

@@ -15,6 +15,7 @@ DEVICES = ["CON", "nul", "Com1.txt"]
 BAD = [*OUTSIDE, *UNPRINTABLE, *TAKEN_OTHERWISE, *DEVICES]
 STORY = Path(__file__).parents[1] / "broken_notebooks" / "story.ipynb"
 PLACES = [
+    ["new", "--", "NAME"],
     ["run", str(STORY), "--name", "NAME"],
     ["status", "--", "NAME"],
     ["register", "0" * 32, "--name", "NAME"],
@@ -54,7 +55,7 @@ def test_no_command_takes_it_and_nothing_is_made(name, here):
 
 @pytest.mark.parametrize("name", OF_MODELS)
 def test_a_name_that_mlflow_would_take_apart_is_that_of_no_model(name, here, capsys):
-    for words in PLACES[2:]:
+    for words in PLACES[3:]:
         assert main([name if word == "NAME" else word for word in words]) == 2
         assert "cannot be used" in capsys.readouterr().err
 

@@ -27,6 +27,8 @@ COMMANDS = [
     ["inspect", "W"],
     ["check", "W"],
     ["compare", "STORY", "W"],
+    ["new", "W", "--into", "text"],
+    ["new", "--project", "W"],
     ["check", "STORY", "--no-run", "--timeout", "W"],
     ["fetch", "W", "--service", "boat"],
     ["fetch", "2021-01", "--again", "--cache", "text/W"],
