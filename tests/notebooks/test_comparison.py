@@ -12,7 +12,8 @@ from small_notebooks import code, notebook, printed, prose, shown
 
 from taxi_duration.cli.main import main
 from taxi_duration.notebooks import outputs
-from taxi_duration.notebooks.outputs import changed_lines, pair_lines
+from taxi_duration.notebooks.comparison import CellDifference, Comparison
+from taxi_duration.notebooks.outputs import changed_lines, differ, pair_lines
 
 TABLE = {"text/plain": "rmse  4.8\nmae   3.2", "text/html": "<td>4.8</td><td>3.2</td>"}
 
@@ -155,3 +156,20 @@ def test_many_lines_are_compared_place_by_place(monkeypatch):
     monkeypatch.setattr(outputs, "MOST", 3)
     assert pair_lines(["a", "b", "c"], ["b", "c", "d"]) == [("a", ""), ("", "d")]
     assert pair_lines(["a", "b", "c"], ["b", "c", "c", "d"])[:2] == [("a", "b"), ("b", "c")]
+
+
+def test_a_long_line_is_cut_on_both_sides():
+    cell = CellDifference(1, 1, [], [("a" * 61, "b" * 61)], "")
+    assert str(Comparison({}, [cell])) == f"cell 1\n  {'a' * 60} | {'b' * 60}"
+
+
+def test_a_message_quotes_sixty_characters_of_a_line():
+    texts = [[printed(letter * 61)] for letter in "ab"]
+    assert differ(*texts) == f"'{'b' * 57}...' instead of '{'a' * 57}...'"
+    assert differ([], [printed("b" * 60)]) == f"'{'b' * 60}' instead of nothing"
+
+
+def test_two_thousand_lines_are_aligned():
+    lines = list(map(str, range(2000)))
+    assert pair_lines(lines, lines[1:]) == [("0", "")]
+    assert len(pair_lines(["", *lines], lines)) == 2001

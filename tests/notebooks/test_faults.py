@@ -159,7 +159,7 @@ WRITTEN = {
             code(f"print('{TOKEN}')", number=2),
             code("connect({'api_key': 'abcdef'}, token='', n=[0] * 32)", number=3),
             code("# postgresql://ann:letmein@db", number=4),
-            code("connect()", number=5, outputs=[printed(f"token {TOKEN}")]),
+            code("connect(pad_token='<pad>')", number=5, outputs=[printed(f"token {TOKEN}")]),
             code("1", number=6, outputs=[shown({"text/html": f"<img src='base64,{TOKEN}'>"})]),
         ],
         [
