@@ -64,8 +64,8 @@ def fit(
     refit : bool
         Whether to fit once more on train and valid together, with that number of rounds.
     level : bool
-        Whether months that come after are predicted at the level of the valid month, see
-        `month_level`; if the model is one that `Recipe.levelled` says.
+        Whether months that come after are predicted at the level of the valid month, or of the
+        newest of several, see `month_level`; if the model is one that `Recipe.levelled` says.
     name, threads, **parameters
         As `taxi_duration.models.catalog.make_model` takes them. What was fitted on another
         `device` predicts on the processor, so on any machine.
@@ -82,7 +82,8 @@ def fit(
     boosted, level = MODELS[name].boosted, level and MODELS[name].levelled
     start = perf_counter()
     with fit_errors(f"Model {name!r}"):
-        curve, first_level = _fit_pipeline(model, train, valid, boosted=boosted, level=level)
+        curve, unseen = _fit_pipeline(model, train, valid, boosted=boosted)
+        newest, whole = _levels(model["regressor"], unseen, valid) if level else (1.0, 1.0)
         fitted = perf_counter()
         final = _refit(model, train, valid, boosted=boosted) if refit else model
     settings, weight = model["regressor"].get_params(), len(valid) / (len(train) + len(valid))
@@ -100,8 +101,8 @@ def fit(
         threads=settings.get("n_jobs") or 1,
         months=train.months + valid.months,
         curve=curve,
-        level=level_after_refit(first_level, weight) if refit else first_level,
-        first_level=first_level,
+        level=level_after_refit(newest, weight, learned=whole) if refit else newest,
+        first_level=newest,
     )
 
 
@@ -125,8 +126,8 @@ def month_level(predictions: pd.DataFrame) -> float:
     return float(taken.sum() / predicted.sum())
 
 
-def level_after_refit(level: float, weight: float) -> float:
-    """Return the level of a model that has since been fitted on that month, too.
+def level_after_refit(level: float, weight: float, *, learned: float | None = None) -> float:
+    """Return the level of a model that has since been fitted on the valid month, too.
 
     It has learned the mean of two levels, that of the month and that of the months before, which
     is 1: what is left to multiply by is less.
@@ -134,16 +135,18 @@ def level_after_refit(level: float, weight: float) -> float:
     Parameters
     ----------
     level : float
-        Of the month, before the refit, as `month_level` returns it.
+        Of the newest valid month, before the refit, as `month_level` returns it.
     weight : float
-        Share of the month's rides among those of the refit.
+        Share of the valid months' rides among those of the refit.
+    learned : float, optional
+        The level of all valid months together, where they are several.
 
     Examples
     --------
     >>> level_after_refit(1.1, weight=0.5)
     1.0476190476190477
     """
-    return level / (1 - weight + weight * level)
+    return level / (1 - weight + weight * (learned or level))
 
 
 def make_matrices(
@@ -201,23 +204,28 @@ def fit_errors(what: str) -> Iterator[None]:
 
 
 def _fit_pipeline(
-    model: Pipeline, train: Trips, valid: Trips, *, boosted: bool, level: bool
-) -> tuple[pd.DataFrame, float]:
-    """Fit the pipeline and return its curve, and its level on the valid month or 1."""
+    model: Pipeline, train: Trips, valid: Trips, *, boosted: bool
+) -> tuple[pd.DataFrame, xgboost.DMatrix | None]:
+    """Fit the pipeline; return its curve, and if it is boosted its matrix of the valid month."""
     if boosted:
         seen, unseen = make_matrices(model["features"], train, valid)
-        curve = boost(model["regressor"], seen, unseen)
-        return curve, _level(model["regressor"], unseen) if level else 1.0
+        return boost(model["regressor"], seen, unseen), unseen
     model.fit(train.frame, train.frame["duration"])
-    return pd.DataFrame(columns=["train", "valid"], dtype=float), 1.0
+    return pd.DataFrame(columns=["train", "valid"], dtype=float), None
 
 
-def _level(regressor: XGBRegressor, valid: xgboost.DMatrix) -> float:
-    minutes = {"duration": valid.get_label(), "predicted": regressor.get_booster().predict(valid)}
-    level = month_level(pd.DataFrame(minutes))
-    if not 0 < level < np.inf:
-        raise ValueError(f"it predicts no minutes, its level on the valid month is {level!r}.")
-    return level
+def _levels(regressor: XGBRegressor, unseen: xgboost.DMatrix, valid: Trips) -> tuple[float, float]:
+    """Return the level of the newest of the valid months, and that of all of them together."""
+    predicted = regressor.get_booster().predict(unseen)
+    rides = pd.DataFrame({"duration": unseen.get_label(), "predicted": predicted})
+    whole = newest = month_level(rides)
+    if len(valid.months) > 1:
+        is_newest = valid.frame["pickup_datetime"] >= valid.months[-1].start
+        newest = month_level(rides[is_newest.to_numpy()])
+    for level in (newest, whole):
+        if not 0 < level < np.inf:
+            raise ValueError(f"it predicts no minutes, its level on the valid month is {level!r}.")
+    return newest, whole
 
 
 def _refit(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> Pipeline:

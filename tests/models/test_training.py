@@ -248,6 +248,18 @@ def test_a_refit_weighs_the_valid_month_by_its_rides(fit_quickly, split):
     assert refitted.level == level_after_refit(once.level, weight)
 
 
+def test_the_level_of_several_valid_months_is_that_of_the_newest(split):
+    few, slower = {"n_estimators": 1, "threads": 1}, split.test.frame
+    slower = replace(split.test, frame=slower.assign(duration=1.2 * slower["duration"]))
+    one, other = (fit("xgboost", split.train, each, **few) for each in (split.valid, slower))
+    both = fit("xgboost", split.train, split.valid + slower, refit=True, **few)
+    assert both.first_level == pytest.approx(other.level) != pytest.approx(one.level)
+    weight = len(split.valid + slower) / len(split.train + split.valid + slower)
+    rides = (split.valid + slower).frame
+    whole = month_level(rides.assign(predicted=both.first.predict(rides).astype(float)))
+    assert both.level == pytest.approx(both.first_level / (1 - weight + weight * whole))
+
+
 @pytest.mark.parametrize("refit", [False, True])
 def test_without_the_level_the_same_trees_predict_as_they_are(fit_quickly, split, refit):
     at_level, as_is = (fit_quickly("xgboost", refit=refit, level=each) for each in (True, False))
