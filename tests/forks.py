@@ -15,16 +15,28 @@ from tqdm import tqdm
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
+        "IPython.core.completerlib",
+        "IPython.extensions.storemagic",
+        "alembic.command",
+        "filelock",
         "forks",
+        "git",
         "ipykernel.kernelapp",
+        "markdown_it",
+        "matplotlib.backends.backend_agg",
         "mlflow.pyfunc",
-        "mlflow.store.model_registry.sqlalchemy_store",
-        "mlflow.store.tracking.sqlalchemy_store",
+        "mlflow.store.model_registry.sqlalchemy_workspace_store",
+        "mlflow.store.tracking.sqlalchemy_workspace_store",
+        "mlflow.tracing.processor.otel",
         "papermill",
+        "pyarrow.pandas_compat",
+        "pyarrow.parquet",
         "skops.io",
+        "sqlalchemy.dialects.sqlite",
         "taxi_duration.cli.main",
         "taxi_duration.evaluation.backtest",
         "taxi_duration.evaluation.explanation",
+        "taxi_duration.models.matrices",
         "taxi_duration.notebooks.pipeline",
         "taxi_duration.plots",
         "taxi_duration.registry.card",
@@ -33,14 +45,17 @@ FORKS.set_forkserver_preload(
         "taxi_duration.serving.http",
         "taxi_duration.serving.monitoring",
         "taxi_duration.tracking.search",
+        "tornado.platform.asyncio",
         "xgboost",
     ]
 )
 PATH = list(sys.path)  # MLflow adds the code of models that it loads
+ONE_THREAD = {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # more take longer for few rides
 COMMAND = "import sys; from taxi_duration.cli.main import main; sys.exit(main())"
 KERNEL = """
-import os, runpy
+import os, runpy, sys
 os.setsid()
+sys.modules["debugpy"] = None  # no test needs a debugger, which takes longer than all else
 runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
 """
 
@@ -86,7 +101,8 @@ class _Kernel:
 
     def __init__(self, words, *, env, cwd=None, **_streams):
         with chdir(cwd or Path.cwd()):
-            self.process = start(KERNEL, *words[3:], environment=env)  # after python -m module
+            # the words after python -m module
+            self.process = start(KERNEL, *words[3:], environment=env | ONE_THREAD)
         self.pid = self.process.pid
         while self.poll() is None and os.getpgid(self.pid) != self.pid:
             time.sleep(0.001)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.notebooks.parameters import Parameter
 
 if TYPE_CHECKING:
+    from nbconvert.exporters import HTMLExporter
     from nbformat import NotebookNode
 
 MIME_TYPES = [  # the first that an output has is shown
@@ -40,17 +42,6 @@ def write_page(
     code : bool
         Whether to show the cells' code too.
     """
-    from nbconvert.exporters import HTMLExporter
-    from traitlets.config import Config
-
-    exporter = HTMLExporter(
-        config=Config(NbConvertBase={"display_data_priority": MIME_TYPES}),
-        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
-        template_name="page",
-        exclude_input=not code,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-    )
     rows = [
         {
             "name": each.name,
@@ -60,8 +51,23 @@ def write_page(
         }
         for each in parameters
     ]
-    html, _ = exporter.from_notebook_node(notebook, {"parameters": rows, "title": title})
+    html, _ = _exporter(code).from_notebook_node(notebook, {"parameters": rows, "title": title})
     path.write_text(html, encoding="utf-8")
+
+
+@cache  # since its templates take longer than a page
+def _exporter(code: bool) -> HTMLExporter:
+    from nbconvert.exporters import HTMLExporter
+    from traitlets.config import Config
+
+    return HTMLExporter(
+        config=Config(NbConvertBase={"display_data_priority": MIME_TYPES}),
+        extra_template_basedirs=[str(Path(__file__).parent / "templates")],
+        template_name="page",
+        exclude_input=not code,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
 
 
 def _text(value: object) -> str:

@@ -46,6 +46,15 @@ SCORED = f"{VALID}..{TEST}"
 QUICK = {"learning_rate": 0.3, "n_estimators": 12, "max_depth": 4, "threads": 1}
 SOURCE, PREDICTIONS, RUNS = Path("../months"), Path("predictions"), Path("runs")
 DISK = ctypes.CDLL(None)
+IMPORTED = (
+    "ipykernel.kernelapp",
+    "mlflow.pyfunc.model",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "papermill",
+    "skops.io",
+    "xgboost",
+)
 
 
 def model_road() -> None:
@@ -197,8 +206,8 @@ def journeys(folder: Path, road: str, faults: list[str]) -> Iterator[dict]:
 
 
 if __name__ == "__main__":
-    for name in ("model_registry", "tracking"):  # imported once, before the forks
-        import_module(f"mlflow.store.{name}.sqlalchemy_store")
+    for name in IMPORTED:  # once, before the forks
+        import_module(name)
     folder, road, *faults = sys.argv[1:]
     for each in journeys(Path(folder), road, faults):
         sys.stdout.write(json.dumps(each) + "\n")

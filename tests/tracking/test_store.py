@@ -55,8 +55,8 @@ def test_another_missing_module_is_no_fault_of_the_store():
         __import__("a_module_that_is_missing")
 
 
-@pytest.mark.parametrize("name", ["a%20b", "job%2Fx", "ü ß", "a#b", "a?b", "50%"])
-def test_a_store_lies_in_the_folder_as_it_is_named(name, new_store, split, tmp_path):
+def test_a_store_lies_in_the_folder_as_it_is_named(new_store, split, tmp_path):
+    name = "a%20b job%2Fx ü ß a#b a?b 50%"
     (tmp_path / name).mkdir()
     with new_store(tmp_path / name):
         version = register(record("ridge", split).run_id)
