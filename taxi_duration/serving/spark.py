@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -85,10 +86,14 @@ def _session() -> Iterator[SparkSession]:
     if active := SparkSession.getActiveSession():
         yield active
         return
-    with tempfile.TemporaryFile() as log, warnings.catch_warnings():
+    with (
+        staging_folder(prefix="taxi-java-") as folder,
+        tempfile.TemporaryFile() as log,
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
         try:
-            yield _start(log)
+            yield _start(log, folder)
         finally:
             with suppress(Exception):  # Java may have died
                 _stop()
@@ -102,15 +107,23 @@ def _check_installed() -> None:
         raise EngineError(f"Engine 'spark' needs Java, and {java or 'PATH'} has none. {INSTALL}")
 
 
-def _start(log: BinaryIO) -> SparkSession:
-    """Start Spark, whose processes write what they have to say to a file."""
+def _start(log: BinaryIO, folder: Path) -> SparkSession:
+    """Start Spark, whose processes write what they have to say to a file.
+
+    Its temporary files lie in the folder: in /tmp, a Java that is killed would leave them for ever.
+    """
     from pyspark.sql import SparkSession
 
     master = os.environ.get("TAXI_DURATION_SPARK_MASTER") or MASTER
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = SparkSession.builder.master(master).appName("taxi-duration").config(map=SETTINGS)
+    places = {
+        "spark.local.dir": str(folder),
+        "spark.driver.defaultJavaOptions": f'-Djava.io.tmpdir="{folder}"',
+    }
+    builder = SparkSession.builder.master(master).appName("taxi-duration")
+    builder = builder.config(map=SETTINGS | places)
     interrupt = getsignal(SIGINT)  # Spark sets its own
     try:
         with _stderr_into(log):
@@ -137,7 +150,9 @@ def _stop() -> None:
     gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
     gateway.shutdown()
     gateway.proc.stdin.close()
-    gateway.proc.wait(STOP_SECONDS)
+    with suppress(subprocess.TimeoutExpired):
+        gateway.proc.wait(STOP_SECONDS)
+    gateway.proc.kill()
 
 
 @contextmanager

@@ -103,8 +103,17 @@ def test_a_master_that_is_not_there_is_named_in_one_line(monkeypatch, champion, 
         score_months(champion, "2021-04", into=tmp_path, engine="spark")
 
 
+@pytest.fixture
+def temporary(tmp_path_factory, monkeypatch):
+    """Where this process, and those that it starts, keep temporary files."""
+    folder = tmp_path_factory.mktemp("temporary files")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
+
+
 def test_a_year_killed_half_way_and_scored_again_is_as_undisturbed(
-    year, undisturbed, tmp_path, capsys
+    year, undisturbed, tmp_path, temporary, capsys
 ):
     words = ["score", YEAR, "--source", str(year), "--into", str(tmp_path), "--engine", "spark"]
     process = subprocess.Popen(
@@ -115,9 +124,17 @@ def test_a_year_killed_half_way_and_scored_again_is_as_undisturbed(
         time.sleep(0.05)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
+    for each in family:
+        each.kill()
     assert process.communicate()[1] == ""
     assert psutil.wait_procs(family, timeout=60)[1] == []
+    (of_java,) = temporary.glob("taxi-java-*")
+    assert list(of_java.glob("blockmgr-*"))
+    assert list(of_java.glob("artifacts-*"))
+    for left in temporary.iterdir():
+        os.utime(left, (0, 0))  # what is fresh is not swept
     assert main(words) == 0
+    assert list(temporary.iterdir()) == []
     lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("(as before)") for line in lines][:3] == [True] * 3
     assert files_of(tmp_path) == files_of(undisturbed)
