@@ -38,7 +38,6 @@ QUICK = {
     "quote": {"n_estimators": 8, "max_depth": 4, "threads": 1},
 }
 JANUARY = GREEN.file(Month(2021, 1))
-AS_A_USER = {"02_train.ipynb", "05_score.ipynb"}  # between them they import all libraries
 LOOKUPS = (
     "get_model_version",
     "get_model_version_by_alias",
@@ -58,8 +57,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Fork kernels, which saves each its imports; nbval starts some as a user does."""
-    with nullcontext() if item.path.name in AS_A_USER else forks.kernels():
+    """Fork the kernels of tests, which saves imports; nbval's start as a user's do.
+
+    In a fork, libraries were imported elsewhere: pandas takes a terminal to be there, for example.
+    """
+    is_test = item.path.is_relative_to(Path(__file__).parent)
+    with forks.kernels() if is_test else nullcontext():
         return (yield)
 
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -164,16 +164,9 @@ def staging_folder(place: str | Path | None = None, *, prefix: str) -> Iterator[
             STAGED.discard(folder)
 
 
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Yield a `staging_folder` for temporary files; what others make meanwhile goes with it."""
-    with staging_folder(prefix="taxi-files-") as place:
-        before, tempfile.tempdir = tempfile.tempdir, str(place)
-        try:
-            (place / "ours").mkdir()
-            yield place / "ours"
-        finally:
-            tempfile.tempdir = before
+def temporary_folder() -> AbstractContextManager[Path]:
+    """Return a `staging_folder` in the system's temporary folder."""
+    return staging_folder(prefix="taxi-files-")
 
 
 def remove_staged() -> None:

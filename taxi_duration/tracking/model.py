@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1]
 EXAMPLE = 3  # rides
+REDIRECTED = threading.Lock()
 NEEDS = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "xgboost")
 
 
@@ -46,20 +50,35 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     with temporary_folder() as folder:
         files = estimator.save(folder)
         size = files["pipeline"].stat().st_size
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(PACKAGE / "tracking" / "pyfunc_model.py"),
-            artifacts={purpose: str(path) for purpose, path in files.items()},
-            code_paths=[str(PACKAGE)],
-            signature=_signature(estimator.inputs),
-            input_example=example.head(EXAMPLE),
-            pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
-        )
+        with _mlflow_files_in(folder):
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(PACKAGE / "tracking" / "pyfunc_model.py"),
+                artifacts={purpose: str(path) for purpose, path in files.items()},
+                code_paths=[str(PACKAGE)],
+                signature=_signature(estimator.inputs),
+                input_example=example.head(EXAMPLE),
+                pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
+            )
     with temporary_folder() as folder:
         copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder)))
         _check(copy, estimator, example)
         mlflow.log_param("model_sha256", tree_digest(copy))
     return size
+
+
+@contextmanager
+def _mlflow_files_in(folder: Path) -> Iterator[None]:
+    """Have MLflow make its temporary files in a folder of ours, which is swept after a kill.
+
+    It cannot be told where, so they move for the whole process, for one thread at a time.
+    """
+    with REDIRECTED:
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def example_rides(rides: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from taxi_duration.data.files import (
     read_schema,
     sha256,
     staging_folder,
-    temporary_folder,
     tree_digest,
     write_parquet,
 )
@@ -292,15 +290,6 @@ def test_the_staging_folder_of_a_killed_process_is_removed_by_the_next(staging, 
 def test_the_staging_folder_of_a_living_process_stays(staging, folder):
     with staging_folder(folder, prefix="month-"):
         assert staging[1].exists()
-
-
-def test_a_temporary_folder_takes_the_files_of_others_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with temporary_folder() as folder:
-        tempfile.mkdtemp()
-        assert list(folder.iterdir()) == []
-    assert list(tmp_path.iterdir()) == []
-    assert tempfile.gettempdir() == str(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["month-2021", "other-abcdefgh", "month-ABCDEFGH"])

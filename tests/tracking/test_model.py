@@ -1,7 +1,10 @@
 """The logged model: its signature, its files, and that it predicts the same everywhere."""
 
 import json
+import tempfile
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.intervals import Intervals
-from taxi_duration.tracking.model import example_rides, log_model
+from taxi_duration.tracking.model import _mlflow_files_in, example_rides, log_model
 from taxi_duration.tracking.store import open_store
+from taxi_duration.tracking.training import record
 
 
 def test_the_model_takes_what_is_known_before_the_ride_and_gives_minutes(model_folder):
@@ -45,6 +49,40 @@ def test_the_model_holds_no_pickle(model_folder):
 
 def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
     assert stored.data.params["model_sha256"] == tree_digest(model_folder)
+
+
+def test_mlflow_makes_its_files_in_a_folder_that_is_swept(store, split, tmp_path, monkeypatch):
+    mkdtemp, made = tempfile.mkdtemp, []
+
+    def noting(*words, **how):
+        made.append(Path(mkdtemp(*words, **how)))
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", noting)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    record("median", split)
+    assert any(path.parent.name.startswith("taxi-files-") for path in made)
+    assert tempfile.tempdir == str(tmp_path)
+    assert not any(path.exists() for path in made)
+
+
+def test_threads_that_log_models_at_once_find_the_temporary_folder_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    inside, ends = [threading.Event() for _ in range(2)], [threading.Event() for _ in range(2)]
+
+    def log(number):
+        with _mlflow_files_in(tmp_path / str(number)):
+            inside[number].set()
+            ends[number].wait(60)
+
+    threads = [threading.Thread(target=log, args=[number]) for number in range(2)]
+    for thread, entered, seconds in zip(threads, inside, (60, 0.2), strict=True):
+        thread.start()
+        entered.wait(seconds)
+    for thread, end in zip(threads, ends, strict=True):
+        end.set()
+        thread.join()
+    assert tempfile.tempdir == str(tmp_path)
 
 
 GIVEN = {
