@@ -13,7 +13,7 @@ release = taxi_duration.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc"]
 
 html_theme = "furo"
-html_static_path, html_css_files = ["_static"], ["notebooks.css"]
+html_static_path, html_css_files = ["_static"], ["pages.css"]
 html_show_sourcelink = html_show_copyright = html_show_sphinx = html_copy_source = False
 html_show_search_summary = False  # would fetch pages, which a browser does not do from a disk
 
@@ -26,7 +26,7 @@ autodoc_typehints = "none"  # the docstrings say types, with their units
 autodoc_default_options = {"members": True, "imported-members": True, "member-order": "bysource"}
 numpydoc_show_class_members = False
 
-FILE = re.compile(r"\[[^\]]*\]\(\.\./(?!notebooks/)([^)]+)\)")
+FILE = re.compile(r"\[[^]\n]*\]\(\.\./(?!notebooks/)([^)\n]+)\)")
 
 
 def setup(app: Sphinx) -> None:
@@ -35,5 +35,8 @@ def setup(app: Sphinx) -> None:
 
 
 def _as_on_a_site(app: Sphinx, docname: str, source: list[str]) -> None:  # noqa: ARG001
-    """Name a file of the repository in place of a link to it; `make docs` copies the notebooks."""
-    source[0] = FILE.sub(r"`\1`", source[0]).replace("](../notebooks/", "](notebooks/")
+    """Have links as `make docs` copies pages and notebooks; name other files of the repository."""
+    if docname.startswith("notebooks/"):
+        source[0] = source[0].replace("](../docs/", "](../")
+    else:
+        source[0] = FILE.sub(r"`\1`", source[0]).replace("](../notebooks/", "](notebooks/")
