@@ -35,8 +35,10 @@ def start_notebook(name: str, folder: Path) -> Path:
     path = folder / f"{stem}.ipynb"
     if path.exists():
         raise UsageError(f"Notebook {str(path)!r} exists already. Take another name.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is no folder. Name another: --into.")
+    text = _executed(stem)
     folder.mkdir(parents=True, exist_ok=True)
-    text = _executed(stem, folder)
     with path.open("x", encoding="utf-8") as file:
         file.write(text)
     return path
@@ -62,7 +64,7 @@ def start_project(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _executed(stem: str, folder: Path) -> str:
+def _executed(stem: str) -> str:
     try:
         from nbformat import v4, writes
 
@@ -76,7 +78,7 @@ def _executed(stem: str, folder: Path) -> str:
         for at, text in enumerate(FENCE.split(story)[:-1])
     ]
     cells[1].metadata.tags = ["parameters"]
-    made, failure = execute_copy(v4.new_notebook(cells=cells), folder)
+    made, failure = execute_copy(v4.new_notebook(cells=cells), Path())
     if failure:
         raise NotebookError(f"The new notebook cannot be executed: {failure[1]}")
     return writes(made) + "\n"

@@ -46,7 +46,7 @@ def test_a_new_notebook_has_a_title_parameters_and_a_result(begun):
 def test_a_new_notebook_is_in_the_folder_of_notebooks_and_the_next_commands_are_said(
     here, monkeypatch, capsys
 ):
-    monkeypatch.setattr(starter, "_executed", lambda stem, folder: "{}")
+    monkeypatch.setattr(starter, "_executed", lambda stem: "{}")
     assert main(["new", "two words.ipynb"]) == 0
     path, _, *words = capsys.readouterr().out.splitlines()
     assert Path(path).read_text() == "{}"
@@ -68,6 +68,13 @@ def test_a_new_notebook_whose_kernel_fails_is_not_written(here, monkeypatch, cap
     said = capsys.readouterr().err
     assert "The new notebook cannot be executed: in a fresh kernel it raises Zero" in said
     assert [path.name for path in here.iterdir()] == ["notebook.md"]
+
+
+def test_a_library_that_is_missing_is_named(here, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nbformat", None)
+    assert main(["new", "first"]) == 5
+    assert "Install it: pip install 'taxi-duration[notebooks]'" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [[], ["x", "--project", "y"], ["../x"]])
