@@ -51,13 +51,16 @@ def start_project(folder: Path) -> list[Path]:
     ------
     UsageError
         If there is something in the folder.
+    NotebookError
+        If the package is installed without what a project needs.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{str(folder)!r} exists already. Name a new folder.")
+    files = list(_project())
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
         made = Path(place, "project")
-        for path, text in _project():
+        for path, text in files:
             (made / path).parent.mkdir(parents=True, exist_ok=True)
             (made / path).write_text(text, encoding="utf-8")
         made.rename(folder)
@@ -89,6 +92,11 @@ def _project() -> Iterator[tuple[str, str]]:
     for name, place in PLACES.items():
         text = (TEMPLATES / "project" / name).read_text("utf-8")
         yield place, text.replace("VERSION", __version__)
-    for path in shared_files():
+    shared = shared_files()
+    if "requirements.txt" not in {path.name for path in shared}:  # as in the container image
+        raise NotebookError(
+            "The notebooks' requirements.txt is not installed here. Install taxi-duration's wheel."
+        )
+    for path in shared:
         where = "notebooks" if path.suffix == ".ipynb" else "."
         yield f"{where}/{path.name}", path.read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from taxi_duration import __version__
 from taxi_duration.cli.main import main
-from taxi_duration.notebooks import starter
+from taxi_duration.notebooks import discovery, starter
 from taxi_duration.notebooks.discovery import find_notebooks, inspect
 from taxi_duration.notebooks.faults import find_faults
 
@@ -116,13 +116,24 @@ def test_a_project_does_not_overwrite_a_folder(project, capsys):
 
 
 def test_a_project_that_cannot_be_finished_leaves_nothing(here, monkeypatch):
-    monkeypatch.setattr(starter, "shared_files", lambda: [here / "gone.ipynb"])
+    monkeypatch.setitem(starter.PLACES, "README.md", "Makefile/README.md")
     assert main(["new", "--project", "taxis"]) == 4
     assert list(here.iterdir()) == []
 
 
 def test_the_notebooks_of_the_package_are_found_where_there_are_none(here):
     assert find_notebooks() == [path for path in NOTEBOOKS if path.stem != "00_before"]
+
+
+def test_notebooks_beside_the_package_are_found_but_make_no_project(here, monkeypatch, capsys):
+    image = here / "image"
+    (image / "notebooks").mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "01_explore.ipynb", image / "notebooks")
+    monkeypatch.setattr(discovery, "CHECKOUT", image)
+    assert [path.stem for path in find_notebooks()] == ["01_explore"]
+    assert main(["new", "--project", "taxis"]) == 5
+    assert "requirements.txt is not installed here" in capsys.readouterr().err
+    assert list(here.iterdir()) == [image]
 
 
 @pytest.fixture(scope="module")
