@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tlc import Answer, Tlc
+from tlc import ZONES, Answer, Tlc
 
 from taxi_duration.cli.main import main
+from taxi_duration.data.zone_names import FILE
 
 ROOT = Path(__file__).parents[1]
 GUIDES = (
@@ -89,6 +90,7 @@ def type_all(folder, store, month_bytes):
     """Type each command that a reader is told, except those of `NOT_RUN`."""
     with Tlc() as server, pytest.MonkeyPatch.context() as patch, chdir(folder):
         server.gives("green_tripdata_2024-01.parquet", Answer(month_bytes))
+        server.gives(FILE, Answer(ZONES))
         patch.setenv("TAXI_DURATION_TLC_URL", server.url)
         patch.setenv("TAXI_DURATION_CACHE", "cache")
         return Reader(folder, store, {command: _type(command) for command in RUN})

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+ZONES = b"""\
+"LocationID","Borough","Zone","service_zone"
+74,"Northside","Old Mill","Green"
+75,"Northside","Mill <b>&</b> Pond","Green"
+138,"Eastside","Harbour","Yellow"
+264,"Unknown","N/A","N/A"
+"""  # shaped like TLC's table; the names are made up
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -23,7 +31,7 @@ class Tlc(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Desk)
-        self.script, self.asked = {}, defaultdict(int)
+        self.script, self.asked, self.paths = {}, defaultdict(int), []
         self.url = f"http://127.0.0.1:{self.server_port}/trip-data"
 
     def gives(self, name, *answers):
@@ -43,6 +51,7 @@ class Tlc(ThreadingHTTPServer):
 
 class _Desk(BaseHTTPRequestHandler):
     def do_GET(self):
+        self.server.paths.append(self.path)
         name = self.path.rpartition("/")[2]
         answers = self.server.script.get(name, [Answer(status=404)])
         answer = answers[min(self.server.asked[name], len(answers) - 1)]

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -17,7 +18,7 @@ from taxi_duration import __version__
 from taxi_duration.cli import models, notebooks, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
-from taxi_duration.months import Months, Service
+from taxi_duration.months import Month, Months, Service
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -185,26 +186,30 @@ def status(name: str, into: Path) -> None:
 
 
 @cli.command()
-@click.argument("months", nargs=-1, required=True, metavar="MONTH...")
+@click.argument("months", nargs=-1, required=True, metavar="MONTH|zones...")
 @options.service()
 @options.folder("--cache", text="Where to keep them; else TAXI_DURATION_CACHE or the user's cache.")
 @click.option("--base-url", metavar="URL", help="A mirror of TLC's folder of trips.")
 @click.option("--again", is_flag=True, help="Ask TLC even for months that are there already.")
 @click.option("--insecure", is_flag=True, help="Download over http, too.")
 def fetch(months: tuple[str, ...], service: str, **how: object) -> None:
-    """Download months from TLC, once; print where they are.
+    """Download months from TLC, once, or the names of its zones; print where they are.
 
     \b
     Examples:
       taxi-duration fetch 2024-01
       taxi-duration fetch 2024-01..2024-03 --service yellow --cache ~/tlc
+      taxi-duration fetch zones
     """
     from taxi_duration.data.download import fetch_month
+    from taxi_duration.data.zone_names import fetch_zones
 
-    for month in _months(months):
+    kind, named = Service.parse(service), [word for word in months if word != "zones"]
+    wanted = [partial(fetch_month, month, service=kind) for month in _months(named)]
+    for fetch_one in [*wanted, *([fetch_zones] if "zones" in months else [])]:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
-            path = fetch_month(month, service=Service.parse(service), progress=True, **how)
+            path = fetch_one(progress=True, **how)
         for note in notes:
             click.echo(f"taxi-duration: {note.message}", err=True)
         click.echo(path)
@@ -264,9 +269,9 @@ for command in (*notebooks.COMMANDS, *models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
 
 
-def _months(words: Iterable[str]) -> Months:
-    """Return the months of several words, each a month, a range or several of these."""
-    return Months.parse(",".join(words))
+def _months(words: Sequence[str]) -> Iterable[Month]:
+    """Return the months of words, each a month, a range or several of these."""
+    return Months.parse(",".join(words)) if words else ()
 
 
 if __name__ == "__main__":

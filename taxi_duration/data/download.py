@@ -1,10 +1,11 @@
-"""A month from TLC's public address, downloaded once and remembered by its sha256."""
+"""A file from TLC's public address, downloaded once and remembered by its sha256."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,7 +34,36 @@ LOCK_SECONDS = 60  # recording a digest takes none
 
 
 class RepublishedWarning(UserWarning):
-    """TLC has published a month again, with other bytes than those recorded."""
+    """TLC has published a file again, with other bytes than those recorded."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file that TLC publishes.
+
+    Attributes
+    ----------
+    noun : str
+        What messages call it.
+    check : callable
+        Raises `SourceError` if a file is none.
+    advice : str
+        What to do where it is not published.
+    folder : str
+        Where it is, seen from the folder of months.
+    """
+
+    noun: str
+    check: Callable[[Path], object]
+    advice: str
+    folder: str = ""
+
+
+MONTH = Kind(
+    "a month of trips",
+    check=read_schema,
+    advice="It is about two months late: choose an earlier month, or try again later.",
+)
 
 
 def fetch_month(
@@ -72,8 +102,17 @@ def fetch_month(
     UsageError
         If the address is not of https.
     """
+    return fetch_file(service.file(month), MONTH, cache=cache, base_url=base_url, again=again,
+                      insecure=insecure, progress=progress)  # fmt: skip
+
+
+def fetch_file(
+    name: str, kind: Kind, *, cache: str | Path | None, base_url: str | None, again: bool,
+    insecure: bool, progress: bool | None,
+) -> Path:  # fmt: skip
+    """Download a file from TLC unless it is in the cache; return its path. See `fetch_month`."""
     folder = cache_folder(cache)
-    path = folder / service.file(month)
+    path = folder / name
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
     advice = "choose another folder: --cache, or TAXI_DURATION_CACHE"
     is_needed = again or not path.exists()
@@ -88,8 +127,9 @@ def fetch_month(
                 record_digest(path, digest)
                 return path
             hooks = {} if insecure else {"response": _check_redirect}
-            get = partial(_get, hooks=hooks, progress=progress)
-            return _keep(_download(base_url, path.name, staging, get), path)
+            get = partial(_get, hooks=hooks, advice=kind.advice, progress=progress)
+            url = urljoin(f"{base_url.rstrip('/')}/", f"{kind.folder}{name}")
+            return _keep(_download(url, kind, staging, get), path)
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
@@ -122,10 +162,10 @@ def _pooch() -> ModuleType:
     return pooch
 
 
-def _download(base_url: str, name: str, folder: Path, get: Callable[..., None]) -> Path:
+def _download(url: str, kind: Kind, folder: Path, get: Callable[..., None]) -> Path:
     import requests
 
-    pooch, url = _pooch(), f"{base_url.rstrip('/')}/{name}"
+    pooch, name = _pooch(), url.rpartition("/")[2]
     pooch.get_logger().setLevel("WARNING")
     files = pooch.create(folder, "", registry={name: None}, urls={name: url},
                          retry_if_failed=RETRIES)  # fmt: skip
@@ -138,10 +178,10 @@ def _download(base_url: str, name: str, folder: Path, get: Callable[..., None]) 
             "TAXI_DURATION_TLC_URL."
         ) from problem
     try:
-        read_schema(fresh)
+        kind.check(fresh)
     except SourceError as problem:
         raise SourceError(
-            f"What {without_password(url)} sent is not a month of trips. Try again later, or name "
+            f"What {without_password(url)} sent is not {kind.noun}. Try again later, or name "
             "a mirror with TAXI_DURATION_TLC_URL."
         ) from problem
     return fresh
@@ -179,9 +219,10 @@ def _check_redirect(response: requests.Response, **_: object) -> None:
 
 
 def _get(
-    url: str, path: str, files: object, *, hooks: dict[str, Callable], progress: bool | None
-) -> None:
-    """Download a file, as pooch asks for it; an unpublished month is not tried again."""
+    url: str, path: str, files: object, *, hooks: dict[str, Callable], advice: str,
+    progress: bool | None,
+) -> None:  # fmt: skip
+    """Download a file, as pooch asks for it; an unpublished one is not tried again."""
     import pooch
     import requests
 
@@ -193,10 +234,7 @@ def _get(
         except requests.HTTPError as problem:
             problem.response.close()
             if problem.response.status_code in (403, 404):
-                raise SourceError(
-                    f"TLC has not published {name}. It is about two months late: choose an "
-                    "earlier month, or try again later."
-                ) from problem
+                raise SourceError(f"TLC has not published {name}. {advice}") from problem
             raise
 
 

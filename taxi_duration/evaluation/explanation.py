@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -28,7 +30,9 @@ def can_explain(estimator: Estimator) -> bool:
     return isinstance(estimator.pipeline[0], RideFeatures)
 
 
-def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
+def explain(
+    estimator: Estimator, given: pd.DataFrame, *, names: Mapping[int, str] | None = None
+) -> pd.DataFrame:
     """Return the minutes that each reason contributes to the prediction of each ride.
 
     The trees' SHAP values [1]_ times the estimator's level, added up over the features that belong
@@ -40,6 +44,8 @@ def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
         One that `can_explain` accepts.
     given : DataFrame
         Rides, as `Estimator.predict` takes them.
+    names : mapping
+        Of zones, to be said instead of their numbers, as `taxi_duration.data.zone_names`.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def explain(estimator: Estimator, given: pd.DataFrame) -> pd.DataFrame:
     """
     rides = read_rides(given)
     minutes = _contributions(estimator, rides)
-    values = _values(rides, needs_distance=estimator.needs_distance)
+    values = _values(rides, names or {}, needs_distance=estimator.needs_distance)
     return pd.DataFrame(
         {
             "ride": np.repeat(rides.index, len(minutes.columns)),
@@ -99,8 +105,8 @@ def _contributions(estimator: Estimator, rides: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(minutes, index=rides.index)
 
 
-def _values(rides: pd.DataFrame, *, needs_distance: bool) -> pd.DataFrame:
-    pickup, dropoff = (rides[name].map("{:.0f}".format) for name in ZONES)
+def _values(rides: pd.DataFrame, names: Mapping[int, str], *, needs_distance: bool) -> pd.DataFrame:
+    pickup, dropoff = (rides[end].map(lambda zone: names.get(zone, f"{zone:.0f}")) for end in ZONES)
     miles = rides["trip_distance"].map("{:.1f} miles".format) if needs_distance else "as usual"
     return pd.DataFrame(
         {

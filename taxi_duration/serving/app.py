@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from collections import Counter
@@ -26,7 +27,8 @@ from mlflow.pyfunc import scoring_server
 from starlette.datastructures import State
 
 from taxi_duration.data.rides import LAST_ZONE, RIDE, ZONES, Columns
-from taxi_duration.errors import SchemaError, TaxiDurationError
+from taxi_duration.data.zone_names import zone_names
+from taxi_duration.errors import SchemaError, SourceError, TaxiDurationError
 from taxi_duration.evaluation.explanation import can_explain, explain
 from taxi_duration.serving.current import Current, Models
 from taxi_duration.serving.middleware import SERVED, Limits, Middleware, RequestError
@@ -76,6 +78,7 @@ ANSWERS = {
 
 Zone: TypeAlias = Annotated[int, Parameter(ge=1, le=LAST_ZONE)]
 router = APIRouter()
+logger = logging.getLogger(__name__)
 
 
 def make_app(
@@ -99,6 +102,7 @@ def make_app(
     state = app.state
     state.current, state.log = Current(model), RequestLog(log_folder(requests))
     state.metrics, state.limits = Metrics(), limits or Limits()
+    state.names = _known_names()
     app.add_middleware(
         Middleware, current=state.current, metrics=state.metrics, limits=state.limits
     )
@@ -107,6 +111,15 @@ def make_app(
     mlflow_app = scoring_server.init(AnsweringModel(state))
     app.include_router(mlflow_app.router, dependencies=[Depends(_check_invocation)])
     return app
+
+
+def _known_names() -> dict[int, str]:
+    """Return the names of zones; none if their table is damaged, for numbers do as well."""
+    try:
+        return zone_names()
+    except SourceError as problem:
+        logger.warning("Zones have no names: %s", problem)
+        return {}
 
 
 @asynccontextmanager
@@ -135,14 +148,17 @@ async def explain_ride(request: Request) -> Response:
 
 
 @router.get("/map")
-async def zone_map() -> Response:
-    """Return the zones' places in miles `east` and `north`, as the model has learned them."""
+async def zone_map(request: Request) -> Response:
+    """Return the zones' places in miles `east` and `north`, as the model has learned them.
+
+    Beside them TLC's `names` of zones by their number, if they have been downloaded.
+    """
     estimator = SERVED.get().models.main.estimator
     zones = []
     if can_explain(estimator):
         zones = estimator.pipeline[0].map_.places().astype({"zone": object}).round(3)
         zones = zones.to_dict("records")
-    return JSONResponse({"zones": zones})
+    return JSONResponse({"zones": zones, "names": request.app.state.names})
 
 
 @router.get("/map/{pickup}/{dropoff}")
@@ -202,7 +218,8 @@ def _explain(request: Request, body: bytes) -> object:
     (row,), (model,) = found.rows(), found.models
     columns, reasons = ["because", "value", "minutes"], []
     if can_explain(model.estimator):
-        reasons = explain(model.estimator, pd.DataFrame(found.rides))[columns].to_dict("records")
+        rides, names = pd.DataFrame(found.rides), request.app.state.names
+        reasons = explain(model.estimator, rides, names=names)[columns].to_dict("records")
     level = model.estimator.intervals.level
     return row | {"level": level, "reasons": reasons, "request_id": SERVED.get().id}
 

@@ -17,10 +17,11 @@ import click
 import forks
 import pandas as pd
 import pytest
-from tlc import Answer
+from tlc import ZONES, Answer
 
 from taxi_duration import __version__
 from taxi_duration.cli.main import cli, main
+from taxi_duration.data.zone_names import FILE
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
 STORY = str(HERE / "story.ipynb")
@@ -300,6 +301,14 @@ def test_fetch_downloads_a_range_of_months_and_prints_their_paths(call, mirror):
     assert code == 0
     assert out == [f"kept/green_tripdata_2021-0{number}.parquet" for number in (1, 2)]
     assert all(Path(line).exists() for line in out)
+
+
+def test_fetch_downloads_the_names_of_zones_too(call, tlc, month_bytes):
+    month = "green_tripdata_2021-01.parquet"
+    tlc.gives(FILE, Answer(ZONES))
+    tlc.gives(month, Answer(month_bytes))
+    code, out, _ = call("fetch", "zones", "2021-01", "--base-url", tlc.url, "--cache", "kept")
+    assert (code, out) == (0, [f"kept/{month}", f"kept/{FILE}"])
 
 
 def test_fetching_an_unpublished_month_ends_in_one_line(call, mirror):

@@ -15,7 +15,9 @@ if not (shutil.which("chromium") and shutil.which("chromedriver")):
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
+from tlc import ZONES
 
+from taxi_duration.data.zone_names import FILE
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.serving.http import serve
@@ -33,8 +35,13 @@ def address(folder, months):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with serve("champion", port=port, requests=folder / "requests") as server:
-        yield server.address
+    cache = folder / "cache"
+    cache.mkdir()
+    (cache / FILE).write_bytes(ZONES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAXI_DURATION_CACHE", str(cache))
+        with serve("champion", port=port, requests=folder / "requests") as server:
+            yield server.address
 
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
@@ -51,8 +58,9 @@ def sent(driver):
     value = {name: driver.find_element(By.ID, name).get_property("value")
              for name in ("from", "to", "hour", "miles")}  # fmt: skip
     day = driver.execute_script("return pickup()")
-    return {"pickup_datetime": day, "PULocationID": int(value["from"]),
-            "DOLocationID": int(value["to"]), "trip_distance": float(value["miles"])}  # fmt: skip
+    start, end = (int(value[name].split()[0]) for name in ("from", "to"))
+    return {"pickup_datetime": day, "PULocationID": start, "DOLocationID": end,
+            "trip_distance": float(value["miles"])}  # fmt: skip
 
 
 def shown(driver):
@@ -91,6 +99,20 @@ def test_a_ride_is_chosen_by_keyboard_alone(page):
     keys.send_keys(Keys.ARROW_DOWN, Keys.ENTER, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
     wait_for_minutes(page)
     wait_for(page, expected(sent(page)))
+
+
+def test_zones_are_shown_and_typed_by_name_where_it_is_known(page):
+    WebDriverWait(page, SECONDS).until(lambda _: page.find_elements(By.TAG_NAME, "circle"))
+    start, end = (page.find_element(By.ID, name) for name in ("from", "to"))
+    start.send_keys("old mill")
+    end.send_keys("75 Mill")
+    wait_for_minutes(page)
+    assert page.execute_script("return [ride.from, ride.to]") == [74, 75]
+    reasons = page.find_element(By.ID, "why").text
+    assert "Old Mill to Mill <b>&</b> Pond" in reasons
+    title = page.find_element(By.CSS_SELECTOR, "circle[data-zone='138'] title")
+    assert title.get_attribute("textContent") == "Harbour"
+    assert page.find_element(By.ID, "from-name").text == "Old Mill"
 
 
 def test_what_is_typed_counts_and_an_error_is_shown_in_words(page):

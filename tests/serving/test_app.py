@@ -16,9 +16,11 @@ import pytest
 import requests
 import uvicorn
 from shelf import changed_file
+from tlc import ZONES
 
 from taxi_duration.cli.main import main
 from taxi_duration.data.files import read_parquet
+from taxi_duration.data.zone_names import FILE
 from taxi_duration.errors import SchemaError
 from taxi_duration.evaluation.explanation import explain
 from taxi_duration.models.estimator import Estimator
@@ -81,6 +83,7 @@ def store(registry_database, split, tmp_path_factory):
     copy = shutil.copy(registry_database("weak", "good"), folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
+        patch.setenv("TAXI_DURATION_CACHE", str(folder))
         patch.setattr(current, "EVERY", 3600)
         patch.setattr(request_log, "EVERY", 3600)
         quote = record("quote", split, n_estimators=8, max_depth=4, threads=1)
@@ -232,6 +235,23 @@ def test_the_map_is_the_models_own(service):
     np.testing.assert_allclose(pd.DataFrame(zones), features.map_.places(), atol=1e-3)
     usual = service.get("/map/74/75").json()["trip_distance"]
     assert usual == pytest.approx(features.repair_.medians_[74, 75], abs=0.01)
+
+
+def test_zones_have_names_once_their_table_is_in_the_cache(store, service):
+    assert service.get("/map").json()["names"] == {}
+    (store / FILE).write_bytes(ZONES)
+    with serving(make_app("champion", requests=store / "named")) as address:
+        assert requests.get(f"{address}/map").json()["names"]["138"] == "Harbour"
+        reasons = requests.post(f"{address}/explain", json=EXAMPLE).json()["reasons"]
+    value = {each["because"]: each["value"] for each in reasons}
+    assert value["way between them"] == "Old Mill to Mill <b>&</b> Pond"
+    assert value["pick-up zone"] == "Old Mill"
+
+
+def test_a_damaged_table_of_names_stops_no_service(store, caplog):
+    (store / FILE).write_bytes(b"PAR1")
+    assert make_app("champion", requests=store / "damaged").state.names == {}
+    assert "Zones have no names: " in caplog.text
 
 
 def test_the_page_loads_nothing_from_elsewhere(service):
