@@ -71,11 +71,8 @@ lab: .venv/ready ## Open the notebooks in JupyterLab
 
 UI_HOST ?= 127.0.0.1
 
-ui: .venv/ready ## Show the recorded runs in MLflow's pages, at http://127.0.0.1:5000
-	@case "$(UI_HOST)" in 127.*|localhost|::1) ;; *) \
-		echo "Anyone who reaches $(UI_HOST):5000 can read and change the runs. Have MLflow ask for a password (pip install 'mlflow[auth]', mlflow server --app-name basic-auth), behind a proxy with TLS." >&2;; esac
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-		$(BIN)/mlflow server -w 1 --host "$(UI_HOST)" --backend-store-uri "$$($(BIN)/taxi-duration store)"
+ui: .venv/ready ## Show the recorded runs in MLflow's pages, and open them in a browser
+	@$(BIN)/taxi-duration ui --host "$(UI_HOST)"
 
 notebooks: .venv/ready ## Execute the notebooks on the sample months and save their outputs
 	@scratch=$$(mktemp -d) && MLFLOW_TRACKING_URI="sqlite:///$$scratch/mlflow.db" \

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+import click
 import pandas as pd
 from tqdm import tqdm
 
 from taxi_duration.data.download import is_loopback
 from taxi_duration.data.trips import Split
-from taxi_duration.errors import printable
+from taxi_duration.errors import printable, without_password
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.tracking.runs import list_runs
 
@@ -108,6 +110,15 @@ def access_warning(host: str) -> str:
         f"Anyone who reaches {host} can use this server: put a reverse proxy with TLS and a login, "
         "such as Caddy or nginx, in front, and listen on 127.0.0.1."
     )
+
+
+def open_page(address: str) -> None:
+    """Print an address, and open it in a browser where there is a screen."""
+    import webbrowser
+
+    click.echo(without_password(address))
+    if sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}:
+        webbrowser.open(address)
 
 
 def summary(results: Mapping[str, Mapping[str, object]]) -> str:

@@ -99,6 +99,33 @@ def serve(model: str, host: str, port: int, requests: Path | None) -> None:
 
 
 @click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Show the recorded runs in MLflow's pages, until it is stopped; open them in a browser.
+
+    If runs are recorded on a server, its own pages are opened.
+
+    \b
+    Example:
+      taxi-duration ui
+    """
+    from taxi_duration.cli.display import access_warning, open_page
+    from taxi_duration.serving import http
+    from taxi_duration.tracking.address import store_uri
+    from taxi_duration.tracking.store import find_runs
+
+    if store_uri().startswith(("http://", "https://")):
+        open_page(find_runs(store_uri()))
+        return
+    with http.show_runs(host=host, port=port) as server:
+        if warning := access_warning(host):
+            click.echo(f"taxi-duration: {warning}", err=True)
+        open_page(server.address)
+        http.wait(server)
+
+
+@click.command()
 @click.argument("month")
 @click.argument("dropoffs", type=click.Path(path_type=Path))
 @options.model
@@ -244,4 +271,4 @@ def _published() -> Month:
     return Month(today.year, today.month).previous().previous().previous()
 
 
-COMMANDS = (score, serve, collect, monitor, backtest, month)
+COMMANDS = (score, serve, ui, collect, monitor, backtest, month)

@@ -18,7 +18,7 @@ from taxi_duration.evaluation.metrics import METRICS
 from taxi_duration.models.intervals import GROUPS
 from taxi_duration.months import Months
 from taxi_duration.registry.journal import read_journal
-from taxi_duration.registry.loading import RegisteredModel, find_model, set_tag
+from taxi_duration.registry.loading import RegisteredModel, find_model, set_description, set_tag
 from taxi_duration.tracking.runs import attach, download
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates" / "card"
 TIME_FORMAT = "%Y-%m-%d %H:%M UTC"
+DESCRIPTION = 5000  # characters that MLflow's database holds
+WHOLE = "`taxi-duration card` writes the whole card.\n"
 MIN_RIDES = 50  # of a slice that may be called the hardest
 rounded, share, whole = "{:.2f}".format, "{:.1%}".format, "{:,.0f}".format
 
@@ -67,13 +69,15 @@ def make_card(model: str | RegisteredModel) -> Card:
 
     found = find_model(model) if isinstance(model, str) else model
     found.check_files()
-    markdown = _template("card.md.j2").render(_facts(found)).strip() + "\n"
+    markdown = _write(found)
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return Card(found, markdown, _template("card.html.j2").render(model=found, body=body))
 
 
 def attach_card(card: Card) -> None:
-    """Attach a card: its files to the run, and where they are as a tag of the version.
+    """Attach a card: its files to the run, to the version a tag with their place, and its text.
+
+    MLflow's page of the version shows the text.
 
     Raises
     ------
@@ -84,6 +88,25 @@ def attach_card(card: Card) -> None:
         page = card.save(folder)[1]
         attach(card.model.run_id, folder.iterdir(), folder="card")
         set_tag(card.model, "card", f"runs:/{card.model.run_id}/card/{page.name}")
+        set_description(card.model, _shorten(card.markdown))
+
+
+def describe(champion: RegisteredModel) -> None:
+    """Set the card of a champion, whose files are verified, as the description of its version."""
+    set_description(champion, _shorten(_write(champion)))
+
+
+def _write(model: RegisteredModel) -> str:
+    return _template("card.md.j2").render(_facts(model)).strip() + "\n"
+
+
+def _shorten(markdown: str) -> str:
+    """Leave out the tables of slices, then the longest sections, until a description holds it."""
+    first, *sections = re.split(r"^(?=## )", markdown, flags=re.MULTILINE)
+    sections = [section.partition("\n### ")[0].rstrip() + "\n\n" for section in sections]
+    while sections and len("".join([first, *sections, WHOLE])) > DESCRIPTION:
+        sections.remove(max(sections, key=len))
+    return "".join([first, *sections, WHOLE])
 
 
 def _template(name: str) -> jinja2.Template:

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -88,6 +88,13 @@ class RegisteredModel:
         """Return `duration`, `low` and `high` (minutes) of valid rides, a row each."""
         return self.estimator.predict(rides)
 
+    def as_champion(self, verdict: Verdict) -> RegisteredModel:
+        """Return it as it is after its promotion, without looking anything up again."""
+        aliases = tuple(sorted({*self.aliases, "champion"}))
+        champion = replace(self, aliases=aliases, verdict=verdict)
+        vars(champion)["record"] = self.record
+        return champion
+
     def files(self) -> AbstractContextManager[Path]:
         """Copy its verified files to a temporary folder; see `verified_files`."""
         if self.sha256 != self.record.parameters.get("model_sha256"):
@@ -160,6 +167,12 @@ def set_tag(model: RegisteredModel, key: str, value: str) -> None:
     """Set a tag of a version; it replaces the former one of that key."""
     with store_errors(f"The {key} of {model} cannot be written"):
         client().set_model_version_tag(model.name, model.version, key, value)
+
+
+def set_description(model: RegisteredModel, text: str) -> None:
+    """Set the description of a version, which MLflow's page shows."""
+    with store_errors(f"The description of {model} cannot be written"):
+        client().update_model_version(model.name, model.version, text)
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import pandas as pd
 
 from taxi_duration.data.trips import Split, Trips
-from taxi_duration.errors import ModelError
+from taxi_duration.errors import ModelError, TaxiDurationError
 from taxi_duration.registry import journal
+from taxi_duration.registry.card import describe
 from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
 from taxi_duration.registry.loading import (
     DIGEST,
@@ -21,10 +23,13 @@ from taxi_duration.registry.loading import (
     verified_files,
 )
 from taxi_duration.registry.selection import throughput
+from taxi_duration.tracking.pages import ABOUT_MODELS, NOTE
 from taxi_duration.tracking.runs import Record, files_of, read_record
 from taxi_duration.tracking.store import client, store_errors
 
 CHALLENGER = "challenger"
+
+logger = logging.getLogger(__name__)
 
 
 def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
@@ -44,19 +49,28 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     problem = f"Run {run_id!r} cannot be registered"
     with journal.model_lock(name), journal.shared_lock(name), store_errors(problem):
         if not store.search_registered_models(f"name = '{name}'"):
-            store.create_registered_model(name)
+            store.create_registered_model(name, description=ABOUT_MODELS)
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
         if not found:
-            digest = {DIGEST: record.parameters["model_sha256"]}
-            found = [
-                store.create_model_version(
-                    name, source, run_id, tags=digest, model_id=record.model_id
-                )
-            ]
+            how = {
+                "tags": {DIGEST: record.parameters["model_sha256"]},
+                "model_id": record.model_id,
+                "description": _description(record),
+            }
+            found = [store.create_model_version(name, source, run_id, **how)]
         version = str(found[0].version)
         if version != journal.champion_of(name):
             store.set_registered_model_alias(name, CHALLENGER, version)
     return find_model(version, name=name)
+
+
+def _description(record: Record) -> str:
+    """Return what MLflow's page says of a version until it has a card."""
+    valid, test = (record.metrics[f"{part}_rmse"] for part in ("valid", "test"))
+    return (
+        f"`{record.model}`: rmse {valid:.2f} minutes on the valid month, {test:.2f} on the test "
+        f"month. {record.tags.get(NOTE, '')}"
+    )
 
 
 def check_run(record: Record) -> None:
@@ -139,7 +153,17 @@ def promote(
             set_tag(challenger, VERDICT, verdict.to_json())
             if verdict.accepted:
                 _set_champion(challenger, "promote", why=why, verdict=verdict)
+    if verdict.accepted:
+        _describe(challenger.as_champion(verdict))
     return verdict
+
+
+def _describe(champion: RegisteredModel) -> None:
+    """Write the card of a new champion on its version; the promotion stands without it."""
+    try:
+        describe(champion)
+    except TaxiDurationError as problem:
+        logger.warning("The new champion has no description: %s", problem)
 
 
 def rollback(*, why: str, name: str = NAME) -> RegisteredModel:

@@ -1,4 +1,4 @@
-"""A registered model over HTTP: the service in a process of its own, which ends with ours."""
+"""Servers in a process of their own, which ends with ours: a registered model, MLflow's pages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from pathlib import Path
 from taxi_duration.errors import ServerError
 from taxi_duration.registry.loading import RegisteredModel, find_model
 from taxi_duration.serving.request_log import log_folder
+from taxi_duration.tracking.address import store_uri
+from taxi_duration.tracking.store import find_runs
 
-PORT = 8000
+PORT, PAGES_PORT = 8000, 5000
 START_SECONDS = 120  # it imports MLflow and the model
 STOP_SECONDS = 3
 SERVER = """
@@ -41,7 +43,7 @@ class Server:
     """A running server, and the model that it serves at first."""
 
     address: str  # e.g. http://127.0.0.1:8000
-    model: RegisteredModel
+    model: RegisteredModel | None
     process: subprocess.Popen = field(repr=False)
 
 
@@ -78,6 +80,22 @@ def serve(
     words = ["taxi_duration.serving.app", model, host, str(port), str(log_folder(requests))]
     with run_server(words, host=host, port=port, ready="/ready") as process:
         yield Server(f"http://{host}:{port}", found, process)
+
+
+@contextmanager
+def show_runs(*, host: str = "127.0.0.1", port: int = PAGES_PORT) -> Iterator[Server]:
+    """Show the recorded runs in MLflow's pages until the end of the block.
+
+    Raises
+    ------
+    ServerError
+        If the port is unavailable, or the server does not start.
+    """
+    words = ["mlflow", "server", "-w", "1", "--host", host, "--port", str(port),
+             "--backend-store-uri", store_uri()]  # fmt: skip
+    how = {"host": host, "port": port, "ready": "/health"}
+    with run_server(words, **how, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+        yield Server(find_runs(f"http://{host}:{port}"), None, process)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from taxi_duration.data.files import temporary_folder, tree_digest
 from taxi_duration.data.trips import Split, Trips
+from taxi_duration.tracking.pages import NOTE, note
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
@@ -69,6 +70,7 @@ def tags_of(split: Split, provenance: Provenance, notebook: str | None) -> dict[
         "service": split.train.service.name,
         "source": split.train.source,
         "tree": "changed" if code.patch else "clean",
+        NOTE: note(split),
         "mlflow.source.name": notebook or Path(sys.argv[0]).name,
         "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
         **({"mlflow.source.git.commit": code.commit} if code.commit else {}),

@@ -28,6 +28,7 @@ from taxi_duration.models.tuning import (
     trials_table,
 )
 from taxi_duration.tracking.owner import Owner, owned_run
+from taxi_duration.tracking.pages import NOTE
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -118,7 +119,8 @@ def record_search(
     plan = {"model": model, "space": name, "seed": seed, "device": device, **limits}
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
-    tags = tags_of(split, provenance, notebook) | {KEY: key}
+    about = f"Each trial fits {model} on {split.train.months}; {split.valid.months} compares them."
+    tags = tags_of(split, provenance, notebook) | {KEY: key, NOTE: about}
     open_store(experiment)
     with store_errors(f"The search for model {model!r} cannot be recorded"), ExitStack() as stack:
         with lock(f"search {key}"):
@@ -160,7 +162,7 @@ def _start_run(tags: dict[str, str], name: str | None) -> AbstractContextManager
     run_id = next((each.info.run_id for each in unfinished if not _is_running(each)), None)
     nested = mlflow.active_run() is not None
     # MLflow itself resolves the tags of new runs only
-    return owned_run(run_id, run_name=name, nested=nested, tags=resolve_tags(tags))
+    return owned_run(run_id, run_name=name or "search", nested=nested, tags=resolve_tags(tags))
 
 
 def _is_running(run: mlflow.entities.Run) -> bool:

@@ -39,6 +39,7 @@ from taxi_duration.tracking.address import (
     store_uri,
 )
 from taxi_duration.tracking.owner import close_abandoned_runs
+from taxi_duration.tracking.pages import experiment_tags, runs_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,8 +67,22 @@ def open_store(experiment: str = EXPERIMENT) -> None:
         if mlflow.get_experiment_by_name(experiment) is None:
             database = database_of(uri)
             artifacts = (database.parent / "artifacts").as_uri() if database else None
-            mlflow.create_experiment(experiment, artifact_location=artifacts)
+            mlflow.create_experiment(experiment, artifacts, tags=experiment_tags())
         mlflow.set_experiment(experiment)
+
+
+def find_runs(base: str) -> str:
+    """Return the address at which MLflow's pages show the runs.
+
+    Parameters
+    ----------
+    base : str
+        Of the server that shows the pages of the store.
+    """
+    open_store()
+    with store_errors("The store cannot be opened"):
+        experiment = client().get_experiment_by_name(EXPERIMENT)
+    return runs_page(base, experiment.experiment_id, list(experiment.tags))
 
 
 def client() -> MlflowClient:

@@ -63,6 +63,8 @@ class Run:
         As `taxi_duration.evaluation.metrics.score_parts` returns them.
     size
         Of the model on disk, in bytes.
+    metrics
+        All that were recorded, by name.
     """
 
     run_id: str
@@ -70,6 +72,7 @@ class Run:
     intervals: Intervals
     scores: pd.DataFrame = field(repr=False)
     size: int
+    metrics: dict[str, float] = field(repr=False)
 
     @property
     def curve(self) -> pd.DataFrame:
@@ -130,13 +133,23 @@ def record_all(
 
     with (
         store_errors("The training cannot be recorded"),
-        owned_run(run_name=notebook, tags=shared.tags) as parent,
+        owned_run(run_name=notebook or "training", tags=shared.tags) as parent,
     ):
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
         runs = [_record(name, shared, pictures, tags, **how) for name in names]
         training = Training(parent.info.run_id, tuple(runs))
-        mlflow.set_tag("best", training.best.fitted.name)
+        _log_best(training)
     return training
+
+
+def _log_best(training: Training) -> None:
+    """Log the best model and its figures to the parent run, for its row in MLflow's table."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, RunTag
+
+    now, tag = int(time.time() * 1000), RunTag("best", training.best.fitted.name)
+    figures = [Metric(name, float(each), now, 0) for name, each in training.best.metrics.items()]
+    MlflowClient().log_batch(training.run_id, metrics=figures, tags=[tag])
 
 
 def record(
@@ -258,11 +271,12 @@ def _record(
         intervals = _calibrate(model.fitted, unseen["valid"])
         size = log_model(model.fitted, intervals, split.valid.frame)
         mlflow.log_params(_parameters(model) | fits)
-        mlflow.log_metrics(_metrics(model, shared.naive_scores, intervals) | {"model_bytes": size})
+        metrics = _metrics(model, shared.naive_scores, intervals) | {"model_bytes": size}
+        mlflow.log_metrics(metrics)
         _log_curve(model.fitted, active.info.run_id)
         mlflow.log_text(score_slices(unseen).to_csv(index=False), "slices.csv")
         _log_pictures(pictures, unseen["valid"])
-    return Run(active.info.run_id, model.fitted, intervals, model.scores, size)
+    return Run(active.info.run_id, model.fitted, intervals, model.scores, size, metrics)
 
 
 def _calibrate(fitted: Fitted, valid: pd.DataFrame) -> Intervals:

@@ -13,7 +13,16 @@ from mlflow import MlflowClient
 from shelf import changed_file
 
 from taxi_duration.errors import SourceError, TrackingError, printable
-from taxi_duration.registry.card import TEMPLATES, _code, _text, _word, attach_card, make_card
+from taxi_duration.registry.card import (
+    TEMPLATES,
+    WHOLE,
+    _code,
+    _shorten,
+    _text,
+    _word,
+    attach_card,
+    make_card,
+)
 from taxi_duration.registry.loading import NAME, find_model
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.tracking.runs import files_of, read_record
@@ -88,6 +97,19 @@ def test_the_costs_are_those_of_the_record_and_of_the_gate(cards, models):
         f"| rides a second, at the gate | {models[1].verdict.rows_per_second:,.0f} |",
     ]
     assert "\n".join(lines) in cards[1].markdown
+
+
+def test_a_description_leaves_out_the_longest_sections_until_the_database_holds_it(cards):
+    text = _shorten(cards[1].markdown)
+    assert len(text) <= 5000 < len(cards[1].markdown)
+    assert "## How large its errors are" in text
+    assert "## What it was made from" not in text
+
+
+@pytest.mark.parametrize(("more", "is_kept"), [(0, True), (1, False)])
+def test_a_description_has_room_for_5000_characters(more, is_kept):
+    room = 5000 - len("first\n## a\n\n\n" + WHOLE)
+    assert ("## a" in _shorten(f"first\n## a\n{'x' * (room + more)}\n\n")) is is_kept
 
 
 def test_the_rows_are_those_that_were_kept_and_left_out(cards, months):
@@ -263,6 +285,7 @@ def test_a_card_is_attached_to_run_and_version(cards):
     tags = MlflowClient().get_model_version(NAME, "2").tags
     assert files_of(run_id, "card") == ["card/taxi-duration-2.html", "card/taxi-duration-2.md"]
     assert tags["card"] == f"runs:/{run_id}/card/taxi-duration-2.html"
+    assert MlflowClient().get_model_version(NAME, "2").description == _shorten(cards[1].markdown)
 
 
 def test_a_card_is_saved_as_two_files(cards, tmp_path):

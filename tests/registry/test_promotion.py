@@ -107,7 +107,37 @@ def test_a_promotion_looks_each_model_up_once_and_reads_its_run_once(registry, r
     of_one_read = lookups["get_run"]
     lookups.clear()
     promote(challenger, gate, why=WHY)
-    assert (lookups["get_model_version"], lookups["get_run"]) == (2, 2 * of_one_read)
+    tables_of_the_card = 2
+    assert lookups["get_model_version"] == 2
+    assert lookups["get_run"] == 2 * of_one_read + tables_of_the_card
+
+
+def description(version):
+    return MlflowClient().get_model_version(NAME, version).description
+
+
+def test_a_version_is_described_by_its_errors_and_a_champion_by_its_card(runs, gate):
+    champion = register(runs["good"])
+    errors = champion.record.metrics
+    assert f"rmse {errors['valid_rmse']:.2f} minutes" in description("1")
+    assert "Trained on 2021-01, chosen by 2021-02, judged on 2021-03" in description("1")
+    promote(champion, gate, why=WHY)
+    card = description("1")
+    assert card.startswith("# taxi-duration, version 1\n")
+    assert "This version is challenger and champion." in card
+    assert f"| test | {errors['test_rmse']:.2f} |" in card
+
+
+def test_a_champion_without_what_a_card_needs_is_promoted_without_one(runs, gate, caplog):
+    found = register(runs["good"])
+    place = MlflowClient().get_run(found.run_id).info.artifact_uri.removeprefix("file://")
+    slices = Path(place, "slices.csv")
+    kept = slices.read_bytes()
+    slices.unlink()
+    assert promote(found, gate, why=WHY).accepted
+    slices.write_bytes(kept)
+    assert champion() == "1"
+    assert "The new champion has no description: " in caplog.text
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(runs, gate):
