@@ -48,6 +48,7 @@ NOT_RUN = {
     "make clean": "removes the environment that runs this",
     "make lab": "a server",
     "make ui": "a server",
+    "taxi-duration ui": "a server; tested in tracking/test_pages.py",
     "python benchmarks/": "takes minutes; tested in test_benchmarks.py",
     "python docs/ablation.py": "takes minutes; tested in models/test_ablation.py",
     "taxi-duration register RUN": "a run's id; tested in cli/test_models.py",

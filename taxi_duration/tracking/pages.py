@@ -10,18 +10,18 @@ from taxi_duration.data.trips import Split
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
 VIEW = "figures"  # name of the table's view
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-COLUMNS = (
-    "metrics.`valid_rmse`", "metrics.`test_rmse`", "metrics.`test_coverage_all`",
-    "metrics.`fit_seconds`", "metrics.`model_bytes`", "params.`train`", "attributes.`Source`",
-)  # fmt: skip
-ABOUT = """How many minutes a New York taxi ride takes. A row is a notebook's training or search
-with the figures of its best model; open it for a row each model or trial.
-
-`valid_rmse`, in minutes, chooses; `test_rmse` judges once all is chosen. `test_coverage_all` is
-the share of test rides within their interval, which should be 0.8."""
-ABOUT_MODELS = """Minutes of a New York taxi ride, with a low and a high end. The alias `champion`
-is in use, `challenger` was registered last; `taxi-duration history` says who promoted which, and
-why."""
+COLUMNS = ("metrics.`valid_rmse`", "metrics.`test_rmse`", "metrics.`test_coverage_all`",
+           "params.`train`")  # fmt: skip
+ABOUT = (
+    "How many minutes a New York taxi ride takes. A row is a notebook's training or search with "
+    "the figures of its best model; open it for a row each model or trial.\n\n"
+    "`valid_rmse`, in minutes, chooses; `test_rmse` judges once all is chosen; `test_coverage_all` "
+    "is the share of test rides within their interval, which should be 0.8."
+)
+ABOUT_MODELS = (
+    "Minutes of a New York taxi ride, with a low and a high end. The alias `champion` is in use, "
+    "`challenger` was registered last; `taxi-duration history` says who promoted which, and why."
+)
 
 
 def experiment_tags() -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_the_experiment_says_what_it_is_and_which_columns_its_table_has(tags):
 def test_the_columns_of_figures_are_metrics_of_the_parent_run(run_of, recorded):
     _, metrics = run_of(recorded.training.run_id)
     named = [each.split("`")[1] for each in COLUMNS if each.startswith("metrics.")]
-    assert len(named) == 5
+    assert len(named) == 3
     assert set(named) <= set(metrics)
 
 
