@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "data": "Months Split Trips load_rides load_split load_trips make_month open_month "
-    "read_parquet stream_trips write_parquet",
+    "read_parquet stream_trips write_parquet zone_names",
     "models": "MODELS Estimator Fitted SPACES ZoneMap calibrate describe describe_space fit search",
     "evaluation": "backtest can_explain choose_window compare coverage explain importance "
     "influence predict score score_by score_parts",
@@ -21,7 +21,7 @@ PUBLIC = {
     "notebooks": "inspect reproduce run",
     "plots": "backtest_error compare_models contributions drift_by_month "
     "duration_by_distance duration_by_hour duration_by_month durations error_by "
-    "error_by_hour error_by_parameter feature_importance learning_curve "
+    "error_by_hour error_by_parameter explorer feature_importance learning_curve "
     "log_durations mean_contributions pareto_front predicted_and_actual "
     "prediction_intervals quality_by_month residuals rides_by_hour rows_by_reason "
     "scatter search_history zone_map",

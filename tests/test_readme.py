@@ -63,7 +63,7 @@ def test_no_cell_warns_of_other_rides(executed):
 
 
 def test_a_notebook_has_a_result_for_programs(executed):
-    assert "application/json" in dict(shown(executed[1]))
+    assert "application/vnd.taxi+json" in dict(shown(executed[1]))
 
 
 def test_a_run_of_all_notebooks_ends_with_a_champion_and_a_predicted_ride(reader):

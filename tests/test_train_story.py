@@ -25,7 +25,7 @@ def result(ended):
     """The result of the notebook as JSON."""
     cells = json.loads((ended[0] / "02_train.ipynb").read_text())["cells"]
     *_, last = [output for cell in cells for output in cell.get("outputs", ())]
-    return last["data"]["application/json"]
+    return last["data"]["application/vnd.taxi+json"]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
 from taxi_duration.data.stream import stream_trips
 from taxi_duration.data.trips import Split, Trips, load_rides, load_split, load_trips
+from taxi_duration.data.zone_names import zone_names
 from taxi_duration.months import Months
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "read_parquet",
     "stream_trips",
     "write_parquet",
+    "zone_names",
 ]

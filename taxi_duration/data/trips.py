@@ -17,6 +17,7 @@ import pandas as pd
 
 from taxi_duration.data.batches import append, gathered
 from taxi_duration.data.files import Engine
+from taxi_duration.data.html import html_table
 from taxi_duration.data.rides import (
     FARTHEST,
     UNKNOWN_ZONE,
@@ -79,6 +80,11 @@ class Trips:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def _repr_html_(self) -> str:
+        rows = {"source": self.source, "rides kept": f"{len(self):,}"}
+        left_out = self.left_out[self.left_out > 0].map("{:,}".format)
+        return html_table(f"{self.service.name} taxis, {self.months}", rows | dict(left_out))
 
     def blocks(self) -> Iterator[Columns]:
         """Yield the rides as arrays by the name of their column."""

@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from taxi_duration.data.html import html_table
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model
@@ -42,6 +43,11 @@ class Fitted:
     curve: pd.DataFrame = field(repr=False)  # rmse by round, `train` and `valid`; may be empty
     level: float = 1.0  # times which `pipeline` predicts a month that it has not seen
     first_level: float = 1.0  # the same of `first`
+
+    def _repr_html_(self) -> str:
+        rows = {"months": self.months, "seconds": f"{self.seconds + self.refit_seconds:.1f}"}
+        fitted = {"rounds": self.rounds, "level": f"{self.level:.3f}"} if self.rounds else {}
+        return html_table(self.name, rows | fitted | self.parameters)
 
 
 def fit(

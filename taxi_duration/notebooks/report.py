@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.notebooks.parameters import Parameter
+from taxi_duration.tracking.pages import RESULT
 
 if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter
@@ -20,7 +21,8 @@ MIME_TYPES = [  # the first that an output has is shown
     "image/png",
     "image/jpeg",
     "text/plain",
-    "application/json",  # a result for programs: listed against a warning, not shown
+    "application/json",
+    RESULT,  # for programs: listed against a warning, not shown
 ]
 
 

@@ -15,6 +15,7 @@ from taxi_duration.notebooks.discovery import check, inspect
 from taxi_duration.notebooks.kernel import CellFailure, execute
 from taxi_duration.notebooks.report import write_page
 from taxi_duration.tracking.attempts import attempt
+from taxi_duration.tracking.pages import RESULT
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -137,9 +138,9 @@ def _attach(executed: Executed) -> None:
 
 def _result(notebook: NotebookNode) -> dict[str, object]:
     found = [
-        output.data["application/json"]
+        output.data[RESULT]
         for cell in notebook.cells
         for output in cell.get("outputs", ())
-        if "application/json" in output.get("data", ())
+        if RESULT in output.get("data", ())
     ]
     return dict(found[-1]) if found else {}

@@ -13,6 +13,7 @@ from taxi_duration.plots.exploration import (
     rows_by_reason,
     zone_map,
 )
+from taxi_duration.plots.explorer import explorer
 from taxi_duration.plots.models import (
     compare_models,
     error_by_parameter,
@@ -40,7 +41,7 @@ from taxi_duration.plots.serving import (
 __all__ = [
     "backtest_error", "compare_models", "contributions", "drift_by_month",
     "duration_by_distance", "duration_by_hour", "duration_by_month", "durations", "error_by",
-    "error_by_hour", "error_by_parameter", "feature_importance", "learning_curve",
+    "error_by_hour", "error_by_parameter", "explorer", "feature_importance", "learning_curve",
     "log_durations", "mean_contributions", "pareto_front", "predicted_and_actual",
     "prediction_intervals", "quality_by_month", "residuals", "rides_by_hour", "rows_by_reason",
     "scatter", "search_history", "zone_map",

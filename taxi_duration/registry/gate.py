@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from taxi_duration.data.html import html_table
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES, difference_interval
@@ -69,6 +70,10 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{'accepted' if self.accepted else 'rejected'}: {'; '.join(self.reasons)}"
+
+    def _repr_html_(self) -> str:
+        rows = self.table()["gate"].to_dict() | {"why": "; ".join(self.reasons)}
+        return html_table(f"{self.challenger} at the gate, {', '.join(self.months)}", rows)
 
     def table(self) -> pd.DataFrame:
         """Return its figures, a row each, without the speed, which differs from run to run."""

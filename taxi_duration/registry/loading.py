@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from taxi_duration.data.files import staging_folder, tree_digest
+from taxi_duration.data.html import html_table
 from taxi_duration.errors import ModelError, check_name
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
@@ -62,6 +63,15 @@ class RegisteredModel:
 
     def __str__(self) -> str:
         return f"version {self.version}"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "aliases": ", ".join(self.aliases) or "none",
+            "registered": f"{self.created:%Y-%m-%d %H:%M} UTC",
+            "run": self.run_id,
+            "gate": self.verdict or "has not run",
+        }
+        return html_table(f"{self.name}, {self}", rows)
 
     @property
     def label(self) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from taxi_duration.data.trips import Split
+if TYPE_CHECKING:
+    from taxi_duration.data.trips import Split
 
+RESULT = "application/vnd.taxi+json"  # media type of a result for programs: JupyterLab skips it
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
 VIEW = "figures"  # name of the table's view
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"

@@ -28,7 +28,7 @@ from taxi_duration.models.tuning import (
     trials_table,
 )
 from taxi_duration.tracking.owner import Owner, owned_run
-from taxi_duration.tracking.pages import NOTE
+from taxi_duration.tracking.pages import NOTE, RESULT
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -73,7 +73,7 @@ class Search:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"{len(self.trials)} trials recorded in run {self.run_id}"
-        return {"text/plain": text, "application/json": {"run_id": self.run_id}}
+        return {"text/plain": text, RESULT: {"run_id": self.run_id}}
 
 
 def record_search(

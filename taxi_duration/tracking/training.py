@@ -26,6 +26,7 @@ from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
 from taxi_duration.tracking.model import log_model
 from taxi_duration.tracking.owner import owned_run
+from taxi_duration.tracking.pages import RESULT
 from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
@@ -103,7 +104,7 @@ class Training:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"{len(self.runs)} models recorded in run {self.run_id}"
-        return {"text/plain": text, "application/json": {"run_id": self.run_id}}
+        return {"text/plain": text, RESULT: {"run_id": self.run_id}}
 
 
 def record_all(

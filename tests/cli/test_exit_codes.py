@@ -19,7 +19,7 @@ from taxi_duration.models.device import check_device
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "broken_notebooks"
 ALARM = """result = {"verdict": "Slow. Retrain.", "alarm": [months, service, source, model] != []}
-display({"application/json": result}, raw=True)"""
+display({"application/vnd.taxi+json": result}, raw=True)"""
 NAMES = ("months", "service", "source", "model")
 
 

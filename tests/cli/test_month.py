@@ -153,7 +153,7 @@ def quick_notebooks(shelf, tmp_path):
         cells = [
             new.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]}),
             new.new_code_cell(read),
-            new.new_code_cell('display({"application/json": result}, raw=True)'),
+            new.new_code_cell('display({"application/vnd.taxi+json": result}, raw=True)'),
         ]
         nbformat.write(new.new_notebook(cells=cells), tmp_path / "quick" / f"{stage}.ipynb")
     return tmp_path / "quick"

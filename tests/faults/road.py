@@ -79,7 +79,7 @@ def stage_road() -> None:
         cells = [
             new_markdown_cell("Which month?"),
             new_code_cell('train: str = "2021-01"  # month', metadata=tags),
-            new_code_cell("display({'application/json': {'train': train}}, raw=True)"),
+            new_code_cell("display({'application/vnd.taxi+json': {'train': train}}, raw=True)"),
         ]
         nbformat.write(new_notebook(cells=cells), notebook)
     for _ in run_all([notebook], into=RUNS):

@@ -18,7 +18,8 @@ from taxi_duration.notebooks.stage import RECORD
 PARAMETERS = (
     'source: str = "sample"  # where\ntrain: str = "2021-01"  # which\nrows: int = 3  # few'
 )
-READ = "result = [source, train, rows]\ndisplay({'application/json': {'rows': rows}}, raw=True)"
+READ = """result = [source, train, rows]
+display({'application/vnd.taxi+json': {'rows': rows}}, raw=True)"""
 NAMES = ("a_first", "b_second", "c_third")
 
 

@@ -16,7 +16,7 @@ STORY = Path(__file__).parents[1] / "broken_notebooks" / "story.ipynb"
 OUTPUTS = [
     {"text/html": "<table><tr><td>4.2</td></tr></table>", "text/plain": "4.2"},
     {"image/png": "aGVsbG8=", "text/plain": "<Figure>"},
-    {"application/json": {"secret": 1}},
+    {"application/vnd.taxi+json": {"secret": 1}},
 ]
 
 

@@ -170,7 +170,7 @@ def test_a_search_gives_table_influence_and_the_parameters_to_finish_with(record
 def test_a_notebook_shows_a_search_in_one_line_and_a_batch_job_reads_its_id(recorded):
     found, _, _ = recorded
     shown = found._repr_mimebundle_()
-    assert shown["application/json"] == {"run_id": found.run_id}
+    assert shown["application/vnd.taxi+json"] == {"run_id": found.run_id}
     assert shown["text/plain"].startswith("3 trials recorded")
 
 

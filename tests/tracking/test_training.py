@@ -52,7 +52,7 @@ def test_the_parent_knows_months_models_notebook_and_the_best_by_the_valid_month
 
 def test_a_notebook_shows_a_training_in_one_line_and_a_batch_job_reads_its_id(recorded):
     shown = recorded.training._repr_mimebundle_()
-    assert shown["application/json"] == {"run_id": recorded.training.run_id}
+    assert shown["application/vnd.taxi+json"] == {"run_id": recorded.training.run_id}
     assert shown["text/plain"].startswith("2 models recorded")
 
 
