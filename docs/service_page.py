@@ -9,41 +9,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from shutil import which
 
+from browser import SECONDS, browser
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
-
-OPTIONS = (
-    "headless",
-    "hide-scrollbars",
-    "no-sandbox",
-    "disable-gpu",
-    "disable-background-networking",
-)
-SECONDS = 20
-
-
-@contextmanager
-def browser(width: int, height: int) -> Iterator[WebDriver]:
-    """Run a Chromium of this size with an empty profile until the end of the block."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = which("chromium")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for option in (*OPTIONS, f"user-data-dir={profile}"):
-            options.add_argument(f"--{option}")
-        service = webdriver.ChromeService(which("chromedriver"))
-        with webdriver.Chrome(options=options, service=service) as driver:
-            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            yield driver
 
 
 def click_zone(driver: WebDriver, zone: int) -> None:

@@ -42,7 +42,7 @@ def driver(request):
     """A browser of the width of a phone, which prefers dark pages or light ones."""
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("needs Chromium and its driver (Debian: chromium-driver)")
-    from service_page import browser
+    from browser import browser
 
     with browser(390, 900) as driver:
         preferred = [{"name": "prefers-color-scheme", "value": request.param}]

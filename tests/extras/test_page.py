@@ -24,7 +24,8 @@ from taxi_duration.serving.http import serve
 from taxi_duration.tracking.training import record
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-from service_page import SECONDS, browser, click_zone, wait_for_minutes
+from browser import SECONDS, browser
+from service_page import click_zone, wait_for_minutes
 
 
 @pytest.fixture(scope="module")
