@@ -17,11 +17,11 @@ from taxi_duration.serving.http import run_server
 TOKEN = "only-here"  # noqa: S105
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 CODE_CELLS = """
-const cells = window.jupyterapp.shell.currentWidget?.content?.model?.cells ?? [];
+const cells = window.jupyterapp?.shell.currentWidget?.content?.model?.cells ?? [];
 return [...cells].map(cell => cell.toJSON()).filter(cell => cell.cell_type === "code");
 """
 IS_IDLE = """
-const session = window.jupyterapp.shell.currentWidget?.sessionContext?.session;
+const session = window.jupyterapp?.shell.currentWidget?.sessionContext?.session;
 return session?.kernel?.status === "idle";
 """
 

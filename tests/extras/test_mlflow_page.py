@@ -22,7 +22,7 @@ from browser import browser, wait_for_text
 def training(folder, months):
     """Two models under one parent run, the best of them champion."""
     found = record_all(["ridge", "median"], months, notebook="02_train")
-    promote(register(found.best.run_id), months.test, why="a test")
+    assert promote(register(found.best.run_id), months.test, why="a test").accepted
     return found
 
 
@@ -48,4 +48,4 @@ def test_the_first_page_is_the_table_of_runs_with_the_figures_of_the_best(pages,
 def test_the_champion_is_described_by_its_card(pages):
     address, driver = pages
     driver.get(f"{address.partition('#')[0]}#/models/taxi-duration/versions/1")
-    wait_for_text(driver, "taxi-duration, version 1", "How large its errors are", "@ champion")
+    wait_for_text(driver, "taxi-duration, version 1", "How large its errors are", "champion")
