@@ -40,7 +40,7 @@ def test_a_new_notebook_has_a_title_parameters_and_a_result(begun):
     cells = nbformat.read(begun, as_version=4).cells
     assert cells[0].source.startswith("# Night rides?\n")
     assert [each.name for each in inspect(begun)] == ["most", "power"]
-    assert cells[-1].outputs[0].data["application/json"] == {"rows": 5, "share": 0.455}
+    assert cells[-1].outputs[0].data["application/vnd.taxi+json"] == {"rows": 5, "share": 0.455}
 
 
 def test_a_new_notebook_is_in_the_folder_of_notebooks_and_the_next_commands_are_said(
