@@ -1,7 +1,6 @@
 """Models in S3 without a server of MLflow between: what fails there is an error of one line."""
 
 import json
-import logging
 import re
 import threading
 from contextlib import contextmanager
@@ -10,16 +9,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import boto3
 import pytest
 import requests
-from mlflow import MlflowClient
 from mlflow.store.artifact import s3_artifact_repo
-from moto.server import ThreadedMotoServer
 from shelf import free_port
 
 from taxi_duration.cli.main import main
 from taxi_duration.errors import TrackingError
 from taxi_duration.registry.loading import verified_files
 from taxi_duration.tracking.runs import read_record
-from taxi_duration.tracking.store import EXPERIMENT
+from taxi_duration.tracking.store import EXPERIMENT, client
 from taxi_duration.tracking.training import record
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -28,22 +25,12 @@ ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"
 
 
 @pytest.fixture(scope="module")
-def s3():
-    """The address of an S3 server."""
-    logging.getLogger("werkzeug").setLevel("ERROR")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def environment(s3):
     """Set what names the server, and have MLflow forget what was set before."""
 
     @contextmanager
     def environment(**others):
-        variables = KEYS | {ENDPOINT: s3, "AWS_MAX_ATTEMPTS": "1"} | others
+        variables = KEYS | {ENDPOINT: s3.meta.endpoint_url, "AWS_MAX_ATTEMPTS": "1"} | others
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
             for name, value in variables.items():
@@ -56,19 +43,10 @@ def environment(s3):
 
 
 @pytest.fixture(scope="module")
-def bucket(s3, folder):
-    """A client of the server, with an empty bucket in which the models are put."""
-    secrets = {key.lower(): value for key, value in KEYS.items()}
-    bucket = boto3.client("s3", endpoint_url=s3, region_name="us-east-1", **secrets)
-    bucket.create_bucket(Bucket="models")
+def run_id(s3, folder, environment, months):
+    """The id of a run whose model was put straight into the bucket."""
     for experiment, place in ((EXPERIMENT, "models/team"), ("elsewhere", "nobody/team")):
-        MlflowClient().create_experiment(experiment, artifact_location=f"s3://{place}")
-    return bucket
-
-
-@pytest.fixture(scope="module")
-def run_id(bucket, environment, months):
-    """The id of a recorded run."""
+        client().create_experiment(experiment, artifact_location=f"s3://{place}")
     with environment():
         return record("ridge", months).run_id
 
@@ -98,9 +76,9 @@ def out_of_order():
 @pytest.fixture
 def strict(s3):
     """The server knows none of the keys that it is shown."""
-    requests.post(f"{s3}/moto-api/reset-auth", data=b"0", timeout=30)
+    requests.post(f"{s3.meta.endpoint_url}/moto-api/reset-auth", data=b"0", timeout=30)
     yield
-    requests.post(f"{s3}/moto-api/reset-auth", data=b"inf", timeout=30)
+    requests.post(f"{s3.meta.endpoint_url}/moto-api/reset-auth", data=b"inf", timeout=30)
 
 
 def is_gone(_request):
@@ -133,8 +111,8 @@ def reason(request, environment, run_id):
 
 
 def statuses():
-    experiments = [each.experiment_id for each in MlflowClient().search_experiments()]
-    return [run.info.status for run in MlflowClient().search_runs(experiments)]
+    experiments = [each.experiment_id for each in client().search_experiments()]
+    return [run.info.status for run in client().search_runs(experiments)]
 
 
 def test_a_training_fails_with_one_line_and_its_run_is_closed(reason, months):
@@ -150,7 +128,7 @@ def test_nothing_is_registered_and_the_code_is_that_of_the_store(reason, run_id,
     assert main(["register", run_id]) == 6
     said = capsys.readouterr().err
     assert re.fullmatch(f"taxi-duration: .* S3 at .*{reason}.* Check the bucket, .*\n", said)
-    assert not MlflowClient().search_registered_models()
+    assert not client().search_registered_models()
 
 
 def test_a_bucket_that_is_not_there_is_named(environment, run_id, months):
@@ -161,10 +139,12 @@ def test_a_bucket_that_is_not_there_is_named(environment, run_id, months):
 
 
 @pytest.fixture
-def list_only(s3, bucket):
+def list_only(s3):
     """The key of a user who may list files and read none."""
     secrets = {key.lower(): value for key, value in KEYS.items()}
-    users = boto3.client("iam", endpoint_url=s3, region_name="us-east-1", **secrets)
+    users = boto3.client(
+        "iam", endpoint_url=s3.meta.endpoint_url, region_name="us-east-1", **secrets
+    )
     allowed = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     users.create_user(UserName="guest")

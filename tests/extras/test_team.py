@@ -1,20 +1,10 @@
 """A server of MLflow with PostgreSQL and S3, and people on several computers in front of it."""
 
-import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-from pathlib import Path
-
-import boto3
 import forks
 import pytest
 import requests
 from mlflow import MlflowClient
-from moto.server import ThreadedMotoServer
-from shelf import GOOD, free_port, mlflow_server
+from shelf import GOOD, free_port
 
 from taxi_duration.cli.main import main
 from taxi_duration.registry.journal import read_journal
@@ -24,8 +14,7 @@ from taxi_duration.serving.http import serve
 from taxi_duration.tracking.store_lock import store_lock
 from taxi_duration.tracking.training import record
 
-pytestmark = pytest.mark.filterwarnings("default")
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("team")]
 RIDE = {
     "pickup_datetime": "2021-03-01 08:00:00",
     "PULocationID": 74,
@@ -34,64 +23,8 @@ RIDE = {
 }
 
 
-def program_of_postgres(name):
-    """Debian keeps them off the path, by version."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (found and str(found[-1]))
-
-
 @pytest.fixture(scope="module")
-def postgres():
-    """The address of a new database."""
-    initdb, postgres = (program_of_postgres(name) for name in ("initdb", "postgres"))
-    if not initdb:
-        pytest.skip("PostgreSQL is not installed")
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.chown(folder, user)
-        how = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
-        words = ["--pgdata=data", "--auth=trust", "--username=team", "--no-sync"]
-        subprocess.run([initdb, *words], check=True, **how)
-        words = ["-D", "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
-        with subprocess.Popen([postgres, *words], stderr=subprocess.DEVNULL, **how) as database:
-            yield f"postgresql+psycopg://team@127.0.0.1:{port}/postgres"
-            database.send_signal(signal.SIGINT)
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """The address of an S3 server with an empty bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
-    secrets = {key.lower(): value for key, value in KEYS.items()}
-    boto3.client("s3", endpoint_url=address, region_name="us-east-1", **secrets).create_bucket(
-        Bucket="models"
-    )
-    yield address
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def server(postgres, s3, tmp_path_factory):
-    """The address of the server; who uses it has no credentials of S3."""
-    environment = {**os.environ, **KEYS, "MLFLOW_S3_ENDPOINT_URL": s3}
-    folder = tmp_path_factory.mktemp("server")
-    with mlflow_server(postgres, "s3://models/team", folder, environment) as address:
-        yield address
-
-
-@pytest.fixture(scope="module", autouse=True)
-def team(folder, server):
-    """MLFLOW_TRACKING_URI names the server, and nothing else is set."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", server)
-        yield
-
-
-@pytest.fixture(scope="module")
-def notebooks(folder):
+def notebooks(team):
     """Two notebooks have run on the sample months: one trained, the other searched."""
     for words in (
         ["run", "02_train", "-p", "models=ridge", "--name", "team"],
@@ -111,9 +44,7 @@ def champion(notebooks):
 
 
 def test_a_model_of_a_notebook_lies_in_the_bucket(champion, s3):
-    secrets = {key.lower(): value for key, value in KEYS.items()}
-    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1", **secrets)
-    names = [each["Key"] for each in client.list_objects_v2(Bucket="models")["Contents"]]
+    names = [each["Key"] for each in s3.list_objects_v2(Bucket="models")["Contents"]]
     assert any(name.endswith("artifacts/pipeline.skops") for name in names)
 
 
