@@ -53,8 +53,8 @@ def find_hidden_state(
 
 def _unsteady(how: str) -> str:
     return (
-        f"each run shows something else: {how}. Set a seed, or show nothing of times, ids and "
-        f"addresses; or tag the cell {IGNORED!r}."
+        f"each run shows something else: {how}. Set a seed; show nothing of times, ids, addresses "
+        f"and what an earlier run has left; or tag the cell {IGNORED!r}."
     )
 
 
