@@ -19,7 +19,7 @@ from taxi_duration.errors import ModelError, check_name
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
-from taxi_duration.tracking.runs import Record, read_record
+from taxi_duration.tracking.runs import Record, copy_model, read_record
 from taxi_duration.tracking.store import UNKNOWN, client, store_errors
 
 if TYPE_CHECKING:
@@ -194,24 +194,20 @@ def verified_files(record: Record, address: str | None = None) -> Iterator[Path]
     record : Record
         Of the run.
     address : str, optional
-        Of the model, e.g. "models:/taxi-duration/3"; else the run's own.
+        Name of the model in messages, e.g. "models:/taxi-duration/3".
 
     Raises
     ------
     ModelError
         If a byte has changed since the run, or the files would have MLflow run other code.
     """
-    uri, address = client().tracking_uri, address or f"models:/{record.model_id}"
-    import mlflow
-
+    address = address or f"models:/{record.model_id}"
     expected = record.parameters.get("model_sha256")
     if not expected:
         raise ModelError(f"Run {record.run_id!r} has no model with a digest. Train again.")
     with staging_folder(prefix="taxi-model-") as folder:
         with store_errors(f"The files of model {address!r} cannot be read"):
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=address, dst_path=str(folder), tracking_uri=uri
-            )
+            copy_model(record.model_id, folder)
         for compiled in list(folder.rglob("__pycache__")):
             shutil.rmtree(compiled)  # the digest leaves out what Python itself writes beside code
         found = tree_digest(folder)

@@ -19,6 +19,7 @@ from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.models.training import Fitted
+from taxi_duration.tracking.runs import copy_model
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -61,9 +62,9 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
                 pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
             )
     with temporary_folder() as folder:
-        copy = Path(mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=str(folder)))
-        _check(copy, estimator, example)
-        mlflow.log_param("model_sha256", tree_digest(copy))
+        copy_model(logged.model_id, folder)
+        _check(folder, estimator, example)
+        mlflow.log_param("model_sha256", tree_digest(folder))
     return size
 
 

@@ -15,6 +15,7 @@ from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.tracking.model import _mlflow_files_in, example_rides, log_model
+from taxi_duration.tracking.runs import copy_model
 from taxi_duration.tracking.store import open_store
 from taxi_duration.tracking.training import record
 
@@ -49,6 +50,17 @@ def test_the_model_holds_no_pickle(model_folder):
 
 def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
     assert stored.data.params["model_sha256"] == tree_digest(model_folder)
+
+
+def test_a_models_files_are_copied_as_mlflow_downloads_them(recorded_store, stored, tmp_path):
+    import mlflow
+
+    model_id = stored.outputs.model_outputs[-1].model_id
+    copy_model(model_id, tmp_path / "ours")
+    theirs = mlflow.artifacts.download_artifacts(
+        f"models:/{model_id}", dst_path=str(tmp_path / "theirs")
+    )
+    assert tree_digest(tmp_path / "ours") == tree_digest(Path(theirs))
 
 
 def test_mlflow_makes_its_files_in_a_folder_that_is_swept(store, split, tmp_path, monkeypatch):
