@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-library test-rooms test-stories test-extras test-bounds soak coverage mutants audit lab ui notebooks docs requirements bench clean
+.PHONY: help run test test-library test-rooms test-stories test-extras test-bounds soak coverage mutants audit lab ui notebooks docs pictures requirements bench clean
 
 # The first of these that runs and is a Python 3.11-3.13; `make PYTHON=...` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -80,6 +80,9 @@ notebooks: .venv/ready ## Execute the notebooks on the sample months and save th
 		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
 
 SITE ?= build
+
+pictures: .venv-extras/ready ## Make the pictures of docs/ anew, in Chromium and from the notebooks
+	@for each in pictures service_page screenshots; do $(EXTRAS)/python docs/$$each.py || exit 1; done
 
 docs: .venv-extras/ready ## Build the pages of docs/, with the notebooks and a search, in build/docs
 	@rm -rf $(SITE)/pages && mkdir -p $(SITE) && cp -Rp docs $(SITE)/pages && cp -Rp notebooks $(SITE)/pages/

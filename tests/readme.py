@@ -43,6 +43,7 @@ NOT_RUN = {
     "make soak": "takes an hour",
     "make notebooks": "overwrites the notebooks",
     "make docs": "tested in extras/test_docs.py",
+    "make pictures": "overwrites the pictures",
     "make audit": "asks a server; tested in test_audit.py",
     "make bench": "takes minutes",
     "make clean": "removes the environment that runs this",

@@ -14,6 +14,8 @@ from readme import COMMANDS, NOT_RUN, READ, RUN
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/0[1-9]_*.ipynb"))  # those that `run` runs
 
+SCREENSHOTS = {f"{name}.png" for name in ("service_page", "mlflow_runs", "explorer", "model_card")}
+
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def executed(request, reader):
@@ -37,7 +39,7 @@ def test_a_command_that_a_reader_is_told_works(reader, command):
 def test_the_pictures_are_those_of_the_notebooks():
     docs = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
     shown = re.findall(r"\]\((?:docs/)?(\w+\.png)\)", READ)
-    assert {*shown} == {*docs["PICTURES"], "service_page.png"}  # which a browser makes
+    assert {*shown} == {*docs["PICTURES"], *SCREENSHOTS}
     for name, where in docs["PICTURES"].items():
         assert (ROOT / "docs" / name).read_bytes() == docs["picture"](*where)
 

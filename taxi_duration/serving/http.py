@@ -25,7 +25,7 @@ SERVER = """
 import os, runpy, signal, sys, threading
 
 def end_with_parent():
-    sys.stdin.buffer.read()  # until the command that started us is gone, even by kill -9
+    os.read(0, 1)  # until the command that started us is gone, even by kill -9
     os.killpg(0, signal.SIGKILL)
 
 threading.Thread(target=end_with_parent, daemon=True).start()
