@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,7 +27,7 @@ from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.http import serve
+from taxi_duration.serving.http import SERVER, serve
 from taxi_duration.tracking.training import record
 
 QUICK = {"n_estimators": 8, "max_depth": 4, "threads": 1}
@@ -317,3 +319,10 @@ def test_a_model_with_a_changed_byte_is_not_served(about):
     about.write_bytes(about.read_bytes().replace(b"0.8", b"0.9"))
     with pytest.raises(ModelError, match="are not those that were recorded"):
         serve("1", port=free_port()).__enter__()
+
+
+def test_a_server_that_ends_leaves_no_error_of_the_thread_that_watches_its_parent():
+    words = [sys.executable, "-c", SERVER, "platform"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
