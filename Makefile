@@ -35,9 +35,8 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 # Three parts run side by side, since some tests wait for processes more than they compute.
 STORIES := README.md docs notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks cli/test_records \
-	$(addprefix tracking/test_,store search) $(addprefix serving/test_,app http monitoring) \
-	$(addprefix notebooks/test_,reproduction stage)))
-ROOMS := $(addprefix tests/,cli faults notebooks)
+	$(addprefix tracking/test_,store search) $(addprefix notebooks/test_,reproduction stage)))
+ROOMS := $(addprefix tests/,cli faults notebooks serving tracking)
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
