@@ -42,20 +42,15 @@ def read_rows(raw: RawMonth) -> Iterator[pd.DataFrame]:
 
 
 def predict_rows(estimator: Estimator, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows as `read_rows` yields them with the columns of `minutes_or_reasons`."""
-    return pd.concat([rows, minutes_or_reasons(estimator, rows)], axis=1)
-
-
-def minutes_or_reasons(estimator: Estimator, rides: pd.DataFrame) -> pd.DataFrame:
-    """Return `predicted`, `low`, `high` (minutes) and `reason`, a row each.
+    """Return rows as `read_rows` yields them with `predicted`, `low`, `high` and `reason`.
 
     A row that is no valid ride has a reason and no minutes, any other minutes and no reason.
     """
-    valid = read_rides(rides)
-    reasons = rejections(valid, distance=estimator.needs_distance)
-    found = estimator.predict_unchecked(valid[reasons.isna()])
-    minutes = found.rename(columns={"duration": "predicted"}).reindex(rides.index)
-    return minutes.assign(reason=reasons.astype("str"))
+    rides = read_rides(rows)
+    reasons = rejections(rides, distance=estimator.needs_distance)
+    found = estimator.predict_unchecked(rides[reasons.isna()])
+    minutes = found.rename(columns={"duration": "predicted"}).reindex(rows.index)
+    return pd.concat([rows, minutes, reasons.rename("reason").astype("str")], axis=1)
 
 
 def split_rows(rows: pd.DataFrame, *, version: int) -> tuple[pd.DataFrame, pd.DataFrame]:

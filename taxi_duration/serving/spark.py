@@ -1,4 +1,4 @@
-"""Spark as an engine of batch scoring: rides go through `mapInPandas`, and come back as minutes.
+"""Spark as an engine of batch scoring: rows and minutes go through `mapInPandas`.
 
 The driver reads each month with this library's own reader and writes its files, so both are as
 without Spark. The workers, which need this library, check the rides and predict them.
@@ -25,11 +25,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import pandas as pd
 
 from taxi_duration.data.files import staging_folder, tree_digest
-from taxi_duration.data.rides import RIDE
 from taxi_duration.errors import EngineError, ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.loading import RegisteredModel
-from taxi_duration.serving.blocks import BLOCK, minutes_or_reasons
+from taxi_duration.serving.blocks import BLOCK, predict_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,8 +36,10 @@ if TYPE_CHECKING:
 
 MASTER = "local[2]"
 BLOCKS = 10  # of `read_rows` in a job: the driver holds so many
-RIDES = ", ".join([f"{RIDE[0]} timestamp_ntz", *(f"{name} double" for name in RIDE[1:])])
-MINUTES = "predicted double, low double, high double, reason string"
+ROWS = "ride bigint, pickup_datetime timestamp_ntz, dropoff_datetime timestamp_ntz, " + ", ".join(
+    f"{name} double" for name in ("PULocationID", "DOLocationID", "trip_distance", "duration")
+)
+PREDICTED_ROWS = f"{ROWS}, predicted double, low double, high double, reason string"
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -179,28 +180,26 @@ def _shipped(model: RegisteredModel, spark: SparkSession) -> Iterator[str]:
 def _map_blocks(
     blocks: Iterable[pd.DataFrame], spark: SparkSession, predict: Callable
 ) -> Iterator[pd.DataFrame]:
-    """Predict several blocks in a job, and yield them with their minutes, in their order."""
+    """Predict several blocks in a job, and yield them again in their order."""
     import pyarrow as pa
 
     blocks = iter(blocks)
     while several := list(islice(blocks, BLOCKS)):
-        rides = pd.concat([block[list(RIDE)] for block in several])
+        rows = pa.Table.from_pandas(pd.concat(several), preserve_index=False)
         with _job_errors():
-            minutes = _run_job(pa.Table.from_pandas(rides, preserve_index=False), spark, predict)
-        done = 0
-        for block in several:
-            found = minutes.slice(done, len(block)).to_pandas().set_index(block.index)
-            yield pd.concat([block, found], axis=1)
-            done += len(block)
+            predicted = _run_job(rows, spark, predict)
+        yield from (
+            predicted.slice(start, BLOCK).to_pandas() for start in range(0, len(rows), BLOCK)
+        )
 
 
-def _run_job(rides: pa.Table, spark: SparkSession, predict: Callable) -> pa.Table:
-    """Predict rides in a thread, so that Ctrl-C and SIGTERM can cancel the job."""
+def _run_job(rows: pa.Table, spark: SparkSession, predict: Callable) -> pa.Table:
+    """Predict rows in a thread, so that Ctrl-C and SIGTERM can cancel the job."""
 
     def run() -> pa.Table:
         spark.sparkContext.setJobGroup(JOBS, "taxi-duration score", interruptOnCancel=True)
-        given = spark.createDataFrame(rides, schema=RIDES)
-        return given.mapInPandas(predict, schema=MINUTES).toArrow()
+        given = spark.createDataFrame(rows, schema=ROWS)
+        return given.mapInPandas(predict, schema=PREDICTED_ROWS).toArrow()
 
     with ThreadPoolExecutor(1) as thread:
         predicted = thread.submit(run)
@@ -214,9 +213,9 @@ def _run_job(rides: pa.Table, spark: SparkSession, predict: Callable) -> pa.Tabl
 def _predict(
     folder: str, sha256: str, device: str, batches: Iterable[pd.DataFrame]
 ) -> Iterator[pd.DataFrame]:
-    """Predict batches of rides; this runs in a worker."""
+    """Predict batches of rows; this runs in a worker."""
     estimator = _estimator(folder, sha256, device)
-    return (minutes_or_reasons(estimator, rides) for rides in batches)
+    return (predict_rows(estimator, rows) for rows in batches)
 
 
 @cache
