@@ -144,7 +144,7 @@ def figures(address):
     """The error of each finished training, and the states of all runs."""
     client = MlflowClient(address)
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    finished = [run for run in runs if run.info.status == "FINISHED" and run.data.metrics]
+    finished = [run for run in runs if run.info.status == "FINISHED" and "model" in run.data.tags]
     errors = {run.data.tags["model"]: run.data.metrics["valid_rmse"] for run in finished}
     return errors, {run.info.status for run in runs}
 
