@@ -14,8 +14,6 @@ from taxi_duration.data.trips import load_split, load_trips
 from taxi_duration.evaluation.metrics import score_parts
 from taxi_duration.models.training import fit
 
-pytestmark = pytest.mark.soak
-
 STORY = Path(__file__).parents[1] / "notebooks" / "02_train.ipynb"
 MONTHS = ("2021-01", "2021-02", "2021-03")
 
