@@ -35,8 +35,8 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 # Three parts run side by side, since some tests wait for processes more than they compute.
 STORIES := README.md docs notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks cli/test_records \
-	$(addprefix tracking/test_,store search) $(addprefix notebooks/test_,reproduction stage)))
-ROOMS := $(addprefix tests/,cli faults notebooks serving tracking)
+	$(addprefix notebooks/test_,reproduction stage))) tests/tracking
+ROOMS := $(addprefix tests/,cli faults notebooks serving)
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
