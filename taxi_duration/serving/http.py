@@ -92,9 +92,14 @@ def show_runs(*, host: str = "127.0.0.1", port: int = PAGES_PORT) -> Iterator[Se
         If the port is unavailable, or the server does not start.
     """
     words = ["mlflow", "server", "-w", "1", "--host", host, "--port", str(port),
-             "--backend-store-uri", store_uri()]  # fmt: skip
-    how = {"host": host, "port": port, "ready": "/health"}
-    with run_server(words, **how, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false") as process:
+             "--uvicorn-opts", "--log-level warning"]  # fmt: skip
+    variables = {
+        "MLFLOW_BACKEND_STORE_URI": store_uri(),  # no argument, since it may hold a password
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
+    }
+    with run_server(words, host=host, port=port, ready="/health", **variables) as process:
         yield Server(find_runs(f"http://{host}:{port}"), None, process)
 
 
