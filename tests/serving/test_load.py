@@ -14,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from taxi_duration.errors import ExitCode
+from taxi_duration.errors import ServerError
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, rollback
 from taxi_duration.serving.http import serve
@@ -108,7 +108,7 @@ def test_the_command_ends_when_its_server_is_killed(store, port):
     (child,) = psutil.Process(command.pid).children()
     child.kill()
     said = command.communicate(timeout=10)[1].splitlines()
-    assert command.returncode == ExitCode.MODEL
+    assert command.returncode == ServerError.exit_code
     address = f"http://127.0.0.1:{port}"
     assert (
         said[-1] == f"taxi-duration: The server at {address} has ended by SIGKILL. Start it again."
