@@ -55,7 +55,6 @@ BUSY_SECONDS = 20  # that another process may hold the database; MLflow's sessio
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one
 S3_LIBRARIES = {"boto3", "botocore", "s3transfer"}
 S3_ENDPOINTS = ("MLFLOW_S3_ENDPOINT_URL", *ENDPOINTS)
-RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # MLflow adds the tags in it to each run that it starts
 
 
 def open_store(experiment: str = EXPERIMENT) -> None:
