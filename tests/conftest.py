@@ -283,7 +283,10 @@ def reader(new_store, month_bytes, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def full_disk():
-    """A while in which no file can grow beyond a few bytes, as on a disk that is full."""
+    """A while in which no file can grow beyond a few bytes, as on a disk that is full.
+
+    Nor can the file into which pytest prints, so let it end before the test does.
+    """
 
     @contextmanager
     def full_disk(left=64):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import shlex
 import signal
 import subprocess
@@ -62,15 +61,6 @@ def mirror(tmp_path, call):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture
-def full_disk():
-    """A limit on the size of new files, which fails as a full disk does: in the middle."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_the_command_is_installed():
@@ -278,7 +268,8 @@ def test_a_sample_that_cannot_be_written_is_rejected(call):
 
 
 def test_a_sample_that_finds_no_room_is_rejected_and_leaves_nothing(call, full_disk):
-    code, _, (line,) = call("sample", "2021-01", "--rows", 5000, "--into", "months")
+    with full_disk(2000):
+        code, _, (line,) = call("sample", "2021-01", "--rows", 5000, "--into", "months")
     assert (code, "File too large. Make room or choose another folder." in line) == (4, True)
     assert list(Path("months").iterdir()) == []
 
@@ -341,7 +332,8 @@ def test_a_stopped_run_writes_nothing_and_leaves_no_kernel_and_no_file(tmp_path,
 
 
 def test_a_full_disk_ends_in_one_line_and_leaves_nothing(call, full_disk):
-    code, _, (line,) = call("run", HERE / "leaves_a_parameter_unread.ipynb")
+    with full_disk(2000):
+        code, _, (line,) = call("run", HERE / "leaves_a_parameter_unread.ipynb")
     assert code == 6
     assert re.search(r"The run of the pipeline cannot be recorded: .* says 'disk I/O error'", line)
     assert list(Path("runs/latest").iterdir()) == []
