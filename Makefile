@@ -66,7 +66,7 @@ audit: .venv/ready ## Report known vulnerabilities of the pinned libraries, by p
 	@$(BIN)/python .ci/audit.py $(BIN)/uv requirements.txt requirements-extras.txt
 
 lab: .venv/ready ## Open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 UI_HOST ?= 127.0.0.1
 

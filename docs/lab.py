@@ -27,19 +27,21 @@ return session?.kernel?.status === "idle";
 
 
 @contextmanager
-def jupyterlab(folder: Path, settings: Path, *, port: int) -> Iterator[str]:
+def jupyterlab(folder: Path, settings: Path, *words: str, port: int) -> Iterator[str]:
     """Run JupyterLab on a folder until the end of the block; yield its address.
 
     Parameters
     ----------
     settings : Path
         An empty folder for its settings: it shall ask nobody for news.
+    words
+        Further arguments of its command.
     """
     quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     quiet.parent.mkdir(parents=True)
     quiet.write_text(json.dumps(QUIET))
     words = [
-        "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}",
+        "jupyterlab", *words, "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}",
         f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip

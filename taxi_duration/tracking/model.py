@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -59,13 +60,21 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
                 code_paths=[str(PACKAGE)],
                 signature=_signature(estimator.inputs),
                 input_example=example.head(EXAMPLE),
-                pip_requirements=[f"{name}=={version(name)}" for name in NEEDS],
+                conda_env=_environment(),
             )
     with temporary_folder() as folder:
         copy_model(logged.model_id, folder)
         _check(folder, estimator, example)
         mlflow.log_param("model_sha256", tree_digest(folder))
     return size
+
+
+def _environment() -> dict:
+    """Return what the model needs; MLflow's own looks for pip, and warns where uv installs."""
+    needs = [f"{name}=={version(name)}" for name in NEEDS]
+    by_conda = [f"python={platform.python_version()}", "pip"]
+    channels = ["conda-forge"]
+    return {"name": "model", "channels": channels, "dependencies": [*by_conda, {"pip": needs}]}
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """The logged model: its signature, its files, and that it predicts the same everywhere."""
 
 import json
+import platform
 import tempfile
 import threading
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from taxi_duration.data.files import tree_digest
 from taxi_duration.errors import TrackingError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.intervals import Intervals
-from taxi_duration.tracking.model import _mlflow_files_in, example_rides, log_model
+from taxi_duration.tracking.model import NEEDS, _mlflow_files_in, example_rides, log_model
 from taxi_duration.tracking.runs import copy_model
 from taxi_duration.tracking.store import open_store
 from taxi_duration.tracking.training import record
@@ -46,6 +48,16 @@ def test_the_model_holds_no_pickle(model_folder):
     assert [path.name for path in held if path.suffix == ".skops"] == ["pipeline.skops"]
     assert not [path for path in held if path.suffix in {".pkl", ".pickle", ".joblib"}]
     assert not [path for path in held if path.read_bytes()[:1] == b"\x80"]
+
+
+def test_the_models_needs_are_pinned_and_no_pip_is_looked_for(model_folder):
+    import yaml
+
+    python, pip, libraries = yaml.safe_load((model_folder / "conda.yaml").read_text())[
+        "dependencies"
+    ]
+    assert (python, pip) == (f"python={platform.python_version()}", "pip")
+    assert libraries["pip"] == [f"{name}=={version(name)}" for name in NEEDS]
 
 
 def test_a_parameter_holds_the_digest_of_the_models_files(stored, model_folder):
