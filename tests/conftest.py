@@ -16,7 +16,7 @@ from hypothesis import settings
 from shelf import employ, stock
 from tlc import Tlc
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import Split, load_split
 from taxi_duration.models.catalog import MODELS

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fastparquet import ParquetFile
 
-from taxi_duration.data.files import Engine
+from taxi_duration.data.parquet import Engine
 from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.months import GREEN, Month

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from taxi_duration.cli.main import main
-from taxi_duration.data.files import ENGINES
+from taxi_duration.data.parquet import ENGINES
 from taxi_duration.data.trips import load_split, load_trips
 from taxi_duration.evaluation.metrics import score_parts
 from taxi_duration.models.training import fit

@@ -230,7 +230,7 @@ def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Pa
       taxi-duration sample 2021-01
       taxi-duration sample 2021-01..2021-03 --rows 3000000 --service yellow --into /tmp/tlc
     """
-    from taxi_duration.data.files import write_parquet
+    from taxi_duration.data.parquet import write_parquet
     from taxi_duration.data.sample import make_month
 
     kind = Service.parse(service)

@@ -1,6 +1,6 @@
 """A month of TLC, of the sample or of a folder becomes valid rides."""
 
-from taxi_duration.data.files import read_parquet, write_parquet
+from taxi_duration.data.parquet import read_parquet, write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
 from taxi_duration.data.stream import stream_trips

@@ -13,13 +13,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from taxi_duration.data.files import (
-    atomic_write,
-    read_schema,
-    sha256,
-    staging_folder,
-    write_errors,
-)
+from taxi_duration.data.files import atomic_write, sha256, staging_folder, write_errors
+from taxi_duration.data.parquet import read_schema
 from taxi_duration.data.progress import progress_bar
 from taxi_duration.errors import SourceError, TaxiDurationError, UsageError, without_password
 from taxi_duration.months import GREEN, Month, Service

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.download import cache_folder, check_recorded, fetch_month
-from taxi_duration.data.files import BLOCK, Engine, read_blocks, read_schema, sha256
+from taxi_duration.data.files import sha256
+from taxi_duration.data.parquet import BLOCK, Engine, read_blocks, read_schema
 from taxi_duration.data.s3 import SCHEME, fetch_object
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import SchemaError, SourceError
@@ -67,7 +68,7 @@ class RawMonth:
         Parameters
         ----------
         rows, engine
-            As `taxi_duration.data.files.read_blocks` takes them.
+            As `taxi_duration.data.parquet.read_blocks` takes them.
 
         Raises
         ------

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.batches import append, gathered
-from taxi_duration.data.files import Engine
 from taxi_duration.data.html import html_table
+from taxi_duration.data.parquet import Engine
 from taxi_duration.data.rides import (
     FARTHEST,
     UNKNOWN_ZONE,

@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from taxi_duration.data.files import atomic_write, parquet_writer, sha256, write_errors
+from taxi_duration.data.files import atomic_write, sha256, write_errors
+from taxi_duration.data.parquet import parquet_writer
 from taxi_duration.data.rides import is_plausible_distance
 from taxi_duration.data.source import RawMonth, ahead, open_month
 from taxi_duration.errors import UsageError, nearest

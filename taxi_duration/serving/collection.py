@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxi_duration.data.files import atomic_write, read_parquet, sha256
+from taxi_duration.data.files import atomic_write, sha256
+from taxi_duration.data.parquet import read_parquet
 from taxi_duration.data.rides import in_new_york, read_minutes
 from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import Month, Service

@@ -16,7 +16,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.rides import RIDE, Columns
 from taxi_duration.errors import TaxiDurationError
 from taxi_duration.registry.loading import RegisteredModel

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxi_duration.data.files import read_parquet, sha256
+from taxi_duration.data.files import sha256
+from taxi_duration.data.parquet import read_parquet
 from taxi_duration.data.rides import REASONS
 from taxi_duration.months import Month, Service
 from taxi_duration.tracking.address import beside_store

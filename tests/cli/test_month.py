@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import load_split
 from taxi_duration.months import GREEN, Months

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from damage import CHANGES, DAMAGES, JANUARY, KINDS, outcome
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.source import open_month
 from taxi_duration.months import GREEN
 

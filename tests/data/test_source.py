@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from tlc import Answer
 
-from taxi_duration.data.files import sha256, write_parquet
+from taxi_duration.data.files import sha256
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.source import SAMPLE_ROWS, open_month
 from taxi_duration.errors import SchemaError, SourceError
 from taxi_duration.months import GREEN, YELLOW, Month

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.stream import stream_trips
 from taxi_duration.data.trips import load_trips

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_duration.data.files import BLOCK, write_parquet
+from taxi_duration.data.parquet import BLOCK, write_parquet
 from taxi_duration.data.rides import read_rides, rejections
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import SAMPLE_ROWS, open_month

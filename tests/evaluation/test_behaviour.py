@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.trips import load_trips
 from taxi_duration.evaluation.metrics import predict

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.data.source import open_month
 from taxi_duration.errors import EngineError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.months import GREEN, Month
 

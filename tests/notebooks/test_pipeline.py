@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from taxi_duration.data.files import sha256, write_parquet
+from taxi_duration.data.files import sha256
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import NotebookError, SourceError, UsageError
 from taxi_duration.months import GREEN, Month

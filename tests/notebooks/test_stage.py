@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.sample import make_month
 from taxi_duration.months import GREEN, Month, Months
 from taxi_duration.notebooks.discovery import find_notebooks

@@ -65,7 +65,7 @@ def test_trainings_chosen_by_other_rides_are_no_candidates(runs, month):
 
 
 def test_the_same_month_with_other_rides_is_another_one(runs, months, tmp_path):
-    from taxi_duration.data.files import write_parquet
+    from taxi_duration.data.parquet import write_parquet
     from taxi_duration.data.sample import make_month
     from taxi_duration.months import GREEN
 

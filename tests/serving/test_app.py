@@ -19,7 +19,7 @@ from shelf import changed_file
 from tlc import ZONES
 
 from taxi_duration.cli.main import main
-from taxi_duration.data.files import read_parquet
+from taxi_duration.data.parquet import read_parquet
 from taxi_duration.data.zone_names import FILE
 from taxi_duration.errors import SchemaError
 from taxi_duration.evaluation.explanation import explain

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from parquet_ways import TIMES, cast
 
-from taxi_duration.data.files import read_parquet, write_parquet
+from taxi_duration.data.parquet import read_parquet, write_parquet
 from taxi_duration.errors import EngineError, SchemaError, SourceError, UsageError
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator

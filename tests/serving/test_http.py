@@ -20,7 +20,7 @@ import requests
 from shelf import free_port
 from thousand import expected_of, thousand_rides
 
-from taxi_duration.data.files import write_parquet
+from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.rides import read_rides
 from taxi_duration.errors import ModelError, ServerError
 from taxi_duration.months import GREEN, Month
