@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,9 +92,9 @@ def attach_card(card: Card) -> None:
         set_description(card.model, _shorten(card.markdown))
 
 
-def describe(champion: RegisteredModel) -> None:
-    """Set the card of a champion, whose files are verified, as the description of its version."""
-    set_description(champion, _shorten(_write(champion)))
+def describe(model: RegisteredModel) -> None:
+    """Set the card of a model, whose files were verified, as the description of its version."""
+    set_description(model, _shorten(_write(model)))
 
 
 def _write(model: RegisteredModel) -> str:
@@ -150,6 +151,7 @@ def _facts(model: RegisteredModel) -> dict[str, object]:
         slices = pd.read_csv(download(model.run_id, "slices.csv", folder))
     return {
         "model": model,
+        "today": f"{datetime.now(UTC):%Y-%m-%d}",
         "record": record,
         "verdict": verdict,
         "is_refitted": record.parameters["refit"] == "True",

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -97,13 +97,6 @@ class RegisteredModel:
     def predict(self, rides: pd.DataFrame) -> pd.DataFrame:
         """Return `duration`, `low` and `high` (minutes) of valid rides, a row each."""
         return self.estimator.predict(rides)
-
-    def as_champion(self, verdict: Verdict) -> RegisteredModel:
-        """Return it as it is after its promotion, without looking anything up again."""
-        aliases = tuple(sorted({*self.aliases, "champion"}))
-        champion = replace(self, aliases=aliases, verdict=verdict)
-        vars(champion)["record"] = self.record
-        return champion
 
     def files(self) -> AbstractContextManager[Path]:
         """Copy its verified files to a temporary folder; see `verified_files`."""

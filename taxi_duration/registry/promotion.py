@@ -154,16 +154,17 @@ def promote(
             if verdict.accepted:
                 _set_champion(challenger, "promote", why=why, verdict=verdict)
     if verdict.accepted:
-        _describe(challenger.as_champion(verdict))
+        _describe(challenger, *([other] if other else []))
     return verdict
 
 
-def _describe(champion: RegisteredModel) -> None:
-    """Write the card of a new champion on its version; the promotion stands without it."""
-    try:
-        describe(champion)
-    except TaxiDurationError as problem:
-        logger.warning("The new champion has no description: %s", problem)
+def _describe(*versions: RegisteredModel) -> None:
+    """Write their cards on versions that became, or were, champion; which stands without them."""
+    for version in versions:
+        try:
+            describe(find_model(version.address))
+        except TaxiDurationError as problem:
+            logger.warning("%s has an old description: %s", version, problem)
 
 
 def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
@@ -178,7 +179,9 @@ def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
     with journal.model_lock(name), journal.change_of(name, journal.champion_of(name)):
         former = find_model(journal.former_champion(name), name=name)
         former.check_files()
+        latter = find_model(journal.CHAMPION, name=name)
         _set_champion(former, "rollback", why=why)
+    _describe(former, latter)
     return find_model(former.address)
 
 

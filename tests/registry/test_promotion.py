@@ -1,7 +1,9 @@
 """A champion changes for a better one only, in one step, and the journal says so."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -99,7 +101,9 @@ def test_a_verdict_on_other_files_is_no_verdict(registry):
     assert find_model("1").verdict is None
 
 
-def test_a_promotion_looks_each_model_up_once_and_reads_its_run_once(registry, runs, gate, lookups):
+def test_a_promotion_looks_each_model_up_once_to_judge_and_once_to_describe_it(
+    registry, runs, gate, lookups
+):
     registry("poor")
     challenger = register(runs["good"])
     lookups.clear()
@@ -107,13 +111,17 @@ def test_a_promotion_looks_each_model_up_once_and_reads_its_run_once(registry, r
     of_one_read = lookups["get_run"]
     lookups.clear()
     promote(challenger, gate, why=WHY)
-    tables_of_the_card = 2
-    assert lookups["get_model_version"] == 2
-    assert lookups["get_run"] == 2 * of_one_read + tables_of_the_card
+    tables_of_the_cards = 4
+    assert lookups["get_model_version"] == 4
+    assert lookups["get_run"] == 4 * of_one_read + tables_of_the_cards
 
 
 def description(version):
     return MlflowClient().get_model_version(NAME, version).description
+
+
+def state(version):
+    return re.search(r"On [\d-]+, this version is (.+?)\.", description(version))[1]
 
 
 def test_a_version_is_described_by_its_errors_and_a_champion_by_its_card(runs, gate):
@@ -124,7 +132,7 @@ def test_a_version_is_described_by_its_errors_and_a_champion_by_its_card(runs, g
     promote(champion, gate, why=WHY)
     card = description("1")
     assert card.startswith("# taxi-duration, version 1\n")
-    assert "This version is challenger and champion." in card
+    assert f"On {datetime.now(UTC):%Y-%m-%d}, this version is challenger and champion." in card
     assert f"| test | {errors['test_rmse']:.2f} |" in card
 
 
@@ -137,7 +145,16 @@ def test_a_champion_without_what_a_card_needs_is_promoted_without_one(runs, gate
     assert promote(found, gate, why=WHY).accepted
     slices.write_bytes(kept)
     assert champion() == "1"
-    assert "The new champion has no description: " in caplog.text
+    assert "version 1 has an old description: " in caplog.text
+
+
+def test_a_version_that_is_champion_no_more_is_not_described_as_one(registry):
+    registry("poor", "good")
+    assert state("2") == "challenger and champion"
+    assert state("1") == "neither champion nor challenger"
+    rollback(why=WHY)
+    assert state("1") == "champion"
+    assert state("2") == "challenger"
 
 
 def test_a_dry_run_says_what_would_happen_and_changes_nothing(runs, gate):
