@@ -136,8 +136,10 @@ def predictions() -> dict[str, str]:
             for month, frame in frames.items()}  # fmt: skip
 
 
-def start(road: str, *, fault: str = "", at: int = 0, said: Path = Path("said")) -> int:
-    """Take a road in a process of its own, and return the process id."""
+def start(
+    road: str, *, fault: str = "", at: int = 0, said: Path = Path("said"), alone: bool = True
+) -> int:
+    """Take a road in a process of its own, which looks at what it found if it is alone."""
     if child := os.fork():
         return child
     with said.open("w") as file:
@@ -145,7 +147,7 @@ def start(road: str, *, fault: str = "", at: int = 0, said: Path = Path("said"))
         os.dup2(file.fileno(), 2)
     DISK.arm_disk(at, FAULTS.get(fault, 0))
     code = take(road)
-    if code == 0 and not fault:
+    if code == 0 and not fault and alone:
         calls = DISK.disk_calls()
         sys.stdout.write(json.dumps({"calls": calls, **found_at_the_end(road)}))
     sys.stdout.flush()
@@ -178,12 +180,15 @@ def age() -> None:
 
 def undisturbed(folder: Path, road: str) -> dict[str, object]:
     enter(folder, road)
-    places = [Path("said"), Path("also said")][: 1 + (road == "two roads")]
-    children = [start(road, said=said) for said in places]
-    codes = [end(child, said)[0] for child, said in zip(children, places, strict=True)]
-    if len(codes) > 1:  # what one of them found, the other may have left unfinished
-        codes.append(end(start(road))[0])
-    return {"codes": codes, "found": Path("said").read_text().strip()}
+    ends = two_at_once(road) if road == "two roads" else []
+    code, found = end(start(road))  # what one of two found, the other may have left unfinished
+    return {"codes": [code, *(code for code, _ in ends)], "ends": ends, "found": found}
+
+
+def two_at_once(road: str) -> list[tuple[int, str]]:
+    places = [Path("said"), Path("also said")]
+    children = [start(road, said=said, alone=False) for said in places]
+    return [end(child, said) for child, said in zip(children, places, strict=True)]
 
 
 def disturbed(folder: Path, road: str, fault: str, at: int) -> dict[str, object]:

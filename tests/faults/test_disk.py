@@ -17,7 +17,7 @@ EVERY = {  # every call meets a kill and, in turn, one failing write or a disk t
 
 def check(first, *others):
     """Check that each road was disturbed, in one line at most, and then ended as the first did."""
-    assert set(first["codes"]) == {0}
+    assert set(first["codes"]) == {0}, first
     expected = found(first)
     assert (expected["running"], expected["leftovers"]) == ([], [])
     for each in others:
