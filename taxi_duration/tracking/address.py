@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from taxi_duration.errors import TrackingError, without_password
 from taxi_duration.tracking.provenance import CHECKOUT
@@ -66,6 +67,18 @@ def beside_store(name: str) -> Path:
     """Return a path next to the database, or in the user's folder if the store is a server."""
     database = database_of(store_uri())
     return (database.parent if database else _home()) / name
+
+
+def local_folder(uri: str) -> Path | None:
+    """Return the folder at an address of files; None if it is not on this computer.
+
+    Examples
+    --------
+    >>> local_folder("file:///jobs/50%25/artifacts"), local_folder("s3://bucket/artifacts")
+    (PosixPath('/jobs/50%/artifacts'), None)
+    """
+    place = urlsplit(uri)
+    return Path(url2pathname(place.path)) if place.scheme == "file" else None
 
 
 def _home() -> Path:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from taxi_duration.tracking.address import local_folder
+
 if TYPE_CHECKING:
     import mlflow
 
 BOOT, MACHINE = Path("/proc/sys/kernel/random/boot_id"), Path("/etc/machine-id")  # on Linux
 NAMESPACE = Path("/proc/self/ns/pid")
 TAG = "owner_"  # begins the names of the tags
+UNFINISHED = ".artifact.uploading.*"  # what MLflow calls a file while it copies it
 TOLERANCE = 2.0  # seconds; psutil adds times that are rounded
 
 
@@ -106,6 +109,8 @@ def owned_run(run_id: str | None = None, **how: object) -> Iterator[mlflow.Activ
 def close_abandoned_runs(store: mlflow.MlflowClient, *, ours: bool = False) -> list[str]:
     """Close as KILLED the runs in a store whose process is gone, and return their ids.
 
+    Files of theirs that MLflow has not copied to the end are removed.
+
     Parameters
     ----------
     ours : bool
@@ -119,8 +124,18 @@ def close_abandoned_runs(store: mlflow.MlflowClient, *, ours: bool = False) -> l
     owners = {run.info.run_id: Owner.of(run.data.tags) for run in running}
     closed = [run for run, each in owners.items() if each.is_gone() or (ours and each == here)]
     for run_id in closed:
+        _remove_unfinished(store, run_id)
         store.set_terminated(run_id, "KILLED")
     return closed
+
+
+def _remove_unfinished(store: mlflow.MlflowClient, run_id: str) -> None:
+    info = store.get_run(run_id).info
+    models = store.search_logged_models([info.experiment_id], f"source_run_id = '{run_id}'")
+    for uri in (info.artifact_uri, *(each.artifact_location for each in models)):
+        if folder := local_folder(uri):
+            for path in folder.rglob(UNFINISHED):
+                path.unlink(missing_ok=True)
 
 
 @cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -88,13 +90,27 @@ def log_inputs(split: Split, provenance: Provenance) -> None:
 
     files = {f"sha256/{name}": digest for trips in split for name, digest in trips.sha256.items()}
     mlflow.log_params(months_of(split) | files | {"code_sha256": provenance.package_sha256})
-    mlflow.log_dict(provenance.environment, "environment.json")
-    mlflow.log_text(split.rows().to_csv(), "rows.csv")
-    if provenance.code.patch:
-        mlflow.log_text(provenance.code.patch, "code.patch")
+    texts = {
+        "environment.json": json.dumps(provenance.environment, indent=2),
+        "rows.csv": split.rows().to_csv(),
+    }
+    log_texts(texts | ({"code.patch": provenance.code.patch} if provenance.code.patch else {}))
     for part, trips in split._asdict().items():
         for name, digest in trips.sha256.items():
             _log_dataset(_dataset(name, digest, trips), part)
+
+
+def log_texts(texts: Mapping[str, str]) -> None:
+    """Log texts to the active run, as files of these names.
+
+    MLflow's `log_text` would leave a temporary folder if it is killed.
+    """
+    import mlflow
+
+    with temporary_folder() as folder:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        mlflow.log_artifacts(str(folder))
 
 
 def _log_dataset(dataset: MetaDataset, part: str) -> None:

@@ -8,15 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pandas as pd
 
 from taxi_duration.data.files import temporary_folder
 from taxi_duration.errors import ModelError, TrackingError, check_name
 from taxi_duration.months import Month, Months
-from taxi_duration.tracking.address import shown_uri
+from taxi_duration.tracking.address import local_folder, shown_uri
 from taxi_duration.tracking.store import EXPERIMENT, UNKNOWN, client, open_store, store_errors
 
 if TYPE_CHECKING:
@@ -166,9 +164,9 @@ def copy_model(model_id: str, folder: Path) -> None:
     would come to lie, which takes longer than to copy it.
     """
     store = client()
-    place = urlsplit(store.get_logged_model(model_id).artifact_location)
-    if place.scheme == "file":
-        shutil.copytree(url2pathname(place.path), folder, dirs_exist_ok=True)
+    place = local_folder(store.get_logged_model(model_id).artifact_location)
+    if place:
+        shutil.copytree(place, folder, dirs_exist_ok=True)
         return
     import mlflow
 

@@ -31,6 +31,7 @@ from taxi_duration.tracking.provenance import (
     Provenance,
     collect_provenance,
     log_inputs,
+    log_texts,
     months_of,
     tags_of,
 )
@@ -275,7 +276,7 @@ def _record(
         metrics = _metrics(model, shared.naive_scores, intervals) | {"model_bytes": size}
         mlflow.log_metrics(metrics)
         _log_curve(model.fitted, active.info.run_id)
-        mlflow.log_text(score_slices(unseen).to_csv(index=False), "slices.csv")
+        log_texts({"slices.csv": score_slices(unseen).to_csv(index=False)})
         _log_pictures(pictures, unseen["valid"])
     return Run(active.info.run_id, model.fitted, intervals, model.scores, size, metrics)
 

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import forks
 import pytest
@@ -21,6 +22,7 @@ RECORDING = """
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 import mlflow
 from taxi_duration.tracking.owner import owned_run
 from taxi_duration.tracking.store import open_store
@@ -128,6 +130,36 @@ def test_a_run_without_an_owner_stays(store):
     run = client.create_run(client.get_experiment_by_name("taxi-duration").experiment_id)
     assert close_abandoned_runs(client, ours=True) == []
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+@pytest.fixture
+def half_copied(store):
+    """Begin a run and a model of an owner, and return a file of each that is half copied."""
+    open_store()
+    client = MlflowClient(store)
+    experiment = client.get_experiment_by_name("taxi-duration").experiment_id
+
+    def half_copied(owner):
+        run = client.create_run(experiment, tags=owner.tags).info
+        model = client.create_logged_model(experiment, source_run_id=run.run_id)
+        places = [Path(urlsplit(uri).path) for uri in (run.artifact_uri, model.artifact_location)]
+        files = [place / "folder" / ".artifact.uploading.abcdefgh" for place in places]
+        for file in files:
+            file.parent.mkdir(parents=True)
+            file.write_text("half")
+        return files
+
+    return half_copied
+
+
+def test_what_an_abandoned_run_has_copied_by_half_is_removed(store, half_copied, ended):
+    files, others = half_copied(ended), half_copied(Owner.this())
+    whole = [file.with_name("whole") for file in files]
+    for file in whole:
+        file.touch()
+    close_abandoned_runs(MlflowClient(store))
+    assert [file.exists() for file in files] == [False, False]
+    assert [file.exists() for file in (*whole, *others)] == [True, True, True, True]
 
 
 def test_a_run_that_goes_on_belongs_to_the_process_that_goes_on_with_it(store, ended):
