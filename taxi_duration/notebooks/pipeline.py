@@ -22,7 +22,7 @@ from taxi_duration.notebooks.discovery import (
 )
 from taxi_duration.notebooks.runner import Executed, Progress, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
-from taxi_duration.tracking.attempts import pipeline_run
+from taxi_duration.tracking.attempts import log_best, pipeline_run
 
 PIPELINE = "pipeline.json"
 
@@ -141,7 +141,7 @@ def run_stages(
     failures: dict[str, NotebookError] = {}
     waiting: list[str] = []
     with ExitStack() as opened:
-        parent = None
+        parent, executions = None, []
         for stage in stages:
             if {*failures, *waiting} & set(stage.needs):
                 waiting.append(stage.name)
@@ -149,7 +149,9 @@ def run_stages(
             fingerprint = stage.fingerprint()
             reason = "forced" if force else stage.why_run(fingerprint)
             if not reason:
-                yield _as_before(stage)
+                before = _as_before(stage)
+                executions.append(before.attempt)
+                yield before
                 continue
             parent = parent or opened.enter_context(_pipeline_run(into, plan))
             try:
@@ -159,7 +161,10 @@ def run_stages(
                 failures[stage.name] = failure
                 continue
             stage.write_record(done, fingerprint)
+            executions.append(done.attempt)
             yield replace(done, reason=reason)
+        if parent:
+            log_best(parent, executions)
         if failures:
             raise NotebookError(_report(failures.values(), waiting, again))
 
@@ -205,7 +210,10 @@ def _as_before(stage: Stage) -> Executed:
     record = read_record(stage.into, stage.name)
     path, page = (stage.into / name for name in record["files"])
     reason = f"nothing has changed since {record['finished']}"
-    return Executed(stage.name, path, page, 0.0, record["result"], reason=reason, skipped=True)
+    result, attempt = record["result"], record["attempt"]
+    return Executed(
+        stage.name, path, page, 0.0, result, attempt=attempt, reason=reason, skipped=True
+    )
 
 
 def _report(failures: Iterable[NotebookError], waiting: Sequence[str], again: str) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking.address import database_of, store_uri
 from taxi_duration.tracking.owner import Owner
+from taxi_duration.tracking.pages import FIGURES, NOTE
 from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 PARENT, EXECUTION = "mlflow.parentRunId", "execution"  # tags
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"  # variable with tags that MLflow sets on each new run
@@ -78,16 +84,41 @@ def attempt(stage: str, *, parent: str | None = None) -> Iterator[Attempt]:
         made = Attempt(store.create_run(experiment, tags=tags, run_name=stage).info.run_id, parent)
     with _closed(made.id, made.id):
         yield made
+        log_best(made.id, [made.id])
+
+
+def log_best(run_id: str, executions: Iterable[str]) -> None:
+    """Log the figures of the executions' best model to a run above them, for its row in the pages.
+
+    The best has the lowest rmse on the valid month; without a model nothing is logged.
+    """
+    from mlflow.entities import Metric, RunTag
+
+    trained = [
+        run.data
+        for execution in executions
+        for run in _runs(execution, "FINISHED")
+        if {"model", NOTE} <= run.data.tags.keys() and set(FIGURES) <= run.data.metrics.keys()
+    ]
+    if not trained:
+        return
+    best, now = min(trained, key=lambda data: data.metrics[FIGURES[0]]), int(time.time() * 1000)
+    with store_errors(f"The figures of run {run_id!r} cannot be recorded"):
+        client().log_batch(
+            run_id,
+            metrics=[Metric(name, best.metrics[name], now, 0) for name in FIGURES],
+            tags=[RunTag("best", best.tags["model"]), RunTag(NOTE, best.tags[NOTE])],
+        )
 
 
 def finished_runs(execution: str) -> list[str]:
     """Return the ids of the finished runs that an attempt has recorded."""
-    return sorted(_runs(execution, "FINISHED"))
+    return sorted(run.info.run_id for run in _runs(execution, "FINISHED"))
 
 
 def close_runs(execution: str, status: str) -> list[str]:
     """Close the runs that an attempt has left open, and return their ids."""
-    found = _runs(execution, "RUNNING")
+    found = [run.info.run_id for run in _runs(execution, "RUNNING")]
     with store_errors("The runs of an interrupted notebook cannot be closed"):
         for run_id in found:
             client().set_terminated(run_id, status)
@@ -134,14 +165,13 @@ def _exists(run_id: str | None) -> bool:
         return False
 
 
-def _runs(execution: str, status: str) -> list[str]:
+def _runs(execution: str, status: str) -> list[Run]:
     database = database_of(store_uri())
     if database and not database.exists():
         return []
     store = client()
     with store_errors("The runs of a notebook cannot be listed"):
-        found = store.search_runs(
+        return store.search_runs(
             [each.experiment_id for each in store.search_experiments()],
             f"tags.{EXECUTION} = '{execution}' AND attributes.status = '{status}'",
         )
-    return [run.info.run_id for run in found]

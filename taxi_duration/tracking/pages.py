@@ -13,11 +13,11 @@ RESULT = "application/vnd.taxi+json"  # media type of a result for programs: Jup
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a description
 VIEW = "figures"  # name of the table's view
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
-COLUMNS = ("metrics.`valid_rmse`", "metrics.`test_rmse`", "metrics.`test_coverage_all`",
-           "params.`train`")  # fmt: skip
+FIGURES = ("valid_rmse", "test_rmse", "test_coverage_all")
+COLUMNS = (*(f"metrics.`{name}`" for name in FIGURES), "params.`train`")
 ABOUT = (
-    "How many minutes a New York taxi ride takes. A row is a notebook's training or search with "
-    "the figures of its best model; open it for a row each model or trial.\n\n"
+    "How many minutes a New York taxi ride takes. A row is a pipeline, a notebook's training or "
+    "search, with the figures of its best model; open it for a row each model or trial.\n\n"
     "`valid_rmse`, in minutes, chooses; `test_rmse` judges once all is chosen; `test_coverage_all` "
     "is the share of test rides within their interval, which should be 0.8."
 )

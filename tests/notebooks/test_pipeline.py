@@ -14,7 +14,8 @@ from taxi_duration.errors import NotebookError, SourceError, UsageError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks import pipeline, stage
 from taxi_duration.notebooks.pipeline import run_all, status
-from taxi_duration.notebooks.stage import RECORD
+from taxi_duration.notebooks.stage import RECORD, read_json
+from taxi_duration.tracking.pages import NOTE
 
 PARAMETERS = (
     'source: str = "sample"  # where\ntrain: str = "2021-01"  # which\nrows: int = 3  # few'
@@ -191,6 +192,33 @@ def test_a_run_that_is_gone_from_the_store_is_recorded_again(road, store, into):
     (recorded,) = client.search_runs(experiments, "attributes.run_name = 'model'")
     client.delete_run(recorded.info.run_id)
     assert reasons(into) == {"a_first": "runs that it recorded are gone"}
+
+
+TRAIN = """import mlflow
+from taxi_duration.tracking.pages import FIGURES, NOTE
+with mlflow.start_run(tags={"model": "ridge", NOTE: train}):
+    mlflow.log_metrics(dict.fromkeys(FIGURES, 6.0 - rows))"""
+
+
+def row(store, into):
+    """The description and the error of the pipeline's run."""
+    data = MlflowClient(store).get_run(read_json(into / pipeline.PIPELINE)["run_id"]).data
+    return data.tags[NOTE], data.metrics["valid_rmse"]
+
+
+def test_the_row_of_a_pipeline_has_the_best_of_what_its_stages_trained_last(road, store, into):
+    write(road[0], TRAIN, READ)
+    for values in ({"rows": 4, "train": "2021-02"}, {}):
+        list(run_all(road[:1], parameters=values, into=into))
+    assert row(store, into) == ("2021-01", 3.0)
+
+
+def test_a_skipped_stage_counts_for_the_row_of_its_pipeline(road, store, into):
+    write(road[0], TRAIN, READ)
+    list(run_all(road[:1], into=into))
+    (into / pipeline.PIPELINE).unlink()
+    assert [each.skipped for each in run_all([road[0], road[2]], into=into)] == [True, False]
+    assert row(store, into) == ("2021-01", 3.0)
 
 
 def test_what_a_stage_leaves_elsewhere_is_looked_up(go_on):

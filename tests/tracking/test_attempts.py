@@ -12,8 +12,10 @@ from taxi_duration.tracking.attempts import (
     attempt,
     close_runs,
     finished_runs,
+    log_best,
     pipeline_run,
 )
+from taxi_duration.tracking.pages import FIGURES, NOTE
 from taxi_duration.tracking.store import open_store
 
 
@@ -75,6 +77,47 @@ def test_a_pipeline_its_attempts_and_their_runs_are_one_tree(store, monkeypatch)
                (pipeline, made.id, model)}  # fmt: skip
     assert parents == {pipeline: None, made.id: pipeline, model: made.id}
     assert finished_runs(made.id) == [model]
+
+
+def train(made, monkeypatch, name, valid_rmse, figures=FIGURES):
+    """Record a training as a kernel of the attempt does."""
+    import mlflow
+
+    monkeypatch.setenv(*next(iter(made.environment.items())))
+    with mlflow.start_run(tags={"model": name, NOTE: f"of {name}"}):
+        mlflow.log_metrics(dict.fromkeys(figures, 7.0) | {"valid_rmse": valid_rmse, "rounds": 9})
+
+
+def row(store, run_id):
+    data = MlflowClient(store).get_run(run_id).data
+    return data.metrics, data.tags.get("best"), data.tags.get(NOTE)
+
+
+def test_an_attempt_shows_the_figures_of_the_model_that_is_best_on_the_valid_month(
+    store, monkeypatch
+):
+    with pipeline_run("latest") as pipeline, attempt("02_train", parent=pipeline) as made:
+        train(made, monkeypatch, "ridge", 6.0)
+        train(made, monkeypatch, "xgboost", 5.0)
+        train(made, monkeypatch, "of another kind", 4.0, figures=())
+        train(made, monkeypatch, "median", 8.0)
+    best = {"valid_rmse": 5.0, "test_rmse": 7.0, "test_coverage_all": 7.0}
+    assert row(store, made.id) == (best, "xgboost", "of xgboost")
+
+
+def test_a_pipeline_shows_the_best_of_all_its_attempts_and_nothing_if_none_trains(
+    store, monkeypatch
+):
+    with pipeline_run("latest") as pipeline:
+        ids = []
+        for stage, valid_rmse in (("02_train", 6.0), ("03_tune", 5.0), ("04_select", None)):
+            with attempt(stage, parent=pipeline) as made:
+                ids.append(made.id)
+                if valid_rmse:
+                    train(made, monkeypatch, stage, valid_rmse)
+        log_best(pipeline, ids)
+    assert row(store, pipeline)[1:] == ("03_tune", "of 03_tune")
+    assert row(store, made.id) == ({}, None, None)
 
 
 def test_a_pipeline_goes_on_in_its_run_and_starts_a_new_one_only_if_that_is_gone(store):
