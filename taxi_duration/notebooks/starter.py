@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 from taxi_duration import __version__
@@ -91,7 +93,7 @@ def _project() -> Iterator[tuple[str, str]]:
     """Yield the files of a project, each with its text."""
     for name, place in PLACES.items():
         text = (TEMPLATES / "project" / name).read_text("utf-8")
-        yield place, text.replace("VERSION", __version__)
+        yield place, text.replace("VERSION", __version__).replace("ORIGIN", _origin())
     shared = shared_files()
     if "requirements.txt" not in {path.name for path in shared}:  # as in the container image
         raise NotebookError(
@@ -100,3 +102,11 @@ def _project() -> Iterator[tuple[str, str]]:
     for path in shared:
         where = "notebooks" if path.suffix == ".ipynb" else "."
         yield f"{where}/{path.name}", path.read_text("utf-8")
+
+
+def _origin() -> str:
+    """Return what pip has to install to get the package that is installed here (PEP 610)."""
+    record = json.loads(distribution("taxi-duration").read_text("direct_url.json") or "{}")
+    if vcs := record.get("vcs_info"):
+        return f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}"
+    return record.get("url", f"taxi-duration=={__version__}")

@@ -1,9 +1,11 @@
 """`taxi-duration new` begins a notebook or a project, and overwrites nothing."""
 
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import nbformat
@@ -101,10 +103,34 @@ def test_a_project_has_our_notebooks_and_says_what_it_has(project):
     assert last == "Go on with: make -C taxis run"
 
 
-def test_a_project_installs_the_version_that_made_it(project):
+@pytest.mark.parametrize(
+    ("recorded", "origin"),
+    [
+        (None, f"taxi-duration=={__version__}"),
+        ('{"url": "file:///a%20b/t.whl", "archive_info": {}}', "file:///a%20b/t.whl"),
+        (
+            '{"url": "https://x.org/t", "vcs_info": {"vcs": "git", "commit_id": "c4"}}',
+            "git+https://x.org/t@c4",
+        ),
+    ],
+)
+def test_a_project_installs_the_package_from_where_it_came(here, monkeypatch, recorded, origin):
+    monkeypatch.setattr(PathDistribution, "read_text", lambda _self, _name: recorded)
+    starter.start_project(here / "taxis")
+    assert f"TAXI_DURATION ?= {origin}\n" in (here / "taxis" / "Makefile").read_text()
+
+
+def test_a_project_has_the_version_that_made_it_in_its_workflow(project):
     texts = [(project[0] / name).read_text() for name in starter.PLACES.values()]
-    assert sum(f"taxi-duration=={__version__}" in text for text in texts) == 2
-    assert "VERSION" not in "".join(texts)
+    assert sum(f"|| 'taxi-duration=={__version__}'" in text for text in texts) == 1
+    assert not re.search("VERSION|ORIGIN", "".join(texts))
+
+
+def test_a_project_that_cannot_install_the_package_says_so_at_once(project):
+    words = ["make", "-s", "TAXI_DURATION=./none.whl", f"PYTHON={sys.executable}", "check"]
+    done = subprocess.run(words, cwd=project[0], capture_output=True, text=True)
+    assert done.returncode
+    assert "No taxi_duration at ./none.whl. Name a wheel, folder or repository" in done.stderr
 
 
 def test_a_project_does_not_overwrite_a_folder(project, capsys):
