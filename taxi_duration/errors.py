@@ -158,6 +158,23 @@ def without_password(text: str) -> str:
     return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
 
 
+def innermost_cause(text: str) -> str:
+    r"""Return why a request failed, of the message in which urllib3 wraps it.
+
+    Examples
+    --------
+    >>> innermost_cause(
+    ...     "HTTPConnectionPool(host='x', port=9): Max retries exceeded with url: /a (Caused by "
+    ...     "NameResolutionError(\"HTTPConnection(host='x', port=9): Failed to resolve 'x'\"))"
+    ... )
+    "Failed to resolve 'x'"
+    """
+    wrapped = re.search(
+        r"\(Caused by \w+\((?:<[^>]*>, )?([\"'])(?:\w+\([^)]*\): )?(.*)\1\)\)", text
+    )
+    return wrapped[2] if wrapped else text
+
+
 def check_name(name: str, *, without: str = "") -> str:
     r"""Return a name that can be printed, and as the name of a file leads nowhere else.
 

@@ -8,6 +8,9 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from shutil import which
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -37,10 +40,6 @@ RIDE = {
     "DOLocationID": 75,
     "trip_distance": 2.5,
 }
-NEXT = """Go on with
-  make ui               every run with its figures, in the browser
-  make lab              the notebooks, to read and to change
-  taxi-duration --help  other months, other taxis, one notebook alone"""
 
 
 class NotebookBar:
@@ -142,7 +141,21 @@ def summary(results: Mapping[str, Mapping[str, object]]) -> str:
     parts = [_models(trained)] if trained else []
     if chosen:
         parts.append(_champion(load(f"models:/{chosen[-1]['name']}@champion")))
-    return "\n\n".join([*filter(None, parts), NEXT])
+    return "\n\n".join([*filter(None, parts), next_commands()])
+
+
+def next_commands() -> str:
+    """Return three commands to go on with, as they can be typed here."""
+    here = Path(sys.executable).with_name("taxi-duration")
+    typed = "taxi-duration" if which("taxi-duration") else quote(os.path.relpath(here))
+    ui, lab = f"{typed} ui", f"{typed} new --project taxis"
+    if Path("Makefile").is_file():
+        ui, lab = "make ui", "make lab"
+    width = max(map(len, (ui, lab, f"{typed} --help")))
+    return f"""Go on with
+  {ui:{width}}  every run with its figures, in the browser
+  {lab:{width}}  the notebooks, to read and to change
+  {f"{typed} --help":{width}}  other months, other taxis, one notebook alone"""
 
 
 def _models(trained: Mapping[str, str]) -> str:

@@ -136,8 +136,9 @@ def run(
     folder: Path | None, timeout: int | None, stage_timeout: int | None, first: str | None,
     force: bool, code: bool, dry_run: bool, **common: str | None,
 ) -> None:  # fmt: skip
-    """Run notebooks, all or those named, and keep each with its page in runs/NAME.
+    """Run notebooks, all or those named.
 
+    Each is kept with its page in runs/NAME.
     Options that are not given stay as the notebooks have them. A parameter goes to each notebook
     that declares it; one that only notebooks beside them declare is accepted, too. Before anything
     starts, all are checked. A notebook is skipped while nothing that its results depend on has
@@ -173,7 +174,7 @@ def run(
 @click.argument("name", default="latest")
 @options.folder("--into", text="Where the results' folder is.", default="runs")
 def status(name: str, into: Path) -> None:
-    """Print for each notebook of a run whether it is up to date, and why not.
+    """Print which notebooks of a run are up to date, and why not.
 
     \b
     Example:
@@ -193,7 +194,9 @@ def status(name: str, into: Path) -> None:
 @click.option("--again", is_flag=True, help="Ask TLC even for months that are there already.")
 @click.option("--insecure", is_flag=True, help="Download over http, too.")
 def fetch(months: tuple[str, ...], service: str, **how: object) -> None:
-    """Download months from TLC, once, or the names of its zones; print where they are.
+    """Download months from TLC, or the names of its zones.
+
+    A file is downloaded once; where it is, is printed.
 
     \b
     Examples:
@@ -240,21 +243,27 @@ def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Pa
 
 
 @cli.command()
-@click.argument("notebook")
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK]...")
 @options.notebooks_folder
-def inspect(notebook: str, folder: Path | None) -> None:
-    """Print the parameters that a notebook declares, with their types and defaults.
+def inspect(notebooks: tuple[str, ...], folder: Path | None) -> None:
+    """Print what can be set in notebooks, all or those named.
+
+    Each parameter is printed with its type, default and meaning.
 
     \b
-    Example:
+    Examples:
+      taxi-duration inspect
       taxi-duration inspect 02_train
     """
     from taxi_duration.notebooks.discovery import find_notebooks
     from taxi_duration.notebooks.discovery import inspect as declared
 
-    for each in declared(*find_notebooks([notebook], folder=folder)):
-        click.echo(f"{each.name}: {each.annotation} = {each.default!r}")
-        click.echo(f"    {each.help}")
+    for path in find_notebooks(notebooks, folder=folder):
+        if len(notebooks) != 1:
+            click.secho(path.stem, bold=True)
+        for each in declared(path):
+            click.echo(f"{each.name}: {each.annotation} = {each.default!r}")
+            click.echo(f"    {each.help}")
 
 
 @cli.command()

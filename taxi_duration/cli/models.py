@@ -14,7 +14,7 @@ from taxi_duration.errors import ExitCode, ModelError, TrackingError
 @click.argument("run")
 @options.name
 def register(run: str, name: str) -> None:
-    """Make the model of a recorded run a version of the registered model, as challenger.
+    """Make a recorded run's model a version, as challenger.
 
     RUN is the run's id. The same run always has the same version.
 
@@ -41,11 +41,11 @@ def register(run: str, name: str) -> None:
 def promote(
     version: str, gate: str, source: str, service: str, why: str, dry_run: bool, name: str
 ) -> None:
-    """Make a version champion, if it is better than the present one on the gate's month.
+    """Make a version champion, if the gate finds it better.
 
-    VERSION is a number, an alias or a run's id. Better is an rmse that is lower by more than
-    chance, no slice of the rides that got worse, and size and speed within limits. Else the
-    champion stays, the reasons are printed, and the exit code is 7.
+    VERSION is a number, an alias or a run's id. Better is an rmse of the gate's month that is
+    lower by more than chance, no slice of the rides that got worse, and size and speed within
+    limits. Else the champion stays, the reasons are printed, and the exit code is 7.
 
     \b
     Examples:
@@ -87,7 +87,7 @@ def rollback(why: str, name: str) -> None:
 @click.option("--source", metavar="DIR", help="Where its months are, if not where they came from.")
 @click.pass_context
 def reproduce(context: click.Context, model: str, source: str | None) -> None:
-    """Train a recorded model again from its record, and compare it with the original.
+    """Train a recorded model again, and compare the two.
 
     Says "reproduced", or what differs: data, code, environment, figures; then the exit code is 7.
     MODEL_OR_RUN is a run's id, a version's number or an alias. Nothing is written to the store.
@@ -108,7 +108,7 @@ def reproduce(context: click.Context, model: str, source: str | None) -> None:
 @click.command()
 @click.argument("model", default="taxi-duration")
 def history(model: str) -> None:
-    """Print each version of a registered model: its run, data and figures, and who promoted it.
+    """Print each version of a model, and who promoted it.
 
     MODEL is the name in the registry, taxi-duration if none is given.
 
@@ -126,8 +126,9 @@ def history(model: str) -> None:
 @click.argument("model", default="champion")
 @options.folder("--into", text="Where to write it.", default="cards")
 def card(model: str, into: Path) -> None:
-    """Write a registered model's card, in Markdown and as a page, and attach it to the version.
+    """Write a model's card, in Markdown and as a page.
 
+    It is attached to the version, too.
     MODEL is a version's number or address, an alias or a run's id; the champion if none is given.
 
     \b

@@ -24,7 +24,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
               metavar="SECONDS", help="How long a cell may take.")  # fmt: skip
 @as_json
 def check(files: tuple[Path, ...], run: bool, timeout: int, as_json: bool) -> None:
-    """Print what stands between notebooks and CI: each fault with its cell and what to do.
+    """Print each fault of notebooks, and what to do.
 
     Cells are counted from 1, those of text too. Nothing is written.
 
@@ -53,8 +53,9 @@ def check(files: tuple[Path, ...], run: bool, timeout: int, as_json: bool) -> No
 @click.argument("second", type=path)
 @as_json
 def compare(first: Path, second: Path, as_json: bool) -> ExitCode:
-    """Print what differs between two executed notebooks; exit code 1 if anything does.
+    """Print what differs between two executed notebooks.
 
+    The exit code is 1 if anything does.
     Parameters, code, printed lines and tables stand side by side; pictures are compared by their
     pixels.
 
@@ -77,10 +78,10 @@ def compare(first: Path, second: Path, as_json: bool) -> ExitCode:
 @options.folder("--into", text="Where to write the notebook.", default="notebooks")
 @options.folder("--project", text="Make a folder with our notebooks, a Makefile and CI instead.")
 def new(name: str | None, into: Path, project: Path | None) -> None:
-    """Write a notebook to begin with, or a project; nothing is overwritten.
+    """Write a notebook to begin with, or a project.
 
     The notebook has a title, parameters, imports, a short story and a result, and passes
-    `taxi-duration check`.
+    `taxi-duration check`. Nothing is overwritten.
 
     \b
     Examples:

@@ -32,9 +32,10 @@ def _numbers(_context: click.Context, _option: click.Parameter, text: str) -> li
 @click.option("--device", default="cpu", show_default=True, help="What it predicts on: cpu, cuda.")
 @click.option("--force", is_flag=True, help="Predict again what was predicted before.")
 def score(months: str, model: str, into: Path | None, **how: object) -> None:
-    """Predict every ride of a month, with a low and a high end; rejected rows go aside.
+    """Predict every ride of a month, with a low and a high end.
 
-    The same file is predicted by the same model only once.
+    Rejected rows go aside, with their reasons. The same file is predicted by the same
+    model only once.
 
     \b
     Examples:
@@ -77,7 +78,7 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
 )
 @options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
 def serve(model: str, host: str, port: int, requests: Path | None) -> None:
-    """Predict rides over HTTP, and on a page with a map, until it is stopped.
+    """Predict rides over HTTP, and on a page with a map.
 
     A new champion takes over within seconds, without a pause.
 
@@ -102,7 +103,7 @@ def serve(model: str, host: str, port: int, requests: Path | None) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def ui(host: str, port: int) -> None:
-    """Show the recorded runs in MLflow's pages, until it is stopped; open them in a browser.
+    """Show the recorded runs in MLflow's pages, in a browser.
 
     If runs are recorded on a server, its own pages are opened.
 
@@ -122,6 +123,7 @@ def ui(host: str, port: int) -> None:
         if warning := access_warning(host):
             click.echo(f"taxi-duration: {warning}", err=True)
         open_page(server.address)
+        click.echo("Stop with Ctrl-C.", err=True)
         http.wait(server)
 
 
@@ -131,7 +133,7 @@ def ui(host: str, port: int) -> None:
 @options.model
 @options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
 def collect(month: str, dropoffs: Path, model: str, requests: Path | None) -> None:
-    """Make a scored month, for `monitor`, of what `serve` has predicted.
+    """Make a scored month of what `serve` has predicted.
 
     DROPOFFS is a CSV with `request_id`, `row` (of the ride in its request) and `dropoff_datetime`.
 
@@ -155,7 +157,9 @@ def collect(month: str, dropoffs: Path, model: str, requests: Path | None) -> No
 @options.folder("--predictions", text="Where scored months are kept.", shown=BESIDE_RUNS)
 @options.folder("--into", text="Where the report goes.", default="runs/monitor")
 def monitor(months: str, into: Path, **how: object) -> None:
-    """Judge scored months against the training; exit with 3 when action is needed.
+    """Judge scored months against the training.
+
+    The exit code is 3 when action is needed.
 
     The report is the notebook 06_monitor, kept with its page.
 
@@ -187,7 +191,9 @@ def monitor(months: str, into: Path, **how: object) -> None:
 def backtest(
     months: str, name: str, service: str, source: str, windows: list[int], ahead: int, into: Path
 ) -> None:  # fmt: skip
-    """Train on a window of months, test on the next, roll on; say which window pays.
+    """Say how many months to train on.
+
+    A model is trained on a window of months and tested on the next, and so on.
 
     A window pays if its error in the next month is lower, beyond chance, than that of the longest
     shorter one that pays; the interval comes from drawing whole days.
@@ -232,7 +238,9 @@ def month(
     context: click.Context, month: str | None, pairs: tuple[str, ...], window: int, into: Path,
     folder: Path | None, **common: str | None,
 ) -> None:  # fmt: skip
-    """Do a month's work: score and monitor it, train anew, and ask the gate; exit with 3 on alarm.
+    """Do a month's work: score, monitor, train, run the gate.
+
+    The exit code is 3 on alarm.
 
     MONTH is that of the gate, by default three months ago: TLC needs two to publish one. The
     champion predicts it and is monitored on it; then models are trained on the months up to the

@@ -16,7 +16,13 @@ from urllib.parse import urljoin, urlsplit
 from taxi_duration.data.files import atomic_write, sha256, staging_folder, write_errors
 from taxi_duration.data.parquet import read_schema
 from taxi_duration.data.progress import progress_bar
-from taxi_duration.errors import SourceError, TaxiDurationError, UsageError, without_password
+from taxi_duration.errors import (
+    SourceError,
+    TaxiDurationError,
+    UsageError,
+    innermost_cause,
+    without_password,
+)
 from taxi_duration.months import GREEN, Month, Service
 
 if TYPE_CHECKING:
@@ -167,7 +173,8 @@ def _download(url: str, kind: Kind, folder: Path, get: Callable[..., None]) -> P
     try:
         fresh = Path(files.fetch(name, downloader=get))
     except requests.RequestException as problem:
-        reason = f"{url} could not be downloaded, tried {RETRIES + 1} times: {problem}"
+        cause = innermost_cause(str(problem))
+        reason = f"{url} could not be downloaded, tried {RETRIES + 1} times: {cause}"
         raise SourceError(
             f"{without_password(reason)}. Check the network, or name a mirror with "
             "TAXI_DURATION_TLC_URL."

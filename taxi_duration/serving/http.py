@@ -95,6 +95,7 @@ def show_runs(*, host: str = "127.0.0.1", port: int = PAGES_PORT) -> Iterator[Se
              "--uvicorn-opts", "--log-level warning"]  # fmt: skip
     variables = {
         "MLFLOW_BACKEND_STORE_URI": store_uri(),  # no argument, since it may hold a password
+        "MLFLOW_REGISTRY_STORE_URI": store_uri(),  # else it says that none is given
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "PYTHONWARNINGS": "ignore",

@@ -28,7 +28,12 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.data.files import staging_folder
 from taxi_duration.data.s3 import ENDPOINTS, KEYS
-from taxi_duration.errors import TaxiDurationError, TrackingError, without_password
+from taxi_duration.errors import (
+    TaxiDurationError,
+    TrackingError,
+    innermost_cause,
+    without_password,
+)
 from taxi_duration.tracking.address import (
     DRIVERS,
     address_errors,
@@ -206,7 +211,9 @@ def _reason_and_advice(problem: BaseException) -> str:
         )
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
-    reason = without_password(_first_sentence(str(next(filter(None, said), problem))))
+    reason = without_password(
+        _first_sentence(innermost_cause(str(next(filter(None, said), problem))))
+    )
     if _is_of_s3(problem) or "s3://" in reason:  # which MLflow has said of a bucket
         place = next((os.environ[name] for name in S3_ENDPOINTS if os.environ.get(name)), "AWS")
         return (

@@ -3,12 +3,15 @@
 import io
 import os
 import pty
+import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from taxi_duration.cli.display import model_table, show_progress
+from taxi_duration.cli.display import model_table, next_commands, show_progress
 
 
 class Log(io.StringIO):
@@ -66,6 +69,26 @@ def test_on_a_terminal_a_bar_shows_the_cells():
     shown = read_to_end(ours)
     assert "02_train" in shown
     assert "2 of 3 cells" in shown
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch):
+    """The commands that are offered in an empty folder, outside of the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "an env" / "python"))
+    return lambda: [line.split("  ")[1] for line in next_commands().splitlines()[1:]]
+
+
+def test_outside_of_the_environment_the_commands_are_named_with_their_place(typed):
+    ours = "'an env/taxi-duration'"
+    assert typed() == [f"{ours} ui", f"{ours} new --project taxis", f"{ours} --help"]
+
+
+def test_where_there_is_a_makefile_and_the_environment_is_active_they_are_short(typed):
+    Path("Makefile").touch()
+    Path("taxi-duration").touch(mode=0o755)
+    assert typed() == ["make ui", "make lab", "taxi-duration --help"]
 
 
 def test_the_best_model_is_named_by_the_valid_month():

@@ -21,6 +21,7 @@ from tlc import ZONES, Answer
 from taxi_duration import __version__
 from taxi_duration.cli.main import cli, main
 from taxi_duration.data.zone_names import FILE
+from taxi_duration.notebooks.discovery import find_notebooks
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
 STORY = str(HERE / "story.ipynb")
@@ -81,6 +82,14 @@ def test_help_names_each_command(call):
     assert set(COMMANDS) <= {line.split()[0] for line in out if line.strip()}
 
 
+def test_help_says_of_each_command_what_it_does_in_a_line_of_a_terminal(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call("--help")
+    listed = out[out.index("Commands:") + 1 :]
+    assert [line for line in listed if line.endswith("...")] == []
+    assert len(listed) >= len(COMMANDS)
+
+
 def test_help_loads_nothing_heavy():
     heavy = {"pandas", "numpy", "papermill", "mlflow", "nbformat", "sklearn", "tqdm"}
     code = f"""if 1:
@@ -102,11 +111,7 @@ def test_a_run_prints_a_line_for_each_notebook_and_how_to_go_on(call):
     code, out, _ = call("run", STORY, "-p", "rows=4", "--name", "four")
     assert code == 0
     assert re.fullmatch(r"story +\d+\.\d s  runs/four/story\.html", out[0])
-    assert [line.split("  ")[1] for line in out[-3:]] == [
-        "make ui",
-        "make lab",
-        "taxi-duration --help",
-    ]
+    assert out[-4] == "Go on with"
     assert Path("runs/four/story.html").exists()
 
 
@@ -237,6 +242,14 @@ def test_wrong_use_ends_in_exit_code_2(call, words):
     code, _, err = call("run", STORY, *words)
     assert code == 2
     assert err[-1].startswith("Error: ")
+
+
+def test_inspect_without_a_name_prints_those_of_all_notebooks(call):
+    _, out, _ = call("inspect")
+    assert [line for line in out if re.fullmatch(r"0\d_\w+", line)] == [
+        path.stem for path in find_notebooks()
+    ]
+    assert "trials: int = 12" in out
 
 
 def test_inspect_prints_each_parameter_with_type_default_and_help(call):

@@ -1,5 +1,6 @@
 """A month from TLC: downloaded once, its digest recorded, and each way in which that fails."""
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -128,6 +129,12 @@ def test_a_server_that_does_not_recover_is_an_error(unreachable, trouble):
     assert f"/{FILE} could not be downloaded, tried 4 times: " in message
     assert message.endswith("Check the network, or name a mirror with TAXI_DURATION_TLC_URL.")
     assert left == []
+
+
+def test_where_no_server_is_the_message_says_only_that(unreachable):
+    message, _ = unreachable["no server"]
+    reason = message.partition("4 times: ")[2].partition(". Check")[0]
+    assert re.fullmatch(r"Failed to establish a new connection: \[Errno \d+\] .*refused", reason)
 
 
 def test_a_download_is_tried_four_times(unreachable):
