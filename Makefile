@@ -73,10 +73,12 @@ UI_HOST ?= 127.0.0.1
 ui: .venv/ready ## Show the recorded runs in MLflow's pages, and open them in a browser
 	@$(BIN)/taxi-duration ui --host "$(UI_HOST)"
 
-notebooks: .venv/ready ## Execute the notebooks on the sample months and save their outputs
+notebooks: .venv/ready ## Execute the notebooks on the sample months, and save outputs and pictures
 	@scratch=$$(mktemp -d) && MLFLOW_TRACKING_URI="sqlite:///$$scratch/mlflow.db" \
 		$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
-		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
+		--KernelManager.transport=ipc --ExecutePreprocessor.record_timing=False notebooks/*.ipynb && \
+		rm -r "$$scratch"
+	@$(BIN)/python docs/pictures.py
 
 SITE ?= build
 

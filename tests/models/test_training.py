@@ -18,7 +18,7 @@ from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.training import fit, level_after_refit, month_level
 
-NAMES = ["median", "linear", "ridge", "lasso", "reference", "xgboost", "quote"]
+NAMES = list(MODELS)
 AFTER = ["dropoff_datetime", "duration"]
 TLC_AFTER = ["VendorID", "store_and_fwd_flag", "RatecodeID", "passenger_count", "fare_amount"]
 TLC_AFTER += ["extra", "mta_tax", "tip_amount", "tolls_amount", "ehail_fee", "total_amount"]
