@@ -14,6 +14,7 @@ from taxi_duration.data.sample import make_month
 from taxi_duration.months import GREEN, Month
 
 HERE = Path(__file__).parent
+FORKS = "ignore:This process:DeprecationWarning"  # that it has threads and forks
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +45,9 @@ def take(disk, thin_months, migrated, tmp_path):
     shutil.copy(migrated, tmp_path / "migrated.db")
 
     def take(road, *faults):
-        done = subprocess.run(
-            [sys.executable, HERE / "road.py", tmp_path, road, *faults],
-            env=os.environ | {"LD_PRELOAD": str(disk)}, capture_output=True, text=True,
-        )  # fmt: skip
+        environment = os.environ | {"LD_PRELOAD": str(disk), "PYTHONWARNINGS": FORKS}
+        words = [sys.executable, HERE / "road.py", tmp_path, road, *faults]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
