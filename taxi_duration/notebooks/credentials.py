@@ -16,7 +16,7 @@ VALUES = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a bearer token": r"(?i)\bbearer\s+\S{16}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}",
     "an access key": r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}"
-    r"|\b(gh[oprsu]_|github_pat_|glpat-|hf_|sk-|xox[abeprs]-)[\w-]{16}",
+    r"|\b(gh[oprsu]_|github_pat_|glpat-|hf_|sk-(?=[\w-]*[A-Z])|xox[abeprs]-)[\w-]{16}",
 }
 WORD = re.compile(r"[\w+.~/=-]+")
 CHANGES = re.compile(r"(?=[A-Za-z]\d|\d[A-Za-z])")  # from letter to digit and back

@@ -181,8 +181,9 @@ def read_notebook(notebook: Path) -> NotebookNode:
     except ImportError as problem:
         raise missing_library(problem) from problem
     except Exception as problem:  # what is broken fails in many ways
+        why = str(problem).partition("\n")[0].rstrip(".")
         raise NotebookError(
-            f"{str(notebook)!r} is not a notebook of format 4. Save it again with `make lab`."
+            f"{str(notebook)!r} is not a notebook of format 4 ({why}). Save it again in JupyterLab."
         ) from problem
 
 
@@ -207,7 +208,7 @@ def _parse(text: str) -> NotebookNode:
         read = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
         nbformat.validate(read)
     if read.nbformat != nbformat.v4.nbformat:
-        raise ValueError(read.nbformat)
+        raise ValueError(f"it has format {read.nbformat}")
     return read
 
 

@@ -12,6 +12,7 @@ from taxi_duration.errors import NotebookError, printable
 from taxi_duration.notebooks.discovery import read_notebook
 from taxi_duration.notebooks.leaks import find_leaks
 from taxi_duration.notebooks.names import find_undefined, find_unread, parse, read_magics
+from taxi_duration.notebooks.outputs import IGNORED
 from taxi_duration.notebooks.parameters import read_parameters
 from taxi_duration.notebooks.rerun import RUN_ALL, TIMEOUT, find_hidden_state
 
@@ -22,6 +23,13 @@ Found = tuple[int | None, str]
 """The position of a cell from 0, or None for the whole notebook; and what is wrong."""
 Rule = Callable[["NotebookNode"], Iterator[Found]]
 
+SKIPPED = "nbval-skip"
+MARKS = {
+    "NBVAL_IGNORE_OUTPUT": IGNORED,
+    "PYTEST_VALIDATE_IGNORE_OUTPUT": IGNORED,  # as nbval was called at first
+    "NBVAL_RAISES_EXCEPTION": "raises-exception",
+    "NBVAL_SKIP": SKIPPED,
+}
 LOGIC = {
     ast.FunctionDef: "a def",
     ast.AsyncFunctionDef: "a def",
@@ -62,11 +70,23 @@ def find_faults(path: Path, *, run: bool = True, timeout: int = TIMEOUT) -> list
         notebook = read_notebook(path)
     except NotebookError as problem:
         return [Fault(path, None, str(problem))]
+    _tag_by_comments(notebook)
     found = list(find_written(notebook))
     if run and _can_run(notebook):
         found += find_hidden_state(notebook, path.parent, timeout=timeout)
-    ordered = sorted(found, key=lambda each: -1 if each[0] is None else each[0])
+    ordered = sorted(dict.fromkeys(found), key=lambda each: -1 if each[0] is None else each[0])
     return [Fault(path, None if at is None else at + 1, text) for at, text in ordered]
+
+
+def _tag_by_comments(notebook: NotebookNode) -> None:
+    """Tag the cells that nbval knows by its own comments or tags; one that it skips is no code."""
+    for _, cell in list(_code(notebook)):
+        lines = [line.strip() for line in cell.source.splitlines()]
+        named = {line.lstrip("# ") for line in lines if line.startswith("#")}
+        named |= {tag.upper().replace("-", "_") for tag in _tags(cell)}
+        cell.metadata["tags"] = _tags(cell) + [MARKS[name] for name in MARKS.keys() & named]
+        if SKIPPED in cell.metadata["tags"]:
+            cell.cell_type = "raw"
 
 
 def find_written(notebook: NotebookNode) -> Iterator[Found]:
@@ -112,7 +132,7 @@ def _shows_no_error(notebook: NotebookNode) -> Iterator[Found]:
             if output.output_type == "error" and "raises-exception" not in _tags(cell):
                 name = output.ename
                 yield at, f"it shows an error, {name}. Correct it, or tag it 'raises-exception'."
-            elif output.get("name") == "stderr":
+            elif output.get("name") == "stderr" and "stderr" not in cell.source:
                 yield at, "it shows a warning on stderr. Correct what it warns of."
 
 

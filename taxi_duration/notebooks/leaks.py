@@ -31,14 +31,14 @@ EMBEDDED = re.compile(r"base64,[\w+/=]+")
 def find_leaks(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
     """Yield the cells that name or show an absolute path or a credential, with what to do."""
     for at, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code":
+        if cell.cell_type != "markdown":
             yield from ((at, text) for rule in (_find_paths, _find_secrets) for text in rule(cell))
 
 
 def _find_paths(cell: NotebookNode) -> Iterator[str]:
     for path in _paths(_constants(cell)):
         yield f"it names a path of one machine, {path!r}. Take a relative one."
-    for path in _paths(read_texts(cell.outputs))[:1]:
+    for path in _paths(read_texts(cell.get("outputs", ())))[:1]:
         yield f"it shows a path of one machine, {path!r}. Show a relative one."
 
 
@@ -46,7 +46,7 @@ def _find_secrets(cell: NotebookNode) -> Iterator[str]:
     declares = "parameters" in cell.metadata.get("tags", ())  # which takes no credential
     if not declares and (kind := _secret(cell)):
         yield f"it holds {kind}. Revoke it, and read it from an environment variable."
-    for form, text in read_texts(cell.outputs):
+    for form, text in read_texts(cell.get("outputs", ())):
         plain = EMBEDDED.sub("", text)
         is_text = form in ("stdout", "stderr", "text/plain")
         if kind := credential_kind(plain) if is_text else known_credential(plain):

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 
 from taxi_duration.notebooks.pictures import difference, read_pictures
 
@@ -15,6 +15,7 @@ IGNORED = "nbval-ignore-output"  # the tag of a cell whose output may differ
 PICTURES = "image/"
 RANDOM = "application/vnd.jupyter.widget"  # the names of widgets
 MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL)
+CELL = re.compile(r"\S*ipykernel_\d+(?=[/\\])")  # of a kernel: where a warning says that it arose
 MOST = 2000  # lines that are aligned, which takes the square of their number
 LONGEST = 60  # characters of a line that a message quotes
 
@@ -69,7 +70,7 @@ def pair_lines(before: Sequence[str], after: Sequence[str]) -> list[Pair]:
 def differ(stored: Outputs, fresh: Outputs) -> str | None:
     """Return how what a cell shows differs, in a few words; None if it does not."""
     if pairs := changed_lines(stored, fresh):
-        old, new = (_short(line) for line in pairs[0])
+        old, new = _short(*pairs[0])
         return f"{new or 'nothing'} instead of {old or 'nothing'}"
     return difference(read_pictures(stored), read_pictures(fresh))
 
@@ -89,11 +90,19 @@ def _lines(texts: Iterable[tuple[str, str]], *, pages: bool) -> list[str]:
     for kind, text in texts:
         if (kind == "text/html") == pages:
             shown = html.unescape(MARKUP.sub("\n", text)) if pages else text
-            ended = re.sub(r"[^\n]*\r(?!\n)", "", shown)
+            ended = re.sub(r"[^\n]*\r(?!\n)", "", CELL.sub("ipykernel", shown))
             lines += [line.rstrip() for line in ended.splitlines() if line.strip()]
     return lines
 
 
-def _short(line: str) -> str:
-    text = " ".join(line.split())
-    return repr(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...") if text else ""
+def _short(*lines: str) -> list[str]:
+    """Return lines to be quoted; long ones around the place where they differ."""
+    texts = [" ".join(line.split()) for line in lines]
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    start = max(0, len(list(same)) - LONGEST // 2)
+    return [repr(_cut(text, start)) if text else "" for text in texts]
+
+
+def _cut(text: str, start: int) -> str:
+    rest = f"...{text[start:]}" if start and len(text) > LONGEST else text
+    return rest if len(rest) <= LONGEST else f"{rest[: LONGEST - 3]}..."

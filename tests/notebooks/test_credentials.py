@@ -26,6 +26,7 @@ VALUES = {
     "aws secret": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "github": "ghp_abcdefghijklmnopqrstuvwxyz",
     "google": "AIza" + "x" * 35,
+    "openai": "sk-proj-" + "aB3d" * 6,
     "slack": "xoxb-123456789012-abcdef",
     "bearer": "Authorization: Bearer abcdefghijklmnop",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.x",
@@ -36,6 +37,7 @@ HARMLESS = [
     "2021-01", "models:/taxi-duration@champion", "linear,ridge,xgboost", "/data/tlc/2021", "0" * 32,
     "a3f5" * 16, "https://mirror.example/trip-data?month=1", "C:\\Users\\Ann\\months", "50.0", "",
     "/home/ann/GreenTaxiTripData-2021-01-to-2021-12/all", "tokens", "s3://bucket/green/2021",
+    "sk-estimator-doc-link",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from small_notebooks import code, executed, notebook, printed, prose, shown
 
 from taxi_duration.cli.main import main
 from taxi_duration.notebooks.faults import find_faults
+from taxi_duration.notebooks.outputs import differ
 
 ROOT = Path(__file__).parents[2]
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -53,10 +54,11 @@ WRITTEN = {
     "stripped": ([prose("a"), code("a = 1"), code("a")], [(None, "no cell was executed")]),
     "outputs that are missing or wrong": (
         [
-            code("a = 1\na", number=1),
+            code("import sys\n\na = 1\na", number=1),
             code("a;", number=2),
             code("print(a)", number=3, outputs=[ERROR]),
-            code("print(a)", number=4, outputs=[printed("soon", "stderr")]),
+            code("print(a)", number=4, outputs=[printed("soon", "stderr"), printed("2", "stderr")]),
+            code("print(a, file=sys.stderr)", number=5, outputs=[printed("1", "stderr")]),
         ],
         [
             (1, "its output is missing"),
@@ -227,6 +229,62 @@ def test_a_run_finds_hidden_state_chance_and_failure(tmp_path):
         (7, "in a fresh kernel it raises ZeroDivisionError: division by zero. Correct it"),
     ]
     assert_found(faults, expected)
+
+
+def test_cells_are_excused_as_nbval_does_by_a_comment_or_a_tag(tmp_path):
+    raises = "raise KeyError('x')"
+    made = executed(
+        code("import random\n\n# NBVAL_IGNORE_OUTPUT\nrandom.random()"),
+        code(f"  # NBVAL_RAISES_EXCEPTION\n{raises}", "raises-exception"),
+        code(raises, "nbval-raises-exception", "raises-exception"),
+    )
+    for cell in made.cells:
+        cell.metadata.pop("tags", None)
+    made.cells[2].metadata.tags = ["nbval-raises-exception"]
+    made.cells += [code(f"#NBVAL_SKIP\n{raises}"), code("absent", "nbval-skip")]
+    assert found(made, tmp_path / "x.ipynb") == []
+
+
+def test_a_cell_that_nbval_skips_is_still_searched_for_secrets(tmp_path):
+    made = notebook(code(f"# NBVAL_SKIP\ntoken = {TOKEN!r}", number=1))
+    ((cell, text),) = found(made, tmp_path / "x.ipynb")
+    assert (cell, text[:13]) == (1, "it holds what")
+
+
+def test_a_warning_that_is_new_is_no_chance_though_its_kernels_folder_is(tmp_path):
+    made = executed("import warnings", "print(1)")
+    made.cells[1].source = "warnings.warn('old')\nprint(1)"
+    ((cell, text),) = found(made, tmp_path / "x.ipynb")
+    assert (cell, text[:37]) == (2, "run from top to bottom it shows somet")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "quoted"),
+    [
+        ("3 rides", "4 rides", "'4 rides' instead of '3 rides'"),
+        ("-" * 90 + "3", "-" * 90 + "4", f"'...{'-' * 30}4' instead of '...{'-' * 30}3'"),
+        ("3" + "-" * 90, "4", f"'4' instead of '3{'-' * 56}...'"),
+        ("-" * 40, "", f"nothing instead of '{'-' * 40}'"),
+    ],
+)
+def test_long_lines_are_quoted_where_they_differ(before, now, quoted):
+    assert differ([printed(before)], [printed(now)]) == quoted
+
+
+def test_the_page_of_an_estimator_shows_no_key(tmp_path):
+    page = {"text/html": '<div class="sk-toggleable__content fitted">Ridge()</div>'}
+    made = notebook(code("1", number=1, outputs=[shown(page)]))
+    assert found(made, tmp_path / "x.ipynb", run=False) == []
+
+
+def test_a_file_that_is_no_valid_notebook_is_named_with_the_reason(tmp_path):
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps(notebook() | {"metadata": {"kernelspec": {"language": "python"}}}))
+    (fault,) = find_faults(path)
+    assert fault.text == (
+        f"{str(path)!r} is not a notebook of format 4 ('name' is a required property). "
+        "Save it again in JupyterLab."
+    )
 
 
 def test_a_run_ends_a_cell_that_takes_too_long(tmp_path):
