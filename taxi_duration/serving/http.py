@@ -22,10 +22,11 @@ PORT, PAGES_PORT = 8000, 5000
 START_SECONDS = 120  # it imports MLflow and the model
 STOP_SECONDS = 3
 SERVER = """
-import os, runpy, signal, sys, threading
+import os, runpy, select, signal, sys, threading
 
 def end_with_parent():
-    os.read(0, 1)  # until the command that started us is gone, even by kill -9
+    # until the command that started us is gone, even by kill -9; others may make a read not wait
+    select.select([0], [], [])
     os.killpg(0, signal.SIGKILL)
 
 threading.Thread(target=end_with_parent, daemon=True).start()

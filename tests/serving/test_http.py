@@ -326,3 +326,19 @@ def test_a_server_that_ends_leaves_no_error_of_the_thread_that_watches_its_paren
     with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.wait(60) == 0
         assert process.stderr.read() == b""
+
+
+def test_a_server_ends_with_its_parent_though_someone_has_its_input_not_wait():
+    inside, ours = os.pipe()
+    os.set_blocking(inside, False)
+    words = [sys.executable, "-uc", SERVER, "http.server", "0", "--bind", "127.0.0.1"]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "process_group": 0}
+    with subprocess.Popen(words, stdin=inside, **how) as process:
+        assert process.stdout.readline().startswith(b"Serving")
+        os.close(inside)
+        os.close(ours)
+        try:
+            assert process.wait(60) == -signal.SIGKILL
+        finally:
+            process.kill()
+        assert process.stderr.read() == b""
