@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from tqdm import tqdm
 
 from taxi_duration.data import Trips, load_trips
 from taxi_duration.models import MODELS
@@ -131,7 +132,8 @@ def main(folder: str) -> None:
     train, valid = load_trips("2021-01", source=folder), load_trips("2021-02", source=folder)
     matrices = make(train, valid)
     rides = {name: np.resize(column.to_numpy(), RIDES) for name, column in train.frame.items()}
-    found = dict(errors(matrices))
+    fits = 1 + len(GROUPS) + len(ALONE)
+    found = dict(tqdm(errors(matrices), total=fits, unit=" fits"))
     text = table(found, costs(matrices.features, rides))
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(MARKS.sub(lambda _: f"\n{text}\n\n", page), encoding="utf-8")

@@ -56,7 +56,6 @@ NOT_RUN = {
     "taxi-duration reproduce champion": "trains again; tested in cli/test_records.py",
     "taxi-duration check": "tested in notebooks/test_faults.py",
     "taxi-duration new": "tested in notebooks/test_starter.py",
-    "make -C taxis": "tested in notebooks/test_starter.py",
     "taxi-duration compare": "tested in notebooks/test_comparison.py",
     "pytest --nbval": "what these tests do",
     "taxi-duration score": "tested in cli/test_work.py",

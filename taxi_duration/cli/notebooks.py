@@ -94,7 +94,7 @@ def new(name: str | None, into: Path, project: Path | None) -> None:
         raise UsageError("Give either the NAME of a notebook, or --project FOLDER.")
     if project:
         click.echo("\n".join(map(str, start_project(project))))
-        click.echo(f"Go on with: make -C {shlex.quote(str(project))} run")
+        click.echo(f"Go on with: cd {shlex.quote(str(project))} && make run")
         return
     path = start_notebook(name, into)
     where = shlex.quote(str(path))

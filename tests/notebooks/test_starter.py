@@ -100,7 +100,7 @@ def test_a_project_has_our_notebooks_and_says_what_it_has(project):
     *said, last = printed.splitlines()
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert sorted(said) == sorted(str(path.relative_to(folder.parent)) for path in files)
-    assert last == "Go on with: make -C taxis run"
+    assert last == "Go on with: cd taxis && make run"
 
 
 @pytest.mark.parametrize(
