@@ -76,8 +76,7 @@ ui: .venv/ready ## Show the recorded runs in MLflow's pages, and open them in a 
 notebooks: .venv/ready ## Execute the notebooks on the sample months, and save outputs and pictures
 	@scratch=$$(mktemp -d) && MLFLOW_TRACKING_URI="sqlite:///$$scratch/mlflow.db" \
 		$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN \
-		--KernelManager.transport=ipc --ExecutePreprocessor.record_timing=False notebooks/*.ipynb && \
-		rm -r "$$scratch"
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb && rm -r "$$scratch"
 	@$(BIN)/python docs/pictures.py
 
 SITE ?= build
