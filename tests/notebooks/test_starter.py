@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import PathDistribution
+from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
@@ -115,7 +115,8 @@ def test_a_project_has_our_notebooks_and_says_what_it_has(project):
     ],
 )
 def test_a_project_installs_the_package_from_where_it_came(here, monkeypatch, recorded, origin):
-    monkeypatch.setattr(PathDistribution, "read_text", lambda _self, _name: recorded)
+    kind = type(distribution("taxi-duration"))
+    monkeypatch.setattr(kind, "read_text", lambda _self, _name: recorded)
     starter.start_project(here / "taxis")
     assert f"TAXI_DURATION ?= {origin}\n" in (here / "taxis" / "Makefile").read_text()
 
