@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,7 @@ def _shorten(markdown: str) -> str:
     return "".join([first, *sections, WHOLE])
 
 
+@cache
 def _template(name: str) -> jinja2.Template:
     import jinja2
 

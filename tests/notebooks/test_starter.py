@@ -127,6 +127,7 @@ def test_a_project_has_the_version_that_made_it_in_its_workflow(project):
     assert not re.search("VERSION|ORIGIN", "".join(texts))
 
 
+@pytest.mark.soak
 def test_a_project_that_cannot_install_the_package_says_so_at_once(project):
     words = ["make", "-s", "TAXI_DURATION=./none.whl", f"PYTHON={sys.executable}", "check"]
     done = subprocess.run(words, cwd=project[0], capture_output=True, text=True)
