@@ -45,7 +45,7 @@ FILE = f"yellow_tripdata_{MONTH}.parquet"
 ZONES = ["PULocationID", "DOLocationID"]
 COLUMNS = ["tpep_pickup_datetime", "tpep_dropoff_datetime", *ZONES, "trip_distance"]
 TIMES = {"rows": 25, "matrix": 15}  # the reference's speed, at least
-READING = 0.9  # of the speed of the faster of polars and DuckDB, at least
+READING = 1  # of the speed of the faster of polars and DuckDB, at least
 SHARE = 1 / 3  # of the reference's peak memory, at most
 
 

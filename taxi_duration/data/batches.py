@@ -14,6 +14,7 @@ from taxi_duration.data.rides import Columns
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
+AT_ONCE = 2**24  # rows; a file can announce any number
 BATCH = 2**19  # rows; fewer would leave much of the work to what is done once a batch
 
 
@@ -51,27 +52,54 @@ def joined(blocks: list[Columns]) -> Columns:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def gathered(blocks: Iterable[Columns]) -> Columns:
+def gathered(blocks: Iterable[Columns], *, rows: int = 0) -> Columns:
     """Return the rides of all blocks, one after the other, without holding the blocks.
+
+    Parameters
+    ----------
+    rows : int
+        How many they are at most, if known.
 
     Examples
     --------
     >>> gathered({"trip_distance": np.array(miles)} for miles in ([1, 2], [3]))
     {'trip_distance': array([1, 2, 3])}
     """
-    columns: dict[str, np.ndarray] = {}
+    buffer = ColumnBuffer(rows)
     for block in blocks:
-        append(columns, block)
-    return columns
+        buffer.add(block)
+    return buffer.columns()
 
 
-def append(columns: dict[str, np.ndarray], block: Columns) -> None:
-    """Add rides at the end of the columns, which grow where they are; at first there are none."""
-    for name, values in block.items():
-        column = columns.setdefault(name, np.empty(0, values.dtype))
-        start = len(column)
-        column.resize(start + len(values), refcheck=False)
-        column[start:] = values
+class ColumnBuffer:
+    """Columns that rides are added to, so that none is held twice.
+
+    Parameters
+    ----------
+    rows : int
+        How many will be added at most. The system gives memory for them at once, in large pages,
+        and only what is written to is used.
+    """
+
+    def __init__(self, rows: int = 0) -> None:
+        self._rows = min(rows, AT_ONCE)
+        self._columns: dict[str, np.ndarray] = {}
+        self._used = 0
+
+    def add(self, block: Columns) -> None:
+        """Add rides at the end."""
+        start, self._used = self._used, self._used + n_rides(block)
+        for name, values in block.items():
+            column = self._columns.setdefault(name, np.empty(self._rows, values.dtype))
+            if len(column) < self._used:
+                column.resize(self._used, refcheck=False)
+            column[start : self._used] = values
+
+    def columns(self) -> Columns:
+        """Return the rides that were added."""
+        for column in self._columns.values():
+            column.resize(self._used, refcheck=False)
+        return self._columns
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -81,6 +81,12 @@ def read_schema(path: Path) -> pa.Schema:
         return file.schema_arrow
 
 
+def announced_rows(path: Path) -> int:
+    """Return the number of rows that a file announces; raises as `read_blocks`."""
+    with _opened(path) as file:
+        return file.metadata.num_rows
+
+
 def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
     """Write a frame as a file with page checksums; return its path. Raises as `write_errors`."""
     with atomic_write(path) as fresh, parquet_writer(fresh) as write:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from taxi_duration.data.download import cache_folder, check_recorded, fetch_month
 from taxi_duration.data.files import sha256
-from taxi_duration.data.parquet import BLOCK, Engine, read_blocks, read_schema
+from taxi_duration.data.parquet import BLOCK, Engine, announced_rows, read_blocks, read_schema
 from taxi_duration.data.s3 import SCHEME, fetch_object
 from taxi_duration.data.sample import make_month
 from taxi_duration.errors import SchemaError, SourceError
@@ -52,6 +52,11 @@ class RawMonth:
         """Name of the file, or what stands for it."""
         name = self.service.file(self.month)
         return name if self.path else f"sample/{name}"
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that the file announces."""
+        return announced_rows(self.path) if self.path else len(self._sample)
 
     @cached_property
     def sha256(self) -> str:

@@ -52,7 +52,7 @@ class TripStream:
 
     def hold(self) -> Trips:
         """Read the rides into memory."""
-        frame = pd.DataFrame(gathered(self.blocks()), copy=False)
+        frame = pd.DataFrame(gathered(self.blocks(), rows=len(self)), copy=False)
         sha256 = {raw.file: raw.sha256 for raw in self.raws}
         first = self.raws[0]
         return Trips(frame, self.months, first.service, self.counts, sha256, first.source)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.batches import append, gathered
+from taxi_duration.data.batches import ColumnBuffer, gathered
 from taxi_duration.data.html import html_table
 from taxi_duration.data.parquet import Engine
 from taxi_duration.data.rides import (
@@ -209,10 +209,10 @@ def load_trips(
     wanted = Months.parse(months)
     check_order(after, wanted)
     raws = [open_month(month, service=service, source=source) for month in wanted]
-    rides: dict[str, np.ndarray] = {}
-    parts = [(raw, _appended(read_month(raw, engine=engine), rides)) for raw in raws]
+    rides = ColumnBuffer(sum(raw.rows for raw in raws))
+    parts = [(raw, _added(read_month(raw, engine=engine), rides)) for raw in raws]
     counts = pd.DataFrame([count_rows(*each) for each in parts])
-    frame = pd.DataFrame(rides, copy=False)
+    frame = pd.DataFrame(rides.columns(), copy=False)
     sha256 = {raw.file: raw.sha256 for raw in raws}
     return Trips(frame, wanted, raws[0].service, counts, sha256, raws[0].source)
 
@@ -226,7 +226,8 @@ def load_rides(
     the reason as a category, missing where the ride is kept.
     """
     raws = [open_month(each, service=service, source=source) for each in Months.parse(months)]
-    rides = gathered(_read(block) for raw in raws for block in raw.blocks())
+    blocks = (_read(block) for raw in raws for block in raw.blocks())
+    rides = gathered(blocks, rows=sum(raw.rows for raw in raws))
     reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
     return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 
@@ -276,10 +277,10 @@ def _reason_codes(rides: Columns) -> np.ndarray:
     return codes
 
 
-def _appended(parts: Iterable[_Part], rides: dict[str, np.ndarray]) -> Iterator[_Part]:
+def _added(parts: Iterable[_Part], rides: ColumnBuffer) -> Iterator[_Part]:
     """Yield the parts, and add the rides of each to those that there are."""
     for part in parts:
-        append(rides, part.rides)
+        rides.add(part.rides)
         yield part
 
 
