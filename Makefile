@@ -36,7 +36,7 @@ mutants: .venv/ready ## Change important code in small ways, and count the chang
 STORIES := README.md docs notebooks $(addprefix tests/,$(addsuffix .py,\
 	test_readme test_notebook_checks test_train_story test_benchmarks cli/test_records \
 	$(addprefix notebooks/test_,reproduction stage))) tests/tracking
-ROOMS := $(addprefix tests/,cli faults notebooks serving)
+ROOMS := $(addprefix tests/,cli notebooks serving)
 PYTEST := $(BIN)/python -m pytest -q $(MEASURED)
 
 test-library:
