@@ -90,7 +90,9 @@ class ColumnBuffer:
         """Add rides at the end."""
         start, self._used = self._used, self._used + n_rides(block)
         for name, values in block.items():
-            column = self._columns.setdefault(name, np.empty(self._rows, values.dtype))
+            if name not in self._columns:
+                self._columns[name] = np.empty(max(self._rows, self._used), values.dtype)
+            column = self._columns[name]
             if len(column) < self._used:
                 column.resize(self._used, refcheck=False)
             column[start : self._used] = values
