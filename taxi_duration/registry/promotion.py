@@ -154,17 +154,17 @@ def promote(
             if verdict.accepted:
                 _set_champion(challenger, "promote", why=why, verdict=verdict)
     if verdict.accepted:
-        _describe(challenger, *([other] if other else []))
+        _describe(found.name, {challenger.version, champion})
     return verdict
 
 
-def _describe(*versions: RegisteredModel) -> None:
+def _describe(name: str, versions: set[str | None]) -> None:
     """Write their cards on versions that became, or were, champion; which stands without them."""
-    for version in versions:
+    for version in versions - {None}:
         try:
-            describe(find_model(version.address))
+            describe(find_model(version, name=name))
         except TaxiDurationError as problem:
-            logger.warning("%s has an old description: %s", version, problem)
+            logger.warning("version %s has an old description: %s", version, problem)
 
 
 def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
@@ -176,12 +176,13 @@ def rollback(*, why: str, name: str = NAME) -> RegisteredModel:
         If there was none before, its files are not those that were registered, or the champion
         has just changed.
     """
-    with journal.model_lock(name), journal.change_of(name, journal.champion_of(name)):
-        former = find_model(journal.former_champion(name), name=name)
-        former.check_files()
-        latter = find_model(journal.CHAMPION, name=name)
-        _set_champion(former, "rollback", why=why)
-    _describe(former, latter)
+    with journal.model_lock(name):
+        champion = journal.champion_of(name)
+        with journal.change_of(name, champion):
+            former = find_model(journal.former_champion(name), name=name)
+            former.check_files()
+            _set_champion(former, "rollback", why=why)
+    _describe(name, {former.version, champion})
     return find_model(former.address)
 
 
