@@ -55,15 +55,9 @@ class ExitCode(IntEnum):
 
 
 class TaxiDurationError(Exception):
-    """Any error that the user of `taxi_duration` can act on.
+    """Any error that the user of `taxi_duration` can act on."""
 
-    Attributes
-    ----------
-    exit_code
-        Of the command that it ends.
-    """
-
-    exit_code: ClassVar[ExitCode]
+    exit_code: ClassVar[ExitCode]  # of the command that it ends
 
 
 class UsageError(TaxiDurationError, ValueError):
@@ -183,11 +177,6 @@ def check_name(name: str, *, without: str = "") -> str:
     without : str
         Characters that it must not have beside `/`, `\` and `:`.
 
-    Raises
-    ------
-    UsageError
-        If it has, or if Windows or a shell would take it for something else.
-
     Examples
     --------
     >>> check_name("taxi-duration-quote")
@@ -205,13 +194,7 @@ def check_name(name: str, *, without: str = "") -> str:
 
 
 def check_folder(folder: Path) -> Path:
-    """Return a folder, anywhere, each part of which can be printed and be a file's name.
-
-    Raises
-    ------
-    UsageError
-        If it cannot.
-    """
+    """Return a folder, anywhere, each part of which can be printed and be a file's name."""
     for part in folder.parts:
         if not is_shown(part):
             raise UsageError(

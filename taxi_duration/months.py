@@ -31,13 +31,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str | Month) -> Month:
-        """Return the month that a text `YYYY-MM` names; a `Month` as it is.
-
-        Raises
-        ------
-        MonthError
-            If the text is not a month from 2009 to 2099.
-        """
+        """Return the month, of 2009 to 2099, that a text `YYYY-MM` names; a `Month` as it is."""
         if isinstance(text, Month):
             return text
         found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", str(text), re.ASCII)
@@ -82,7 +76,7 @@ class Months(tuple[Month, ...]):
     __slots__ = ()
 
     def __new__(cls, months: Iterable[Month]) -> Self:
-        """Order the months; `MonthError` if there is none, or one twice."""
+        """Order the months; none must be there twice."""
         ordered = sorted(months)
         if not ordered:
             raise MonthError("No month is named. Name one as YYYY-MM, e.g. '2021-03'.")
@@ -93,13 +87,7 @@ class Months(tuple[Month, ...]):
 
     @classmethod
     def parse(cls, text: str | Month | Months) -> Months:
-        """Return the months of a text such as `2021-03`, `2020-07..2021-01` or both with a comma.
-
-        Raises
-        ------
-        MonthError
-            If one does not exist or is named twice, or a range ends before it begins.
-        """
+        """Return the months of a text: `2021-03`, `2020-07..2021-01` or both with a comma."""
         if isinstance(text, Months):
             return text
         parts = text.split(",") if isinstance(text, str) else [text]
@@ -146,7 +134,7 @@ class Service:
 
     @classmethod
     def parse(cls, name: str | Service) -> Service:
-        """Return the service of a name; a `Service` as it is. `MonthError` if there is none."""
+        """Return the service of a name; a `Service` as it is."""
         if isinstance(name, Service):
             return name
         if name not in SERVICES:
@@ -181,11 +169,8 @@ def check_order(
 ) -> None:
     """Reject months by which a model would be tested on what it was trained on.
 
-    Raises
-    ------
-    MonthError
-        Unless all of train come before all of valid, and these before all of test; each may be
-        left out.
+    All of train have to come before all of valid, and these before all of test; each part may be
+    left out.
 
     Examples
     --------

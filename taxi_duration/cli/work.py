@@ -43,7 +43,7 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
       taxi-duration score 2021-01..2021-03 --source ~/tlc --model models:/taxi-duration/2
       taxi-duration score 2021-01..2021-12 --source s3://bucket/tlc --engine spark
     """
-    from taxi_duration.data.progress import progress_bar
+    from taxi_duration.data.display import progress_bar
     from taxi_duration.serving.batch import score_months
 
     with progress_bar(unit=" rides", unit_scale=True) as bar:

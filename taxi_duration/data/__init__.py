@@ -9,16 +9,6 @@ from taxi_duration.data.zone_names import zone_names
 from taxi_duration.months import Months
 
 __all__ = [
-    "Months",
-    "Split",
-    "Trips",
-    "load_rides",
-    "load_split",
-    "load_trips",
-    "make_month",
-    "open_month",
-    "read_parquet",
-    "stream_trips",
-    "write_parquet",
-    "zone_names",
-]
+    "Months", "Split", "Trips", "load_rides", "load_split", "load_trips", "make_month",
+    "open_month", "read_parquet", "stream_trips", "write_parquet", "zone_names",
+]  # fmt: skip

@@ -34,10 +34,10 @@ def in_batches(blocks: Iterable[Columns], *, rows: int = BATCH) -> Iterator[Colu
             held.append({name: each[start : start + room] for name, each in block.items()})
             start, room = start + n_rides(held[-1]), room - n_rides(held[-1])
             if not room:
-                yield joined(held)
+                yield _joined(held)
                 held, room = [], rows
     if held:
-        yield joined(held)
+        yield _joined(held)
 
 
 def n_rides(rides: Columns) -> int:
@@ -45,20 +45,14 @@ def n_rides(rides: Columns) -> int:
     return len(next(iter(rides.values())))
 
 
-def joined(blocks: list[Columns]) -> Columns:
-    """Return the rides of all blocks, one after the other; a single block as it is."""
+def _joined(blocks: list[Columns]) -> Columns:
     if len(blocks) == 1:
         return blocks[0]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def gathered(blocks: Iterable[Columns], *, rows: int = 0) -> Columns:
-    """Return the rides of all blocks, one after the other, without holding the blocks.
-
-    Parameters
-    ----------
-    rows : int
-        How many they are at most, if known.
+    """Return the rides of all blocks, without holding the blocks; so many `rows` at most, if known.
 
     Examples
     --------
@@ -72,13 +66,9 @@ def gathered(blocks: Iterable[Columns], *, rows: int = 0) -> Columns:
 
 
 class ColumnBuffer:
-    """Columns that rides are added to, so that none is held twice.
+    """Columns that rides are added to, so many at most, so that none is held twice.
 
-    Parameters
-    ----------
-    rows : int
-        How many will be added at most. The system gives memory for them at once, in large pages,
-        and only what is written to is used.
+    The system gives memory for them at once, in large pages, and only what is written to is used.
     """
 
     def __init__(self, rows: int = 0) -> None:
@@ -102,6 +92,24 @@ class ColumnBuffer:
         for column in self._columns.values():
             column.resize(self._used, refcheck=False)
         return self._columns
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items in order, while a thread makes the next one.
+
+    Worth it where both sides release Python's lock: reading, predicting, writing.
+
+    Examples
+    --------
+    >>> list(ahead(number**2 for number in range(3)))
+    [0, 1, 4]
+    """
+    source, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, source, end)
+            yield item
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from taxi_duration.data.display import progress_bar
 from taxi_duration.data.files import atomic_write, sha256, staging_folder, write_errors
 from taxi_duration.data.parquet import read_schema
-from taxi_duration.data.progress import progress_bar
 from taxi_duration.errors import (
     SourceError,
     TaxiDurationError,
@@ -40,24 +40,12 @@ class RepublishedWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file that TLC publishes.
+    """A kind of file that TLC publishes."""
 
-    Attributes
-    ----------
-    noun : str
-        What messages call it.
-    check : callable
-        Raises `SourceError` if a file is none.
-    advice : str
-        What to do where it is not published.
-    folder : str
-        Where it is, seen from the folder of months.
-    """
-
-    noun: str
-    check: Callable[[Path], object]
-    advice: str
-    folder: str = ""
+    noun: str  # what messages call it
+    check: Callable[[Path], object]  # raises `SourceError` if a file is none
+    advice: str  # what to do where it is not published
+    folder: str = ""  # where it is, seen from the folder of months
 
 
 MONTH = Kind(
@@ -67,17 +55,22 @@ MONTH = Kind(
 )
 
 
-def fetch_month(
-    month: Month,
+def fetch_month(month: Month, *, service: Service = GREEN, **how: object) -> Path:
+    """Download a month from TLC unless it is in the cache; return its path. See `fetch_file`."""
+    return fetch_file(service.file(month), MONTH, **how)
+
+
+def fetch_file(
+    name: str,
+    kind: Kind,
     *,
-    service: Service = GREEN,
     cache: str | Path | None = None,
     base_url: str | None = None,
     again: bool = False,
     insecure: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Download a month from TLC unless it is in the cache; return its path.
+    """Download a file from TLC unless it is in the cache; return its path.
 
     Parameters
     ----------
@@ -85,10 +78,10 @@ def fetch_month(
         Folder to keep it in; else `TAXI_DURATION_CACHE`, else the user's cache folder. SHA256SUMS
         in it records the digest of the first download.
     base_url : str
-        Address of the folder of files; else `TAXI_DURATION_TLC_URL`, else TLC's own. It has to be
+        Address of the folder of months; else `TAXI_DURATION_TLC_URL`, else TLC's own. It has to be
         of https, unless it is of this computer.
     again : bool
-        Download also a month that is in the cache, to see whether it was published again. If so,
+        Download also a file that is in the cache, to see whether it was published again. If so,
         `RepublishedWarning` is issued and the old copy kept.
     insecure : bool
         Whether to download over http, too, where anyone on the way can change the bytes.
@@ -98,28 +91,18 @@ def fetch_month(
     Raises
     ------
     SourceError
-        If the month is not published, the server fails four times or leads to an address of http,
+        If the file is not published, the server fails four times or leads to an address of http,
         the file has another digest than recorded, or the folder cannot be written.
     UsageError
         If the address is not of https.
     """
-    return fetch_file(service.file(month), MONTH, cache=cache, base_url=base_url, again=again,
-                      insecure=insecure, progress=progress)  # fmt: skip
-
-
-def fetch_file(
-    name: str, kind: Kind, *, cache: str | Path | None, base_url: str | None, again: bool,
-    insecure: bool, progress: bool | None,
-) -> Path:  # fmt: skip
-    """Download a file from TLC unless it is in the cache; return its path. See `fetch_month`."""
     folder = cache_folder(cache)
     path = folder / name
     base_url = base_url or os.environ.get("TAXI_DURATION_TLC_URL") or TLC_URL
-    advice = "choose another folder: --cache, or TAXI_DURATION_CACHE"
     is_needed = again or not path.exists()
     if is_needed and not insecure:
         _check_address(base_url)
-    with write_errors(folder, advice=advice):
+    with write_errors(folder, advice="choose another folder: --cache, or TAXI_DURATION_CACHE"):
         folder.mkdir(parents=True, exist_ok=True)
         with staging_folder(folder, prefix=".fetch-") as staging:
             if not is_needed:
@@ -134,19 +117,13 @@ def fetch_file(
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Return where downloaded months are kept; see `fetch_month`."""
+    """Return where downloaded months are kept; see `fetch_file`."""
     default = _pooch().os_cache("taxi_duration")
     return Path(cache or os.environ.get("TAXI_DURATION_CACHE") or default).expanduser()
 
 
 def check_recorded(path: Path, digest: str) -> None:
-    """Reject a month with another digest than SHA256SUMS beside it records; without one, accept.
-
-    Raises
-    ------
-    SourceError
-        If another digest is recorded, or the record cannot be read.
-    """
+    """Reject a month with another digest than SHA256SUMS beside it records; without one, accept."""
     recorded = read_sums(path.parent).get(path.name, digest)
     if recorded != digest:
         raise SourceError(

@@ -32,18 +32,6 @@ def fetch_object(folder: str, name: str) -> Path:
     Credentials, endpoint and region come from the environment: see docs/command.md. A digest that
     SHA256SUMS beside the object has for it is compared; else that of the copy is recorded.
 
-    Parameters
-    ----------
-    folder : str
-        As `s3://BUCKET/FOLDER`.
-    name : str
-        Of the object in it.
-
-    Raises
-    ------
-    SourceError
-        If there is no such bucket or object, or it cannot be read or copied.
-
     Examples
     --------
     >>> fetch_object("s3://../x", "green_tripdata_2021-01.parquet")
@@ -51,16 +39,20 @@ def fetch_object(folder: str, name: str) -> Path:
     ...
     taxi_duration.errors.SourceError: 's3://../x' is no place. Write s3://BUCKET/FOLDER.
     """
+    from filelock import FileLock
+
     place = _place(folder)
     path, store = f"{place}/{name}", _store()
     tag = _tag(store, path)
     copy = cache_folder() / "s3" / place / tag
-    with write_errors(copy), _locked(copy):
-        if not (copy / name).is_file():
-            with atomic_write(copy) as fresh:
-                _copy(store, place, name, fresh)
-                if _tag(store, path) != tag:
-                    raise SourceError(f"{SCHEME}{path} was replaced meanwhile. Try again.")
+    with write_errors(copy):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(copy.with_name(f".{copy.name}.lock"), timeout=LOCK_SECONDS):
+            if not (copy / name).is_file():
+                with atomic_write(copy) as fresh:
+                    _copy(store, place, name, fresh)
+                    if _tag(store, path) != tag:
+                        raise SourceError(f"{SCHEME}{path} was replaced meanwhile. Try again.")
     return copy / name
 
 
@@ -102,21 +94,15 @@ def _tag(store: S3FileSystem, path: str) -> str:
         return re.sub(r"[^\w-]", "", stream.metadata()["ETag"].decode())
 
 
-@contextmanager
-def _locked(copy: Path) -> Iterator[None]:
-    from filelock import FileLock
-
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(copy.with_name(f".{copy.name}.lock"), timeout=LOCK_SECONDS):
-        yield
-
-
 def _copy(store: S3FileSystem, place: str, name: str, folder: Path) -> None:
     """Copy an object and what SHA256SUMS beside it says; compare the digest, or record it."""
     folder.mkdir()
     _download(store, f"{place}/{name}", folder / name)
-    if _is_there(store, f"{place}/{SUMS}"):
-        _download(store, f"{place}/{SUMS}", folder / SUMS)
+    sums = f"{place}/{SUMS}"
+    with _read_errors(sums):
+        has_sums = store.get_file_info(sums).is_file
+    if has_sums:
+        _download(store, sums, folder / SUMS)
     digest = sha256(folder / name)
     expected = read_sums(folder).get(name, digest)
     if expected != digest:
@@ -125,11 +111,6 @@ def _copy(store: S3FileSystem, place: str, name: str, folder: Path) -> None:
             f"{expected[:12]}... . Upload it again."
         )
     record_digest(folder / name, digest)
-
-
-def _is_there(store: S3FileSystem, path: str) -> bool:
-    with _read_errors(path):
-        return store.get_file_info(path).is_file
 
 
 def _download(store: S3FileSystem, path: str, copy: Path) -> None:

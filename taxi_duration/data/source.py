@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,27 +25,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Block: TypeAlias = Mapping[str, np.ndarray | pd.DatetimeIndex]
-Item = TypeVar("Item")
 
 SAMPLE_ROWS = 6_000  # small, so that notebooks on the sample stay quick
 
 
 @dataclass(frozen=True)
 class RawMonth:
-    """A month's rows as TLC wrote them, and where they are.
-
-    Attributes
-    ----------
-    path : Path or None
-        The file; None for a sample month.
-    source : str
-        "sample", "tlc", the folder as an absolute path, or an address of S3.
-    """
+    """A month's rows as TLC wrote them, and where they are."""
 
     month: Month
     service: Service
-    path: Path | None = field(default=None, repr=False)
-    source: str = field(default="sample", repr=False)
+    path: Path | None = field(default=None, repr=False)  # None for a sample month
+    source: str = field(default="sample", repr=False)  # a folder as an absolute path
 
     @property
     def file(self) -> str:
@@ -70,17 +61,7 @@ class RawMonth:
     def blocks(self, *, rows: int = BLOCK, engine: Engine = "pyarrow") -> Iterator[Block]:
         """Yield blocks of rows under our names of the columns; memory does not grow with the month.
 
-        Parameters
-        ----------
-        rows, engine
-            As `taxi_duration.data.parquet.read_blocks` takes them.
-
-        Raises
-        ------
-        SourceError
-            If the file is not parquet, is damaged, or is not the one that was downloaded.
-        SchemaError
-            If it has no rows, lacks a column, or a column has another type.
+        Takes what `taxi_duration.data.parquet.read_blocks` does, and raises what `load_trips` does.
         """
         if self.path is None:
             yield self._renamed({name: each.to_numpy() for name, each in self._sample.items()})
@@ -114,18 +95,8 @@ def open_month(
     ----------
     month : str
         As `YYYY-MM`.
-    service : str
-        "green" or "yellow".
-    source : str or Path
-        "sample" for a made-up month, "tlc" to download it (once), a folder of TLC's files, or
-        `s3://BUCKET/FOLDER` of such files.
-
-    Raises
-    ------
-    MonthError
-        If there is no such month or service.
-    SourceError
-        If the file is missing or unpublished.
+    service, source
+        As `taxi_duration.data.load_trips` takes them.
 
     Examples
     --------
@@ -141,24 +112,6 @@ def open_month(
     path = _locate(month, service, source)
     is_folder = source != "tlc" and not str(source).startswith(SCHEME)
     return RawMonth(month, service, path, str(Path(source).resolve() if is_folder else source))
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the items in order, while a thread makes the next one.
-
-    Worth it where both sides release Python's lock: reading, predicting, writing.
-
-    Examples
-    --------
-    >>> list(ahead(number**2 for number in range(3)))
-    [0, 1, 4]
-    """
-    source, end = iter(items), object()
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, source, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, source, end)
-            yield item
 
 
 def _locate(month: Month, service: Service, source: str | Path) -> Path:

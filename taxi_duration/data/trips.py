@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.batches import ColumnBuffer, gathered
-from taxi_duration.data.html import html_table
+from taxi_duration.data.batches import ColumnBuffer, ahead, gathered
+from taxi_duration.data.display import html_table
 from taxi_duration.data.parquet import Engine
 from taxi_duration.data.rides import (
     FARTHEST,
@@ -28,7 +28,7 @@ from taxi_duration.data.rides import (
     is_invalid_zone,
     read_minutes,
 )
-from taxi_duration.data.source import Block, RawMonth, ahead, open_month
+from taxi_duration.data.source import Block, RawMonth, open_month
 from taxi_duration.errors import MonthError, SchemaError
 from taxi_duration.months import Month, Months, Service, check_order
 
@@ -134,12 +134,12 @@ class Split(NamedTuple):
 
         A part of several months has a row a month, e.g. "train 2021-01".
         """
-        return pd.concat(_rows(part, trips) for part, trips in self._asdict().items())
-
-
-def _rows(part: str, trips: Trips) -> pd.DataFrame:
-    rows = trips.counts[["kept", *LEFT_OUT]]
-    return rows.set_axis([part] if len(rows) == 1 else [f"{part} {month}" for month in rows.index])
+        parts = []
+        for part, trips in self._asdict().items():
+            rows = trips.counts[["kept", *LEFT_OUT]]
+            names = [part] if len(rows) == 1 else [f"{part} {month}" for month in rows.index]
+            parts.append(rows.set_axis(names))
+        return pd.concat(parts)
 
 
 def load_split(
@@ -182,7 +182,8 @@ def load_trips(
     service : str
         "green" or "yellow".
     source : str or Path
-        "sample" for a made-up month, "tlc" to download it (once), or a folder of TLC's files.
+        "sample" for a made-up month, "tlc" to download it (once), a folder of TLC's files, or
+        `s3://BUCKET/FOLDER` of such files.
     after : str
         Train months, which these must come after.
     engine : str

@@ -14,24 +14,15 @@ FILE = "taxi_zone_lookup.csv"
 NAMELESS = {"", "N/A", "NA", "NV"}  # what TLC writes for zones that are no place
 
 
-def fetch_zones(
-    *,
-    cache: str | Path | None = None,
-    base_url: str | None = None,
-    again: bool = False,
-    insecure: bool = False,
-    progress: bool | None = None,
-) -> Path:
+def fetch_zones(**how: object) -> Path:
     """Download TLC's table of zones unless it is in the cache; return its path.
 
     Parameters
     ----------
-    cache, base_url, again, insecure, progress
-        As `taxi_duration.data.download.fetch_month` takes them; the table is in the folder `misc`
-        beside that of the months.
+    **how
+        As `taxi_duration.data.download.fetch_file` takes it.
     """
-    return fetch_file(FILE, TABLE, cache=cache, base_url=base_url, again=again, insecure=insecure,
-                      progress=progress)  # fmt: skip
+    return fetch_file(FILE, TABLE, **how)
 
 
 def zone_names(source: str | Path = "tlc") -> dict[int, str]:

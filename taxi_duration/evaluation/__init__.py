@@ -13,16 +13,6 @@ from taxi_duration.evaluation.metrics import (
 )
 
 __all__ = [
-    "backtest",
-    "can_explain",
-    "choose_window",
-    "compare",
-    "coverage",
-    "explain",
-    "importance",
-    "influence",
-    "predict",
-    "score",
-    "score_by",
-    "score_parts",
-]
+    "backtest", "can_explain", "choose_window", "compare", "coverage", "explain", "importance",
+    "influence", "predict", "score", "score_by", "score_parts",
+]  # fmt: skip

@@ -9,14 +9,6 @@ from taxi_duration.models.tuning import search
 from taxi_duration.models.zones import ZoneMap
 
 __all__ = [
-    "MODELS",
-    "SPACES",
-    "Estimator",
-    "Fitted",
-    "ZoneMap",
-    "calibrate",
-    "describe",
-    "describe_space",
-    "fit",
-    "search",
-]
+    "MODELS", "SPACES", "Estimator", "Fitted", "ZoneMap", "calibrate", "describe", "describe_space",
+    "fit", "search",
+]  # fmt: skip

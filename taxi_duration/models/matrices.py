@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from taxi_duration.data.batches import in_batches
+from taxi_duration.data.batches import ahead, in_batches
 from taxi_duration.data.rides import Columns
-from taxi_duration.data.source import ahead
 from taxi_duration.data.trips import Trips
 from taxi_duration.models.features import RideFeatures
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from taxi_duration.data.html import html_table
+from taxi_duration.data.display import html_table
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import SLICES, difference_interval

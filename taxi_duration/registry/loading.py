@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from taxi_duration.data.display import html_table
 from taxi_duration.data.files import staging_folder, tree_digest
-from taxi_duration.data.html import html_table
 from taxi_duration.errors import ModelError, check_name
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict

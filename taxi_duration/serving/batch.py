@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from taxi_duration.data.batches import ahead
 from taxi_duration.data.files import atomic_write, sha256, write_errors
 from taxi_duration.data.parquet import parquet_writer
 from taxi_duration.data.rides import is_plausible_distance
-from taxi_duration.data.source import RawMonth, ahead, open_month
+from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.errors import UsageError, nearest
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from taxi_duration.data.progress import progress_bar
+from taxi_duration.data.display import progress_bar
 from taxi_duration.data.trips import Split
 from taxi_duration.models.spaces import Space
 from taxi_duration.models.tuning import (

@@ -1,17 +1,32 @@
-"""A progress bar for a person who watches, and nothing in a file, a batch job or a test."""
+"""What a person sees: a value as a small table in JupyterLab, and a progress bar."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 JUPYTERLAB = "JPY_SESSION_NAME"  # set in its kernels; not by papermill, nbconvert or nbval
+
+
+def html_table(title: str, rows: Mapping[str, object]) -> str:
+    """Return rows of a name and a value under a title, all of it escaped.
+
+    Examples
+    --------
+    >>> "<td>&lt;b&gt;</td>" in html_table("A ride", {"zone": "<b>"})
+    True
+    """
+    values = pd.Series({name: str(each) for name, each in rows.items()})
+    with pd.option_context("display.max_colwidth", None):
+        return values.to_frame(title).to_html(border=0)
 
 
 @contextmanager
@@ -20,17 +35,8 @@ def progress_bar(
 ) -> Iterator[tqdm]:
     """Show a bar until the block ends; the block calls its `update`.
 
-    Parameters
-    ----------
-    title : str
-        Stands in front of it.
-    total : int
-        Steps to the end, if known.
-    shown : bool
-        Whether to show it; by default on a terminal and in JupyterLab. Elsewhere it is a line
-        every ten seconds.
-    **options
-        Further arguments of `tqdm.tqdm`, e.g. `unit="B"`.
+    By default it is shown on a terminal and in JupyterLab. Where it is shown elsewhere, it is a
+    line every ten seconds. Further options are those of `tqdm.tqdm`, e.g. `unit="B"`.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 CODE = """
-from taxi_duration.data.progress import progress_bar
+from taxi_duration.data.display import progress_bar
 with progress_bar("trials", total=2) as bar:
     bar.update()
     bar.update()
