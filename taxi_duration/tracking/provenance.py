@@ -12,16 +12,13 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from taxi_duration.data.files import temporary_folder, tree_digest
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.tracking.pages import NOTE, note
-
-if TYPE_CHECKING:
-    from mlflow.data.meta_dataset import MetaDataset
 
 PACKAGE = Path(__file__).parents[1]
 CHECKOUT = PACKAGE.parent
@@ -58,46 +55,44 @@ class Provenance:
     environment: dict[str, str] = field(repr=False)
     developer: str
 
+    def tags(self, split: Split, notebook: str | None) -> dict[str, str]:
+        """Return the tags of a run: who trains, on what, with which code, from which notebook."""
+        commit = self.code.commit
+        return {
+            "developer": self.developer,
+            "service": split.train.service.name,
+            "source": split.train.source,
+            "tree": "changed" if self.code.patch else "clean",
+            NOTE: note(split),
+            "mlflow.source.name": notebook or Path(sys.argv[0]).name,
+            "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
+            **({"mlflow.source.git.commit": commit} if commit else {}),
+        }
+
+    def log_inputs(self, split: Split) -> None:
+        """Log what the active run starts from; digests are parameters: nothing overwrites them."""
+        import mlflow
+
+        files = {f"sha256/{name}": each for trips in split for name, each in trips.sha256.items()}
+        mlflow.log_params(months_of(split) | files | {"code_sha256": self.package_sha256})
+        texts = {
+            "environment.json": json.dumps(self.environment, indent=2),
+            "rows.csv": split.rows().to_csv(),
+        }
+        log_texts(texts | ({"code.patch": self.code.patch} if self.code.patch else {}))
+        for part, trips in split._asdict().items():
+            for name, digest in trips.sha256.items():
+                _log_dataset(name, digest, trips, part)
+
 
 def collect_provenance() -> Provenance:
     """Return the provenance of a training that starts now."""
     return Provenance(code_state(), package_digest(), environment(), developer())
 
 
-def tags_of(split: Split, provenance: Provenance, notebook: str | None) -> dict[str, str]:
-    """Return the tags of a run: who trains, on what, with which code, from which notebook."""
-    code = provenance.code
-    return {
-        "developer": provenance.developer,
-        "service": split.train.service.name,
-        "source": split.train.source,
-        "tree": "changed" if code.patch else "clean",
-        NOTE: note(split),
-        "mlflow.source.name": notebook or Path(sys.argv[0]).name,
-        "mlflow.source.type": "NOTEBOOK" if notebook else "LOCAL",
-        **({"mlflow.source.git.commit": code.commit} if code.commit else {}),
-    }
-
-
 def months_of(split: Split) -> dict[str, str]:
     """Return the months of each part, as text."""
     return {part: str(trips.months) for part, trips in split._asdict().items()}
-
-
-def log_inputs(split: Split, provenance: Provenance) -> None:
-    """Log what the active run starts from; digests are parameters, which cannot be overwritten."""
-    import mlflow
-
-    files = {f"sha256/{name}": digest for trips in split for name, digest in trips.sha256.items()}
-    mlflow.log_params(months_of(split) | files | {"code_sha256": provenance.package_sha256})
-    texts = {
-        "environment.json": json.dumps(provenance.environment, indent=2),
-        "rows.csv": split.rows().to_csv(),
-    }
-    log_texts(texts | ({"code.patch": provenance.code.patch} if provenance.code.patch else {}))
-    for part, trips in split._asdict().items():
-        for name, digest in trips.sha256.items():
-            _log_dataset(_dataset(name, digest, trips), part)
 
 
 def log_texts(texts: Mapping[str, str]) -> None:
@@ -113,27 +108,20 @@ def log_texts(texts: Mapping[str, str]) -> None:
         mlflow.log_artifacts(str(folder))
 
 
-def _log_dataset(dataset: MetaDataset, part: str) -> None:
-    """Log a dataset, which MLflow looks for and then creates: another process can be between."""
+def _log_dataset(name: str, digest: str, trips: Trips, part: str) -> None:
+    """Log a month's file as a dataset; others of MLflow's kinds read rows for seconds."""
     import mlflow
-
-    try:
-        mlflow.log_input(dataset, context=part)
-    except mlflow.MlflowException as problem:
-        if "unique" not in str(problem).lower():  # SQLite and PostgreSQL both call it so
-            raise
-        mlflow.log_input(dataset, context=part)
-
-
-def _dataset(name: str, digest: str, trips: Trips) -> MetaDataset:
-    """Return a month's file as a dataset; others of MLflow's read rows for seconds."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    source = CodeDatasetSource(
-        {"file": name, "service": trips.service.name, "source": trips.source}
-    )
-    return MetaDataset(source, name=name, digest=digest[:36])
+    about = {"file": name, "service": trips.service.name, "source": trips.source}
+    dataset = MetaDataset(CodeDatasetSource(about), name=name, digest=digest[:36])
+    try:
+        mlflow.log_input(dataset, context=part)
+    except mlflow.MlflowException as problem:  # it looks for it, then creates it: so may another
+        if "unique" not in str(problem).lower():  # SQLite and PostgreSQL both call it so
+            raise
+        mlflow.log_input(dataset, context=part)
 
 
 def code_state(folder: Path = CHECKOUT) -> Code:
@@ -164,16 +152,12 @@ def _is_code(path: Path) -> bool:
 
     Runs and models keep copies of code, and executed notebooks lie beside their page.
     """
-    if any(map(OF_MLFLOW.fullmatch, path.parts)) or _is_executed(path):
+    if any(map(OF_MLFLOW.fullmatch, path.parts)):
         return False
+    if path.suffix == ".ipynb":
+        is_ours = path.name.endswith(".failed.ipynb") or path.with_suffix(".html").exists()
+        return not (is_ours and b'"papermill"' in path.read_bytes())
     return path.suffix in CODE or PACKAGE in path.parents
-
-
-def _is_executed(notebook: Path) -> bool:
-    if notebook.suffix != ".ipynb":
-        return False
-    is_ours = notebook.name.endswith(".failed.ipynb") or notebook.with_suffix(".html").exists()
-    return is_ours and b'"papermill"' in notebook.read_bytes()
 
 
 def package_digest() -> str:
@@ -193,7 +177,7 @@ def environment() -> dict[str, str]:
         "computer": platform.node(),
         "machine": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: _version(name) for name in LIBRARIES},
+        **{name: version(name) for name in LIBRARIES},
     }
 
 
@@ -215,10 +199,3 @@ def _git(folder: Path, *words: str, given: str = "", **environment: str) -> str:
         check=True,
     )
     return os.fsdecode(done.stdout)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

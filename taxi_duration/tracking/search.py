@@ -29,12 +29,7 @@ from taxi_duration.models.tuning import (
 )
 from taxi_duration.tracking.owner import Owner, owned_run
 from taxi_duration.tracking.pages import NOTE, RESULT
-from taxi_duration.tracking.provenance import (
-    Provenance,
-    collect_provenance,
-    log_inputs,
-    tags_of,
-)
+from taxi_duration.tracking.provenance import Provenance, collect_provenance
 from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_errors, uninterrupted
 
 if TYPE_CHECKING:
@@ -120,12 +115,12 @@ def record_search(
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
     about = f"Each trial fits {model} on {split.train.months}; {split.valid.months} compares them."
-    tags = tags_of(split, provenance, notebook) | {KEY: key, NOTE: about}
+    tags = provenance.tags(split, notebook) | {KEY: key, NOTE: about}
     open_store(experiment)
     with store_errors(f"The search for model {model!r} cannot be recorded"), ExitStack() as stack:
         with lock(f"search {key}"):
             run = stack.enter_context(_start_run(tags, notebook))
-        log_inputs(split, provenance)
+        provenance.log_inputs(split)
         _log_plan(plan, space)
         known = _read_trials(run.info.run_id, space)
         found = search(

@@ -5,36 +5,21 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import Split
-from taxi_duration.evaluation.metrics import (
-    compare,
-    coverage,
-    predict,
-    predict_parts,
-    score_predictions,
-    score_slices,
-)
+from taxi_duration.evaluation import metrics
 from taxi_duration.models.catalog import MODELS, check_names, make_model
 from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
 from taxi_duration.tracking.model import log_model
 from taxi_duration.tracking.owner import owned_run
 from taxi_duration.tracking.pages import RESULT
-from taxi_duration.tracking.provenance import (
-    Provenance,
-    collect_provenance,
-    log_inputs,
-    log_texts,
-    months_of,
-    tags_of,
-)
+from taxi_duration.tracking.provenance import Provenance, collect_provenance, log_texts, months_of
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
 NAIVE = "median"  # the model that any other has to beat
@@ -42,14 +27,7 @@ DIGITS = 2  # two seeds of one model differ by more than the third digit
 BATCH = 1000  # metrics that MLflow takes at once
 
 
-class Picture(Protocol):
-    """What a function of `taxi_duration.plots` returns."""
-
-    def save(self, path: Path) -> object:
-        """Write the picture to a file."""
-
-
-Plot = Callable[[pd.DataFrame], Picture]
+Plot = Callable[[pd.DataFrame], Any]  # of `taxi_duration.plots`; returns what has `save(path)`
 
 
 @dataclass(frozen=True)
@@ -97,11 +75,11 @@ class Training:
     @property
     def best(self) -> Run:
         """The run with the lowest rmse on the valid month."""
-        return self[compare(run.scores for run in self.runs)["model"].iloc[0]]
+        return self[metrics.compare(run.scores for run in self.runs)["model"].iloc[0]]
 
     def table(self) -> pd.DataFrame:
         """Return `evaluation.metrics.compare` of the runs: the best by valid first."""
-        return compare(run.scores for run in self.runs).round(DIGITS)
+        return metrics.compare(run.scores for run in self.runs).round(DIGITS)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"{len(self.runs)} models recorded in run {self.run_id}"
@@ -140,18 +118,9 @@ def record_all(
         mlflow.log_params(months_of(split) | {"models": ", ".join(names)})
         runs = [_record(name, shared, pictures, tags, **how) for name in names]
         training = Training(parent.info.run_id, tuple(runs))
-        _log_best(training)
+        mlflow.log_metrics(training.best.metrics)  # for the row in MLflow's table
+        mlflow.set_tag("best", training.best.fitted.name)
     return training
-
-
-def _log_best(training: Training) -> None:
-    """Log the best model and its figures to the parent run, for its row in MLflow's table."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, RunTag
-
-    now, tag = int(time.time() * 1000), RunTag("best", training.best.fitted.name)
-    figures = [Metric(name, float(each), now, 0) for name, each in training.best.metrics.items()]
-    MlflowClient().log_batch(training.run_id, metrics=figures, tags=[tag])
 
 
 def record(
@@ -195,23 +164,13 @@ def record(
 
 
 @dataclass(frozen=True)
-class _Evaluated:
-    """A fitted model with its predictions and their scores, by part of the split."""
-
-    fitted: Fitted
-    predictions: dict[str, pd.DataFrame]
-    scores: pd.DataFrame
-
-
-@dataclass(frozen=True)
 class _Shared:
     """What the runs of one training have in common, so that it is computed once."""
 
     split: Split
     provenance: Provenance
     tags: dict[str, str]
-    naive: _Evaluated
-    naive_scores: pd.DataFrame
+    naive: pd.DataFrame  # scores of the naive model, without a refit
 
 
 def _prepare(
@@ -220,8 +179,8 @@ def _prepare(
     notebook: str | None,
     experiment: str,
     *,
-    refit: bool = False,
-    level: bool = True,  # noqa: ARG001  of the fit, not of the regressor
+    refit: bool = False,  # noqa: ARG001  of the fit, not of the regressor
+    level: bool = True,  # noqa: ARG001
     **how: object,
 ) -> _Shared:
     """Check the models, open the store, and compute what their runs have in common."""
@@ -229,23 +188,8 @@ def _prepare(
         make_model(name, **how)
     open_store(experiment)
     provenance = collect_provenance()
-    tags = tags_of(split, provenance, notebook)
-    naive = _evaluate(NAIVE, split, refit=refit and NAIVE in names)
-    return _Shared(split, provenance, tags, naive, _naive_scores(naive, split))
-
-
-def _evaluate(name: str, split: Split, **how: object) -> _Evaluated:
-    fitted = fit(name, split.train, split.valid, **how)
-    predictions = predict_parts(fitted, split)
-    return _Evaluated(fitted, predictions, score_predictions(name, predictions))
-
-
-def _naive_scores(naive: _Evaluated, split: Split) -> pd.DataFrame:
-    """Return the scores of the naive model without a refit."""
-    if naive.fitted.first is naive.fitted.pipeline:
-        return naive.scores
-    first = replace(naive.fitted, pipeline=naive.fitted.first)
-    return score_predictions(NAIVE, naive.predictions | {"test": predict(first, split.test)})
+    naive = metrics.score_parts(fit(NAIVE, split.train, split.valid), split)
+    return _Shared(split, provenance, provenance.tags(split, notebook), naive)
 
 
 def _record(
@@ -262,35 +206,29 @@ def _record(
 
     split, nested = shared.split, mlflow.active_run() is not None
     tags = {**(tags or {}), **shared.tags, "model": name}
+    fits = {"refit": refit, "level": level and MODELS[name].levelled}
     with (
         store_errors(f"The run of model {name!r} cannot be recorded"),
         owned_run(run_name=name, nested=nested, tags=tags) as active,
     ):
-        log_inputs(split, shared.provenance)
-        fits = {"refit": refit, "level": level and MODELS[name].levelled}
-        model = shared.naive if name == NAIVE else _evaluate(name, split, **fits, **how)
-        unseen = {part: model.predictions[part] for part in ("valid", "test")}
-        intervals = _calibrate(model.fitted, unseen["valid"])
-        size = log_model(model.fitted, intervals, split.valid.frame)
-        mlflow.log_params(_parameters(model) | fits)
-        metrics = _metrics(model, shared.naive_scores, intervals) | {"model_bytes": size}
-        mlflow.log_metrics(metrics)
-        _log_curve(model.fitted, active.info.run_id)
-        log_texts({"slices.csv": score_slices(unseen).to_csv(index=False)})
-        _log_pictures(pictures, unseen["valid"])
-    return Run(active.info.run_id, model.fitted, intervals, model.scores, size, metrics)
-
-
-def _calibrate(fitted: Fitted, valid: pd.DataFrame) -> Intervals:
-    """Return the intervals for months after the valid one, which are predicted at its level."""
-    return calibrate(valid.assign(predicted=fitted.first_level * valid["predicted"]))
-
-
-def _parameters(model: _Evaluated) -> dict[str, object]:
-    """Return how the regressor was fitted, and the digest of its test predictions."""
-    digest = predictions_digest(model.predictions["test"])
-    fixed = {"threads": model.fitted.threads, "test_predictions_sha256": digest}
-    return model.fitted.parameters | fixed
+        shared.provenance.log_inputs(split)
+        fitted = fit(name, split.train, split.valid, **fits, **how)
+        predictions = metrics.predict_parts(fitted, split)
+        valid, test = predictions["valid"], predictions["test"]
+        # for months after the valid one, which are predicted at its level
+        intervals = calibrate(valid.assign(predicted=fitted.first_level * valid["predicted"]))
+        size = log_model(fitted, intervals, split.valid.frame)
+        fixed = {"threads": fitted.threads, "test_predictions_sha256": predictions_digest(test)}
+        mlflow.log_params(fitted.parameters | fixed | fits)
+        scores = metrics.score_predictions(name, predictions)
+        covered = metrics.coverage(test.join(intervals.around(test["predicted"])))
+        figures = _figures(fitted, scores, shared.naive, covered) | {"model_bytes": size}
+        mlflow.log_metrics(figures)
+        _log_curve(fitted, active.info.run_id)
+        slices = metrics.score_slices({"valid": valid, "test": test})
+        log_texts({"slices.csv": slices.to_csv(index=False)})
+        _log_pictures(pictures, valid)
+    return Run(active.info.run_id, fitted, intervals, scores, size, figures)
 
 
 def predictions_digest(predictions: pd.DataFrame) -> str:
@@ -299,15 +237,13 @@ def predictions_digest(predictions: pd.DataFrame) -> str:
     return hashlib.sha256(minutes.tobytes()).hexdigest()
 
 
-def _metrics(
-    model: _Evaluated, naive_scores: pd.DataFrame, intervals: Intervals
+def _figures(
+    fitted: Fitted, scores: pd.DataFrame, naive: pd.DataFrame, covered: pd.DataFrame
 ) -> dict[str, float]:
     """Return errors, those of the naive model, coverage, rounds, level and seconds."""
-    fitted, test = model.fitted, model.predictions["test"]
-    covered = coverage(test.join(intervals.around(test["predicted"])))
     return {
-        **by_part(model.scores),
-        **{f"naive_{name}": value for name, value in by_part(naive_scores).items()},
+        **by_part(scores),
+        **{f"naive_{name}": value for name, value in by_part(naive).items()},
         **{
             f"test_{measure}_{row['predicted'].replace(' ', '_')}": row[measure]
             for row in covered.to_dict("records")
