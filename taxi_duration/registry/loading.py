@@ -20,7 +20,7 @@ from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, copy_model, read_record
-from taxi_duration.tracking.store import UNKNOWN, client, store_errors
+from taxi_duration.tracking.store import client, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -128,20 +128,12 @@ def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
     ModelError
         If there is no such version.
     """
-    store = client()
-    from mlflow.exceptions import MlflowException
-
-    with store_errors(f"Model {model!r} cannot be found"):
-        try:
-            return _registered_model(_look_up(store, model, name))
-        except MlflowException as problem:
-            if problem.error_code not in UNKNOWN:
-                raise
-            raise ModelError(
-                f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one in the "
-                "notebook 04_select, register one (taxi-duration register RUN), or list them: "
-                "taxi-duration history."
-            ) from problem
+    unknown = (
+        f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one in the notebook "
+        "04_select, register one (taxi-duration register RUN), or list them: taxi-duration history."
+    )
+    with store_errors(f"Model {model!r} cannot be found", unknown=unknown):
+        return _registered_model(_look_up(client(), model, name))
 
 
 def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:

@@ -51,6 +51,8 @@ def pipeline_run(name: str, run_id: str | None = None) -> Iterator[str]:
     It has tags but no parameters, so that it can be continued with others.
     """
     open_store()
+    from mlflow.entities import RunTag
+
     store = client()
     with store_errors("The run of the pipeline cannot be recorded"):
         if not _exists(run_id):
@@ -59,7 +61,8 @@ def pipeline_run(name: str, run_id: str | None = None) -> Iterator[str]:
             run = store.create_run(experiment.experiment_id, tags=tags, run_name=name)
             run_id = run.info.run_id
         else:
-            _own(run_id)
+            owner = [RunTag(*tag) for tag in Owner.this().tags.items()]
+            store.log_batch(run_id, tags=owner)  # first, or it would belong to a process of old
             store.update_run(run_id, status="RUNNING")
     with _closed(run_id):
         yield run_id
@@ -141,19 +144,8 @@ def _closed(run_id: str | None, execution: str | None = None) -> Iterator[None]:
             if execution and status != "FINISHED":
                 close_runs(execution, status)
             if run_id:
-                _close(run_id, status)
-
-
-def _close(run_id: str, status: str) -> None:
-    with store_errors(f"Run {run_id!r} cannot be closed"):
-        client().set_terminated(run_id, status)
-
-
-def _own(run_id: str) -> None:
-    """Take over a run that an earlier process has started."""
-    from mlflow.entities import RunTag
-
-    client().log_batch(run_id, tags=[RunTag(*tag) for tag in Owner.this().tags.items()])
+                with store_errors(f"Run {run_id!r} cannot be closed"):
+                    client().set_terminated(run_id, status)
 
 
 def _exists(run_id: str | None) -> bool:

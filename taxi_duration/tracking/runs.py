@@ -7,21 +7,25 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from taxi_duration.data.files import temporary_folder
-from taxi_duration.errors import ModelError, TrackingError, check_name
+from taxi_duration.errors import TrackingError, check_name
 from taxi_duration.months import Month, Months
 from taxi_duration.tracking.address import local_folder, shown_uri
-from taxi_duration.tracking.store import EXPERIMENT, UNKNOWN, client, open_store, store_errors
-
-if TYPE_CHECKING:
-    import mlflow.entities
+from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
 
 ENVIRONMENT = "environment.json"
-METRICS = ("valid_rmse", "test_rmse", "fit_seconds")
+COLUMNS = {
+    "run_id": "run_id",
+    "tags.model": "model",
+    "status": "status",
+    "metrics.valid_rmse": "valid_rmse",
+    "metrics.test_rmse": "test_rmse",
+    "metrics.fit_seconds": "fit_seconds",
+    "metrics.model_bytes": "size_mb",
+}
 
 
 def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:
@@ -35,8 +39,8 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
     Returns
     -------
     DataFrame
-        Columns `run_id`, `model`, `status`, `started`, `valid_rmse`, `test_rmse` (minutes),
-        `fit_seconds`, `size_mb`.
+        Columns `run_id`, `model`, `status`, `valid_rmse`, `test_rmse` (minutes), `fit_seconds`,
+        `size_mb`.
     """
     if parent:
         check_name(parent, without="'")
@@ -45,21 +49,9 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
 
     wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
     with store_errors("The runs cannot be read"):
-        found = mlflow.search_runs(filter_string=wanted, output_format="list")
-    columns = ["run_id", "model", "status", "started", *METRICS, "size_mb"]
-    return pd.DataFrame([_row(run) for run in found], columns=columns)
-
-
-def _row(run: mlflow.entities.Run) -> dict[str, object]:
-    metrics = run.data.metrics
-    return {
-        "run_id": run.info.run_id,
-        "model": run.data.tags.get("model"),
-        "status": run.info.status,
-        "started": pd.Timestamp(run.info.start_time, unit="ms"),
-        **{name: metrics.get(name) for name in METRICS},
-        "size_mb": metrics.get("model_bytes", float("nan")) / 1e6,
-    }
+        found = mlflow.search_runs(filter_string=wanted)
+    runs = found.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
+    return runs.assign(size_mb=runs["size_mb"] / 1e6)
 
 
 @dataclass(frozen=True)
@@ -110,29 +102,20 @@ class Record:
 
 def read_record(run_id: str) -> Record:
     """Return the record of a run; raise `ModelError` if there is none."""
-    store = client()
-    from mlflow.exceptions import MlflowException
-
-    with store_errors(f"Run {run_id!r} cannot be read"):
-        try:
-            run = store.get_run(run_id)
-        except MlflowException as problem:
-            if problem.error_code not in UNKNOWN:
-                raise
-            raise ModelError(
-                f"There is no run {run_id!r} in {shown_uri()}. `make ui` shows those there are."
-            ) from problem
-        outputs = run.outputs.model_outputs if run.outputs else []
-        return Record(
-            run_id=run.info.run_id,
-            status=run.info.status,
-            started=pd.Timestamp(run.info.start_time, unit="ms"),
-            model_id=outputs[-1].model_id if outputs else None,
-            parameters=dict(run.data.params),
-            metrics=dict(run.data.metrics),
-            tags=dict(run.data.tags),
-            environment=_environment(run_id),
-        )
+    unknown = f"There is no run {run_id!r} in {shown_uri()}. `make ui` shows those there are."
+    with store_errors(f"Run {run_id!r} cannot be read", unknown=unknown):
+        run = client().get_run(run_id)
+    outputs = run.outputs.model_outputs if run.outputs else []
+    return Record(
+        run_id=run.info.run_id,
+        status=run.info.status,
+        started=pd.Timestamp(run.info.start_time, unit="ms"),
+        model_id=outputs[-1].model_id if outputs else None,
+        parameters=dict(run.data.params),
+        metrics=dict(run.data.metrics),
+        tags=dict(run.data.tags),
+        environment=_environment(run_id),
+    )
 
 
 def _environment(run_id: str) -> dict[str, str]:

@@ -16,17 +16,9 @@ import pandas as pd
 
 from taxi_duration.data.display import progress_bar
 from taxi_duration.data.trips import Split
+from taxi_duration.models import tuning
 from taxi_duration.models.spaces import Space
-from taxi_duration.models.tuning import (
-    PATIENCE,
-    Trial,
-    best_trial,
-    check_search,
-    final_parameters,
-    parameter_effects,
-    search,
-    trials_table,
-)
+from taxi_duration.models.tuning import PATIENCE, Trial
 from taxi_duration.tracking.owner import Owner, owned_run
 from taxi_duration.tracking.pages import NOTE, RESULT
 from taxi_duration.tracking.provenance import Provenance, collect_provenance
@@ -51,20 +43,20 @@ class Search:
     @property
     def best(self) -> Trial:
         """The trial with the lowest error on the valid month."""
-        return best_trial(self.trials)
+        return tuning.best_trial(self.trials)
 
     @property
     def parameters(self) -> dict[str, float]:
         """As `taxi_duration.models.tuning.final_parameters`: for the last training."""
-        return final_parameters(self.trials, self.space)
+        return tuning.final_parameters(self.trials, self.space)
 
     def table(self) -> pd.DataFrame:
         """Return `taxi_duration.models.tuning.trials_table` of the trials: a row each."""
-        return trials_table(self.trials)
+        return tuning.trials_table(self.trials)
 
     def parameter_effects(self) -> pd.DataFrame:
         """Return `taxi_duration.models.tuning.parameter_effects`: a row a parameter."""
-        return parameter_effects(self.trials, self.space)
+        return tuning.parameter_effects(self.trials, self.space)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         text = f"{len(self.trials)} trials recorded in run {self.run_id}"
@@ -110,7 +102,7 @@ def record_search(
     """
     name = space if isinstance(space, str) else space.about
     limits = {"trials": trials, "patience": patience, "at_once": at_once}
-    space = check_search(model, space=space, device=device, **limits)
+    space = tuning.check_search(model, space=space, device=device, **limits)
     plan = {"model": model, "space": name, "seed": seed, "device": device, **limits}
     provenance = collect_provenance()
     key = _key(split, plan | {"ranges": asdict(space)}, provenance)
@@ -123,7 +115,7 @@ def record_search(
         provenance.log_inputs(split)
         _log_plan(plan, space)
         known = _read_trials(run.info.run_id, space)
-        found = search(
+        found = tuning.search(
             model, split.train, split.valid, space=space, seed=seed, known=known.values(),
             threads=threads, device=device, **limits,
         )  # fmt: skip

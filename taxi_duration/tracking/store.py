@@ -10,14 +10,7 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from errno import ENOSPC
 from functools import cache
 from hashlib import sha256
@@ -29,20 +22,13 @@ from typing import TYPE_CHECKING
 from taxi_duration.data.files import staging_folder
 from taxi_duration.data.s3 import ENDPOINTS, KEYS
 from taxi_duration.errors import (
+    ModelError,
     TaxiDurationError,
     TrackingError,
     innermost_cause,
     without_password,
 )
-from taxi_duration.tracking.address import (
-    DRIVERS,
-    address_errors,
-    beside_store,
-    database_of,
-    shown_uri,
-    sqlite_uri,
-    store_uri,
-)
+from taxi_duration.tracking import address
 from taxi_duration.tracking.owner import close_abandoned_runs
 from taxi_duration.tracking.pages import experiment_tags, runs_page
 
@@ -51,10 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 EXPERIMENT = "taxi-duration"
-UNKNOWN = {
-    "RESOURCE_DOES_NOT_EXIST",
-    "INVALID_PARAMETER_VALUE",
-}  # of what is not there
+UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # of what is not there
 FULL = 2**20  # bytes left, below which a disk counts as full
 BUSY_SECONDS = 20  # that another process may hold the database; MLflow's sessions wait as long
 LOCK_SECONDS = 120  # a new database takes seconds, so a lock held longer is a dead one
@@ -69,7 +52,7 @@ def open_store(experiment: str = EXPERIMENT) -> None:
 
     with store_errors("The store cannot be opened"), _creation_lock(uri):
         if mlflow.get_experiment_by_name(experiment) is None:
-            database = database_of(uri)
+            database = address.database_of(uri)
             artifacts = (database.parent / "artifacts").as_uri() if database else None
             mlflow.create_experiment(experiment, artifacts, tags=experiment_tags())
         mlflow.set_experiment(experiment)
@@ -94,8 +77,8 @@ def client() -> MlflowClient:
     _quieten()
     import mlflow
 
-    uri = store_uri()
-    with store_errors("The store cannot be opened"), address_errors(uri):
+    uri = address.store_uri()
+    with store_errors("The store cannot be opened"), address.address_errors(uri):
         _wait_for_databases()
         mlflow.set_tracking_uri(uri)
         _create(uri)
@@ -119,7 +102,7 @@ def _create(uri: str) -> None:
     """Create the tables of a new database."""
     import mlflow
 
-    database = database_of(uri)
+    database = address.database_of(uri)
     if database:
         _check_database(database)
         if not os.access(database.parent, os.W_OK):  # a read-only store has its tables
@@ -136,7 +119,7 @@ def _create_database(database: Path) -> None:
 
     with staging_folder(database.parent, prefix=f".{database.name}-") as folder:
         fresh = folder / database.name
-        mlflow.MlflowClient(sqlite_uri(fresh)).search_experiments(max_results=1)
+        mlflow.MlflowClient(address.sqlite_uri(fresh)).search_experiments(max_results=1)
         fresh.replace(database.resolve())
 
 
@@ -175,13 +158,15 @@ def _quieten() -> None:
 
 
 @contextmanager
-def store_errors(what: str) -> Iterator[None]:
+def store_errors(what: str, *, unknown: str | None = None) -> Iterator[None]:
     """Report a failure of MLflow, the database, S3 or the file system as a `TrackingError`.
 
     Parameters
     ----------
     what : str
         Begins the message, e.g. "The runs cannot be read".
+    unknown : str, optional
+        Message of a `ModelError` where MLflow says that there is no such run or model.
     """
     _quieten()
     from mlflow.exceptions import MlflowException
@@ -192,11 +177,13 @@ def store_errors(what: str) -> Iterator[None]:
     except TaxiDurationError:
         raise
     except ModuleNotFoundError as problem:
-        if problem.name not in DRIVERS:
+        if problem.name not in address.DRIVERS:
             raise
         needed = f"the store needs {problem.name!r}. Install it: pip install"
-        raise TrackingError(f"{what}: {needed} {DRIVERS[problem.name]}.") from problem
+        raise TrackingError(f"{what}: {needed} {address.DRIVERS[problem.name]}.") from problem
     except Exception as problem:
+        if unknown and getattr(problem, "error_code", None) in UNKNOWN:
+            raise ModelError(unknown) from problem
         known = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
         if not isinstance(problem, known) and not _is_of_s3(problem):
             raise
@@ -204,11 +191,10 @@ def store_errors(what: str) -> Iterator[None]:
 
 
 def _reason_and_advice(problem: BaseException) -> str:
-    if isinstance(problem, OSError) and problem.errno == ENOSPC and _is_full(gettempdir()):
-        return (
-            f"the temporary folder {gettempdir()!r} is full. Make room, or name another with "
-            "TMPDIR."
-        )
+    if isinstance(problem, OSError) and problem.errno == ENOSPC:
+        folder, advice = gettempdir(), "Make room, or name another with TMPDIR."
+        if shutil.disk_usage(folder).free < FULL:
+            return f"the temporary folder {folder!r} is full. {advice}"
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
     reason = without_password(
@@ -221,8 +207,8 @@ def _reason_and_advice(problem: BaseException) -> str:
             f"{', '.join(KEYS)} and {S3_ENDPOINTS[0]}."
         )
     return (
-        f"{shown_uri()} says {reason!r}. Check that it is there and can be written, or name "
-        "another with MLFLOW_TRACKING_URI."
+        f"{address.shown_uri()} says {reason!r}. Check that it is there and can be written, or "
+        "name another with MLFLOW_TRACKING_URI."
     )
 
 
@@ -237,10 +223,6 @@ def _is_of_s3(problem: BaseException) -> bool:
     """Return whether an error comes from a library of S3; none need be installed."""
     frames = (frame for frame, _ in walk_tb(problem.__traceback__))
     return any(frame.f_globals["__name__"].split(".")[0] in S3_LIBRARIES for frame in frames)
-
-
-def _is_full(folder: str) -> bool:
-    return shutil.disk_usage(folder).free < FULL
 
 
 @contextmanager
@@ -280,20 +262,20 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    uri = store_uri()
-    database = database_of(uri)
+    uri = address.store_uri()
+    database = address.database_of(uri)
     digest = sha256(f"{database or uri} {key}".encode()).hexdigest()[:16]
-    path = beside_store(f"{database.name if database else 'server'}.{digest}.lock")
+    path = address.beside_store(f"{database.name if database else 'server'}.{digest}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(FileLock(path, timeout, mode=0o666))
-        except Timeout as problem:
-            waited = f"Another process has held {str(path)!r} for {timeout:g} s. Wait for its end."
-            raise TrackingError(waited) from problem
+    try:
+        held = FileLock(path, timeout, mode=0o666).acquire()
+    except Timeout as problem:
+        waited = f"Another process has held {str(path)!r} for {timeout:g} s. Wait for its end."
+        raise TrackingError(waited) from problem
+    with held:
         yield
 
 
 def _creation_lock(uri: str) -> AbstractContextManager[None]:
     """Return a lock for creating a database: MLflow's migrations cannot run concurrently."""
-    return lock() if database_of(uri) else nullcontext()
+    return lock() if address.database_of(uri) else nullcontext()

@@ -50,11 +50,15 @@ def store_lock(key: str, *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
 
 def _take(store: MlflowClient, name: str, timeout: float) -> str:
     """Create the lock as soon as there is none, and return its id."""
-    until = time.monotonic() + timeout
-    request = uuid4().hex
+    from mlflow.exceptions import MlflowException
+
+    until, request = time.monotonic() + timeout, uuid4().hex
     while True:
-        with _unless_existing():
+        try:
             return store.create_experiment(name, tags={**Owner.this().tags, REQUEST: request})
+        except MlflowException as problem:
+            if problem.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
         found = store.get_experiment_by_name(name)
         if found and found.tags.get(REQUEST) == request:  # it was sent twice
             return found.experiment_id
@@ -64,18 +68,6 @@ def _take(store: MlflowClient, name: str, timeout: float) -> str:
             raise TrackingError(_held(name, found, timeout))
         else:
             time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def _unless_existing() -> Iterator[None]:
-    """Go on if an experiment of that name exists."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as problem:
-        if problem.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _is_left(lock: Experiment) -> bool:
