@@ -80,7 +80,8 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
 def serve(model: str, host: str, port: int, requests: Path | None) -> None:
     """Predict rides over HTTP, and on a page with a map.
 
-    A new champion takes over within seconds, without a pause.
+    A new champion takes over within seconds, without a pause. A server that is killed is started
+    again.
 
     \b
     Examples:
@@ -90,13 +91,14 @@ def serve(model: str, host: str, port: int, requests: Path | None) -> None:
     from taxi_duration.cli.display import access_warning
     from taxi_duration.serving import http
 
-    with http.serve(model, host=host, port=port, requests=requests) as server:
-        if warning := access_warning(host):
-            click.echo(f"taxi-duration: {warning}", err=True)
-        click.echo(
-            f"{server.model.label} is served at {server.address}; stop with Ctrl-C", err=True
-        )
-        http.wait(server)
+    if warning := access_warning(host):
+        click.echo(f"taxi-duration: {warning}", err=True)
+
+    def announce(server: http.Server) -> None:
+        what = f"{server.model.label} is served at {server.address}"
+        click.echo(f"{what}; stop with Ctrl-C", err=True)
+
+    http.keep_serving(model, announce, host=host, port=port, requests=requests)
 
 
 @click.command()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from taxi_duration.errors import ServerError
 from taxi_duration.registry.loading import RegisteredModel, find_model
@@ -21,6 +23,7 @@ from taxi_duration.tracking.store import find_runs
 PORT, PAGES_PORT = 8000, 5000
 START_SECONDS = 120  # it imports MLflow and the model
 STOP_SECONDS = 3
+STEADY_SECONDS = 5  # a server that is killed sooner would be killed again and again
 SERVER = """
 import os, runpy, select, signal, sys, threading
 
@@ -37,6 +40,8 @@ VARIABLES = {  # environment of the server
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "OMP_THREAD_LIMIT": "1",  # threads that share one ride take 40 ms longer on a busy machine
 }
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,31 @@ def serve(
     words = ["taxi_duration.serving.app", model, host, str(port), str(log_folder(requests))]
     with run_server(words, host=host, port=port, ready="/ready") as process:
         yield Server(f"http://{host}:{port}", found, process)
+
+
+def keep_serving(model: str, announce: Callable[[Server], None], **how: object) -> NoReturn:
+    """Serve a registered model for good: a process that a signal has killed is started again.
+
+    Parameters
+    ----------
+    announce : callable
+        Is called with each server once it is ready.
+    how
+        As `serve` takes it.
+
+    Raises
+    ------
+    ServerError
+        As `serve` does; if the process ends by itself, or is killed within five seconds.
+    """
+    while True:
+        with serve(model, **how) as server:
+            announce(server)
+            ready = time.monotonic()
+            ended = _wait(server)
+        if server.process.returncode >= 0 or time.monotonic() < ready + STEADY_SECONDS:
+            raise ServerError(f"{ended}. Start it again.")
+        logger.warning("%s, and is started again.", ended)
 
 
 @contextmanager
@@ -164,7 +194,7 @@ def _stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def wait(server: Server) -> None:
+def wait(server: Server) -> NoReturn:
     """Wait until the server ends, which it does only if something has ended it.
 
     Raises
@@ -172,6 +202,10 @@ def wait(server: Server) -> None:
     ServerError
         Always.
     """
+    raise ServerError(f"{_wait(server)}. Start it again.")
+
+
+def _wait(server: Server) -> str:
     code = server.process.wait()
     by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    raise ServerError(f"The server at {server.address} has ended {by}. Start it again.")
+    return f"The server at {server.address} has ended {by}"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import forks
@@ -26,8 +26,9 @@ from taxi_duration.errors import ModelError, ServerError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
+from taxi_duration.serving import http
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.http import SERVER, serve
+from taxi_duration.serving.http import SERVER, Server, keep_serving, serve
 from taxi_duration.tracking.training import record
 
 QUICK = {"n_estimators": 8, "max_depth": 4, "threads": 1}
@@ -301,6 +302,40 @@ def test_a_taken_port_is_an_error_before_anything_starts(registered):
         port = taken.getsockname()[1]
         with pytest.raises(ServerError, match=f"Port {port} .* is unavailable .*Choose another"):
             serve("1", port=port).__enter__()
+
+
+@pytest.fixture
+def ends(monkeypatch):
+    """Have servers end in these ways, one after the other."""
+    ways = []
+
+    @contextmanager
+    def serve(_model):
+        with subprocess.Popen([sys.executable, "-c", f"import os; {ways.pop(0)}"]) as process:
+            yield Server("ADDRESS", None, process)
+
+    monkeypatch.setattr(http, "serve", serve)
+    return ways.extend
+
+
+KILLED, ENDED = "os.kill(os.getpid(), 9)", "os._exit(3)"
+
+
+def test_a_server_that_a_signal_has_killed_is_started_again(ends, monkeypatch, caplog):
+    monkeypatch.setattr(http, "STEADY_SECONDS", 0)
+    ends([KILLED, KILLED, ENDED])
+    announced = []
+    with pytest.raises(ServerError, match="ended with exit code 3"):
+        keep_serving("1", announced.append)
+    assert len(announced) == 3
+    again = "The server at ADDRESS has ended by SIGKILL, and is started again."
+    assert [each.getMessage() for each in caplog.records] == [again] * 2
+
+
+def test_a_server_that_is_killed_at_once_is_not_started_again(ends):
+    ends([KILLED])
+    with pytest.raises(ServerError, match="ended by SIGKILL"):
+        keep_serving("1", lambda _: None)
 
 
 @pytest.fixture

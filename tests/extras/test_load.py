@@ -1,0 +1,172 @@
+"""Champions change while requests come without a pause; the server is killed under them."""
+
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pandas as pd
+import psutil
+import pytest
+import requests
+from shelf import free_port
+
+from taxi_duration.errors import ExitCode
+from taxi_duration.registry.loading import load
+from taxi_duration.registry.promotion import promote, register, rollback
+from taxi_duration.serving.http import STEADY_SECONDS, serve
+from taxi_duration.serving.request import EXAMPLE
+from taxi_duration.tracking.training import record
+
+CHANGES = 20
+CLIENTS = 4
+SOON = 120  # seconds, in which a busy machine has surely followed an alias or started a server
+HOURS = [EXAMPLE | {"pickup_datetime": f"2021-03-01T{hour:02}:00:00"} for hour in range(24)]
+
+
+class Answer(NamedTuple):
+    """What a client got for the ride of an hour, and when it had asked."""
+
+    at: float
+    hour: int
+    status: int | None  # none: the connection failed
+    content: dict
+
+
+@pytest.fixture(scope="module", autouse=True)
+def expected(folder, months):
+    """Minutes of each hour by version; of two champions, one after the other."""
+    for trees in (5, 30):
+        run = record("xgboost", months, n_estimators=trees, learning_rate=0.3, threads=1)
+        assert promote(register(run.run_id), months.test, why="a test").accepted
+    rides = pd.DataFrame(HOURS)
+    return {int(each): load(each).predict(rides)["duration"].tolist() for each in ("1", "2")}
+
+
+@contextmanager
+def clients(address):
+    """Have clients send rides of all hours without a pause; give what has come back so far."""
+    found, stop = [], threading.Event()
+
+    def send():
+        with requests.Session() as session:
+            for hour in itertools.cycle(range(24)):
+                if stop.is_set():
+                    return
+                found.append(ask(session, address, hour))
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        sent = [threads.submit(send) for _ in range(CLIENTS)]
+        try:
+            yield found
+        finally:
+            stop.set()
+    assert [each.result() for each in sent] == [None] * CLIENTS
+
+
+def ask(session, address, hour):
+    begun = time.monotonic()
+    try:
+        reply = session.post(f"{address}/predict", json=HOURS[hour], timeout=SOON)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+        time.sleep(0.05)
+        return Answer(begun, hour, None, {})
+    return Answer(begun, hour, reply.status_code, reply.json())
+
+
+def wrong(answers, expected):
+    """Answers that are not the minutes of the version that they name."""
+    return [
+        each for each in answers
+        if each.status != 200
+        or each.content["duration"] != expected[each.content["version"]][each.hour]
+    ]  # fmt: skip
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def answered_by(answers, version, since):
+    return any(each.at > since and each.content.get("version") == version for each in [*answers])
+
+
+def test_no_request_fails_while_champions_change_and_each_is_by_the_version_it_names(
+    folder, months, expected
+):
+    with (
+        serve("champion", port=free_port(), requests=folder / "requests") as server,
+        clients(server.address) as answers,
+    ):
+        for _ in range(CHANGES // 2):
+            rollback(why="back")
+            changed = time.monotonic()
+            wait_for(lambda since=changed: answered_by(answers, 1, since))
+            assert promote("2", months.test, why="again").accepted
+            changed = time.monotonic()
+            wait_for(lambda since=changed: answered_by(answers, 2, since))
+    assert wrong(answers, expected) == []
+    assert {each.content["version"] for each in answers} == {1, 2}
+
+
+class Command:
+    """`taxi-duration serve`, and its lines, those in JSON excepted."""
+
+    def __init__(self, folder):
+        port = free_port()
+        self.address, self.log = f"http://127.0.0.1:{port}", folder / "serve.log"
+        words = ["taxi-duration", "serve", "--port", str(port), "--requests", str(folder / "log")]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(words, stderr=log)
+
+    def lines(self):
+        return [each for each in self.log.read_text().splitlines() if not each.startswith("{")]
+
+    def wait_until_served(self, times):
+        wait_for(lambda: sum("is served at" in each for each in self.lines()) == times)
+
+    def kill_server(self):
+        (server,) = psutil.Process(self.process.pid).children()
+        os.kill(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command with its server ready; afterwards it is gone."""
+    command = Command(tmp_path)
+    command.wait_until_served(1)
+    yield command
+    command.process.terminate()
+    command.process.wait(SOON)
+
+
+def test_a_server_that_is_killed_is_back_soon_and_no_answer_is_wrong(command, expected):
+    with clients(command.address) as answers:
+        time.sleep(STEADY_SECONDS + 1)
+        killed = time.monotonic()
+        command.kill_server()
+        command.wait_until_served(2)
+        back = time.monotonic()
+        wait_for(lambda: answered_by(answers, 2, back))
+    failed = [each for each in answers if each.status is None]
+    assert failed
+    assert all(killed - 1 < each.at < back for each in failed)
+    assert wrong([each for each in answers if each.status], expected) == []
+    served = f"taxi-duration/2 is served at {command.address}; stop with Ctrl-C"
+    ended = f"The server at {command.address} has ended by SIGKILL, and is started again."
+    assert command.lines() == [served, ended, served]
+
+
+def test_a_server_that_is_killed_as_soon_as_it_is_ready_ends_the_command(command):
+    command.kill_server()
+    assert command.process.wait(SOON) == ExitCode.STORE
+    said = f"taxi-duration: The server at {command.address} has ended by SIGKILL. Start it again."
+    assert command.lines()[1:] == [said]
