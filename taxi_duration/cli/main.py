@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], interruption: Interruption) -> int:
     try:
         _check(words)
-        return cli.main(words, prog_name="taxi-duration", standalone_mode=False) or ExitCode.DONE
+        return cli.main(words, "taxi-duration", standalone_mode=False, obj=words) or ExitCode.DONE
     except click.ClickException as problem:
         problem.message = printable(problem.message)
         problem.show()

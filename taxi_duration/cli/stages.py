@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taxi_duration.errors import UsageError
+from taxi_duration.errors import NotebookError, UsageError
 from taxi_duration.months import Months, Service
 from taxi_duration.notebooks.credentials import reject_credentials
 
@@ -52,12 +53,17 @@ def show(
     from taxi_duration.notebooks.stage import NOT_RUN
 
     width, results = max(len(path.stem) for path in paths), {}
-    for done in executed:
-        progress.close()
-        took = "skipped " if done.skipped else f"{done.seconds:6.1f} s"
-        why = f"  ({done.reason})" if done.reason != NOT_RUN else ""
-        click.echo(f"{done.name:{width}}  {took}  {done.page}{why}")
-        results[done.name] = done.result
+    try:
+        for done in executed:
+            progress.close()
+            took = "skipped " if done.skipped else f"{done.seconds:6.1f} s"
+            why = f"  ({done.reason})" if done.reason != NOT_RUN else ""
+            click.echo(f"{done.name:{width}}  {took}  {done.page}{why}")
+            results[done.name] = done.result
+    except NotebookError as failure:
+        typed = [word for word in click.get_current_context().obj if word != "--force"]
+        again = shlex.join(["taxi-duration", *typed])
+        raise NotebookError(f"{failure} Once corrected, go on with: {again}") from failure
     return results
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
 from taxi_duration.months import Months, check_order
 from taxi_duration.notebooks.credentials import reject_credentials
-from taxi_duration.notebooks.names import find_undefined
-from taxi_duration.notebooks.parameters import Parameter, names_read, read_parameters
+from taxi_duration.notebooks.names import find_undefined, names_read
+from taxi_duration.notebooks.parameters import Parameter, read_parameters
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -40,12 +40,6 @@ def find_notebooks(names: Sequence[str] = (), *, folder: str | Path | None = Non
     return sorted(found, key=lambda path: path.name)
 
 
-def short_name(notebook: Path) -> str:
-    """Return the shortest text by which `find_notebooks` finds a notebook from here."""
-    near = [folder / notebook.name for folder in _default_folders() if folder.is_dir()][:1]
-    return notebook.stem if near and near[0].resolve() == notebook.resolve() else str(notebook)
-
-
 def inspect(notebook: Path) -> tuple[Parameter, ...]:
     """Return the parameters that a notebook declares, without running it."""
     return _declaration(notebook)[0]
@@ -57,8 +51,8 @@ def check(
     """Return for each notebook the parameters that it declares, as values of the declared types.
 
     Rejected is a parameter that neither they nor the notebooks beside them declare, that looks
-    like a credential, that is not of its type or that no later cell reads, and months that do not
-    exist or are not in the order train, valid, test.
+    like a credential, that is not of its type or that no later cell reads, months that do not
+    exist or are not in the order train, valid, test, and cells as `_check_names` has it.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
@@ -68,8 +62,9 @@ def check(
         _check_of_others(notebooks, known, others)
     values = {}
     for path in notebooks:
+        _check_names(path)
         with _naming(path.stem):
-            values[path] = _in_one_form(_values(*declared[path], parameters))
+            values[path] = _values(*declared[path], parameters)
             check_order(**months_of(path, values[path]))
     return values
 
@@ -101,15 +96,8 @@ def code_digest(notebook: Path) -> str:
     return sha256(json.dumps(_code(notebook)).encode()).hexdigest()
 
 
-def check_names(notebook: Path) -> None:
-    """Check the names in a notebook's cells without running it.
-
-    Raises
-    ------
-    NotebookError
-        If a name is defined by no cell, import or builtin, a cell calls `exit` or `quit`, or a
-        cell is no Python.
-    """
+def _check_names(notebook: Path) -> None:
+    """Reject a name that no cell defines, a call of `exit` or `quit`, and what is no Python."""
     for at, problem in find_undefined([source for source, _tags in _code(notebook)]):
         raise NotebookError(f"{notebook.stem}: cell [{at + 1}]: {problem}")
 
@@ -117,24 +105,22 @@ def check_names(notebook: Path) -> None:
 def _values(
     declared: Sequence[Parameter], later_cells: Sequence[str], parameters: Mapping[str, object]
 ) -> dict[str, object]:
+    """Return the values of the declared types, months as `Months` writes them."""
     values = {
         each.name: each.convert(parameters[each.name])
         for each in declared
         if each.name in parameters
     }
-    unread = sorted(values.keys() - names_read(later_cells)) if values else []
-    if unread:
-        raise NotebookError(
-            f"no cell reads the parameter {unread[0]!r}, so it would change nothing. "
-            "Leave it out, or use it in the notebook."
-        )
+    read = names_read(later_cells)
+    for name, value in values.items():
+        if name not in read:
+            raise NotebookError(
+                f"no cell reads the parameter {name!r}, so it would change nothing. "
+                "Leave it out, or use it in the notebook."
+            )
+        if name in MONTHS and value is not None:
+            values[name] = str(Months.parse(value))
     return values
-
-
-def _in_one_form(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the values, months as `Months` writes them."""
-    named = {name: values[name] for name in MONTHS if values.get(name) is not None}
-    return {**values, **{name: str(Months.parse(each)) for name, each in named.items()}}
 
 
 def _declaration(notebook: Path) -> tuple[tuple[Parameter, ...], list[str]]:
@@ -165,15 +151,9 @@ def _naming(notebook: str) -> Iterator[None]:
 
 
 def read_notebook(notebook: Path) -> NotebookNode:
-    """Read a notebook of format 4.
-
-    Raises
-    ------
-    NotebookError
-        If it cannot be read, or is none.
-    """
+    """Read a notebook of format 4; `NotebookError` if it cannot be read, or is none."""
     try:
-        return _parse(_read(notebook))
+        return _parse(notebook)
     except OSError as problem:
         raise NotebookError(
             f"Notebook {str(notebook)!r} cannot be read: {problem.strerror}. Name another."
@@ -194,15 +174,12 @@ def missing_library(problem: ImportError) -> NotebookError:
     )
 
 
-def _read(notebook: Path) -> str:
-    if notebook.exists() and not notebook.is_file():  # a device may have no end
-        raise OSError(EINVAL, "It is no file")
-    return notebook.read_text(encoding="utf-8")
-
-
-def _parse(text: str) -> NotebookNode:
+def _parse(notebook: Path) -> NotebookNode:
     import nbformat
 
+    if notebook.exists() and not notebook.is_file():  # a device may have no end
+        raise OSError(EINVAL, "It is no file")
+    text = notebook.read_text(encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cells without an id, as older notebooks have them
         read = nbformat.reads(text, as_version=nbformat.NO_CONVERT)

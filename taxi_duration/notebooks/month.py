@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from taxi_duration.data import files
 from taxi_duration.errors import ModelError
 from taxi_duration.months import Month, Months
-from taxi_duration.notebooks.discovery import short_name
-from taxi_duration.notebooks.pipeline import make_stages, run_stages, words
+from taxi_duration.notebooks.pipeline import make_stages, run_stages
 from taxi_duration.notebooks.runner import Executed, Progress
 from taxi_duration.notebooks.stage import NEEDS, IsThere
 from taxi_duration.registry.loading import NAME, find_model
@@ -77,7 +75,6 @@ def run_month(
     name = str(parameters.get("name", NAME))
     place = str(into / "predictions")
     needs = NEEDS | {"05_score": ()}  # its model is a parameter: no later promotion changes it
-    again = _command(month, notebooks[0], parameters, into)
 
     def run(names: Sequence[str], model: str, months: str) -> Iterator[Executed]:
         own = {"model": model, "months": months, "into": place, "predictions": place}
@@ -88,7 +85,7 @@ def run_month(
         }
         made = make_stages(notebooks, plan["parameters"], into=into, is_there=is_there, needs=needs)
         stages = {stage.name: stage for stage in made}
-        return run_stages([stages[each] for each in names], into, again, plan, progress=progress)
+        return run_stages([stages[each] for each in names], plan, progress=progress)
 
     champion = _first_champion(into, name)
     months = _monitored(champion, month) if champion else str(month)
@@ -101,21 +98,6 @@ def run_month(
         yield trained
     champion = f"models:/{name}/{trained.result['version']}"
     yield from run(SCORE, champion, _monitored(champion, month))
-
-
-def _command(month: Month, notebook: Path, parameters: Mapping[str, object], into: Path) -> str:
-    """Return the command that goes on with the month."""
-    window = len(Months.parse(parameters["train"]))
-    options = {
-        "--window": str(window) if window > 1 else "",
-        "--into": str(into.parent) if into.parent != Path("runs") else "",
-        "--notebooks": str(notebook.parent) if short_name(notebook) != notebook.stem else "",
-    }
-    typed = ["taxi-duration", "month", str(month)]
-    typed += [word for name, value in options.items() if value for word in (name, value)]
-    fixed = month_parameters(month)
-    given = {name: value for name, value in parameters.items() if name not in fixed}
-    return shlex.join([*typed, *words(given)])
 
 
 def _first_champion(into: Path, name: str) -> str | None:

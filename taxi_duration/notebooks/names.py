@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -108,12 +108,31 @@ def find_unread(sources: Sequence[str]) -> Iterator[Found]:
     for at, message in _messages(cells):
         if type(message).__name__ == "UnusedImport":
             yield at, f"the import of {message.message_args[0]!r} is never used. Remove it."
-    trees = [ast.parse(cell) for cell in cells]
-    read = set().union(*map(_names_read, trees), *(map(_words, sources)))
-    for at, tree in enumerate(trees):
-        for name in dict.fromkeys(_assigned(tree)):
+    read = names_read(sources)
+    for at, cell in enumerate(cells):
+        for name in dict.fromkeys(_assigned(ast.parse(cell))):
             if name not in read and not name.startswith("_"):
                 yield at, f"name {name!r} is assigned, but never read. Remove it, or show it."
+
+
+def names_read(sources: Iterable[str]) -> set[str]:
+    """Return the names that cells read, also in magics and as `@name` in a query of pandas.
+
+    Examples
+    --------
+    >>> sorted(names_read(["rows = len(trips)", "%time fit(rows)"]))
+    ['fit', 'len', 'rows', 'trips']
+    """
+    names = set()
+    for source in sources:
+        for node in ast.walk(parse(source)):
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names |= set(re.findall(r"@(\w+)", node.value))
+        for magic in read_magics(TIMED_LINE.sub(r"\1", source)):
+            names |= set(re.findall(r"\w+", magic.text))  # each may be the name of a variable
+    return names
 
 
 @lru_cache(maxsize=512)
@@ -163,20 +182,3 @@ def _assigned(tree: ast.Module) -> Iterator[str]:
             yield from (target.id for target in targets if isinstance(target, ast.Name))
         if not isinstance(node, SCOPES):
             waiting += ast.iter_child_nodes(node)
-
-
-def _names_read(tree: ast.Module) -> set[str]:
-    """Return the names that a cell reads, also as `@name` in a text, as pandas' queries have it."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names |= set(re.findall(r"@(\w+)", node.value))
-    return names
-
-
-def _words(source: str) -> set[str]:
-    """Return the words of a cell's magics: each may be the name of a variable."""
-    magics = read_magics(TIMED_LINE.sub(r"\1", source))
-    return {word for magic in magics for word in re.findall(r"\w+", magic.text)}

@@ -6,7 +6,7 @@ import ast
 import io
 import json
 import tokenize
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -82,29 +82,6 @@ def read_parameters(cell: str) -> tuple[Parameter, ...]:
         for line in statements
         if not isinstance(line, skipped)
     )
-
-
-def names_read(cells: Iterable[str]) -> set[str]:
-    """Return the names that some cell reads; magics and shell lines are skipped.
-
-    Examples
-    --------
-    >>> sorted(names_read(["rows = len(trips)", "%time fit(rows)"]))
-    ['len', 'trips']
-    """
-    names = set()
-    for cell in cells:
-        lines = ("" if line.lstrip()[:1] in ("%", "!") else line for line in cell.splitlines())
-        try:
-            tree = ast.parse("\n".join(lines))
-        except UNPARSABLE as problem:
-            raise NotebookError(f"A cell is not Python: {problem}. Correct it first.") from None
-        names |= {
-            node.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        }
-    return names
 
 
 def _comments(cell: str) -> dict[int, str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,8 @@ import pandas as pd
 
 from taxi_duration.data import files
 from taxi_duration.errors import NotebookError, UsageError, check_name
-from taxi_duration.notebooks.discovery import (
-    NO_STAGE,
-    check,
-    check_names,
-    inspect,
-    short_name,
-)
-from taxi_duration.notebooks.runner import Executed, Progress, run
+from taxi_duration.notebooks.discovery import NO_STAGE, check, inspect
+from taxi_duration.notebooks.runner import Executed, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
 from taxi_duration.tracking.attempts import log_best, pipeline_run
 
@@ -51,7 +44,6 @@ def make_stages(
     given = check(notebooks, parameters)
     stages = []
     for number, notebook in enumerate(notebooks):
-        check_names(notebook)
         before = tuple(path.stem for path in notebooks[:number])
         values = {each.name: each.default for each in inspect(notebook)} | given[notebook]
         there = (is_there or {}).get(notebook.stem, lambda _values: True)
@@ -70,7 +62,6 @@ def run_all(
     force: bool = False,
     first: str | None = None,
     is_there: Mapping[str, IsThere] | None = None,
-    progress: Progress | None = None,
     **how: object,
 ) -> Iterator[Executed]:
     """Check all notebooks, then run one after the other, or skip what has not changed.
@@ -89,7 +80,8 @@ def run_all(
     is_there : dict
         For the name of a stage, whether what it leaves outside of `into` is still there.
     **how
-        `timeout`, `stage_timeout` and `code`, as `taxi_duration.notebooks.runner.run` takes them.
+        `timeout`, `stage_timeout`, `code` and `progress`, as
+        `taxi_duration.notebooks.runner.run` takes them.
 
     Raises
     ------
@@ -101,42 +93,29 @@ def run_all(
     """
     parameters = dict(parameters or {})
     stages = make_stages(notebooks, parameters, into=into, is_there=is_there)
-    again = command(notebooks, parameters, into, **how)
     plan = {"notebooks": [str(path.resolve()) for path in notebooks], "parameters": parameters}
-    return run_stages(
-        _from(stages, first), into, again, plan,
-        force=force or first is not None, progress=progress, **how,
-    )  # fmt: skip
-
-
-def _from(stages: Sequence[Stage], first: str | None) -> list[Stage]:
     names = [stage.name for stage in stages]
     if first and first not in names:
         raise UsageError(f"There is no stage {first!r} here. Choose one of {', '.join(names)}.")
-    return list(stages[names.index(first) if first else 0 :])
+    start = names.index(first) if first else 0
+    return run_stages(stages[start:], plan, force=force or first is not None, **how)
 
 
 def run_stages(
     stages: Sequence[Stage],
-    into: Path,
-    again: str,
     plan: Mapping[str, object],
     *,
     force: bool = False,
-    progress: Progress | None = None,
     **how: object,
 ) -> Iterator[Executed]:
-    """Run stages as `run_all` does.
+    """Run stages of one folder, as `run_all` does.
 
     Parameters
     ----------
-    again : str
-        The command that an error names.
     plan : dict
         What `status` reads: `notebooks` and `parameters`, and `needs` if they are not `NEEDS`.
-    **how
-        As for `run_all`.
     """
+    into = stages[0].into
     files.check_writable(into)
     failures: dict[str, NotebookError] = {}
     waiting: list[str] = []
@@ -155,8 +134,7 @@ def run_stages(
                 continue
             parent = parent or opened.enter_context(_pipeline_run(into, plan))
             try:
-                done = run(stage.notebook, parameters=stage.values, into=into, parent=parent,
-                           progress=progress, **how)  # fmt: skip
+                done = run(stage.notebook, parameters=stage.values, into=into, parent=parent, **how)
             except NotebookError as failure:
                 failures[stage.name] = failure
                 continue
@@ -166,7 +144,8 @@ def run_stages(
         if parent:
             log_best(parent, executions)
         if failures:
-            raise NotebookError(_report(failures.values(), waiting, again))
+            needing = f" Not run, since they need it: {', '.join(waiting)}." if waiting else ""
+            raise NotebookError(f"{' '.join(map(str, failures.values()))}{needing}")
 
 
 def status(into: Path, *, is_there: Mapping[str, IsThere] | None = None) -> pd.DataFrame:
@@ -216,11 +195,6 @@ def _as_before(stage: Stage) -> Executed:
     )
 
 
-def _report(failures: Iterable[NotebookError], waiting: Sequence[str], again: str) -> str:
-    needing = f" Not run, since they need it: {', '.join(waiting)}." if waiting else ""
-    return f"{' '.join(map(str, failures))}{needing} Once corrected, go on with: {again}"
-
-
 @contextmanager
 def _pipeline_run(into: Path, plan: Mapping[str, object]) -> Iterator[str]:
     """Go on with the pipeline's run; its id and the plan are kept beside the results."""
@@ -228,32 +202,3 @@ def _pipeline_run(into: Path, plan: Mapping[str, object]) -> Iterator[str]:
         with files.atomic_write(into / PIPELINE) as fresh:
             fresh.write_text(json.dumps({"run_id": run_id, **plan}, default=str), encoding="utf-8")
         yield run_id
-
-
-def command(
-    notebooks: Sequence[Path],
-    parameters: Mapping[str, object],
-    into: Path,
-    *,
-    timeout: int | None = None,
-    stage_timeout: int | None = None,
-    code: bool = False,
-) -> str:
-    """Return the command that runs these notebooks again."""
-    names = [short_name(notebook) for notebook in notebooks]
-    options = {
-        "--into": str(into.parent) if into.parent != Path("runs") else "",
-        "--name": into.name if into.name != "latest" else "",
-        "--timeout": timeout,
-        "--stage-timeout": stage_timeout,
-    }
-    typed = ["taxi-duration", "run", *names, *(["--code"] if code else [])]
-    typed += [word for name, value in options.items() if value for word in (name, str(value))]
-    return shlex.join([*typed, *words(parameters)])
-
-
-def words(parameters: Mapping[str, object]) -> list[str]:
-    """Return parameters as words of a command."""
-    texts = {name: each if isinstance(each, str) else json.dumps(each, default=str)
-             for name, each in parameters.items()}  # fmt: skip
-    return [word for name, text in texts.items() for word in ("-p", f"{name}={text}")]

@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
-from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
+from taxi_duration.notebooks.kernel import kernel_class, socket_place
 from taxi_duration.notebooks.outputs import IGNORED, differ
 
 if TYPE_CHECKING:
-    from jupyter_client import AsyncKernelManager
     from nbformat import NotebookNode
 
 RUN_ALL = "Restart the kernel, run all cells and save."
@@ -73,13 +72,13 @@ def execute_copy(
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     copy, started = deepcopy(notebook), []
-    with tempfile.TemporaryDirectory(prefix="taxi-check-") as place:
+    with tempfile.TemporaryDirectory(dir=socket_place(), prefix="taxi-check-") as sockets:
         client = NotebookClient(
             copy,
             timeout=timeout,
             record_timing=False,
             kernel_name="python3",
-            kernel_manager_class=_kernel_class(Path(place)),
+            kernel_manager_class=kernel_class(Path(sockets)),
             resources={"metadata": {"path": str(folder)}},
             on_cell_execute=lambda cell, cell_index: started.append(cell_index),  # noqa: ARG005
         )
@@ -99,24 +98,3 @@ def execute_copy(
 
 def _line(text: str) -> str:
     return " ".join(re.sub(r"\x1b\[[\d;]*m", "", text).split())[:100].rstrip(".")
-
-
-def _kernel_class(folder: Path) -> type[AsyncKernelManager]:
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    class Kernel(AsyncKernelManager):
-        """A kernel of the Python that runs us, over sockets of its own."""
-
-        def __init__(self, **options: object) -> None:
-            super().__init__(
-                transport="ipc",
-                connection_file=str(folder / "kernel.json"),
-                kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-                **options,
-            )
-
-        async def start_kernel(self, **options: object) -> None:
-            await super().start_kernel(stdout=DEVNULL, stderr=DEVNULL, **options)
-
-    return Kernel

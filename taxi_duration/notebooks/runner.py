@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from taxi_duration.data.files import atomic_write, check_writable
 from taxi_duration.errors import NotebookError, check_name
 from taxi_duration.notebooks.discovery import check, inspect
-from taxi_duration.notebooks.kernel import CellFailure, execute
+from taxi_duration.notebooks.execution import CellFailure, execute
 from taxi_duration.notebooks.report import write_page
 from taxi_duration.tracking.attempts import attempt
 from taxi_duration.tracking.pages import RESULT
+from taxi_duration.tracking.runs import attach
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -113,10 +114,10 @@ def run(
         write_page(node, fresh_page, title=name, code=code,
                    parameters=inspect(notebook), values=values)  # fmt: skip
     path.with_suffix(FAILED).unlink(missing_ok=True)
-    seconds = time.monotonic() - started
-    executed = Executed(name, path, page, seconds, _result(node), attempt=made.id)
-    _attach(executed)
-    return executed
+    seconds, result = time.monotonic() - started, _result(node)
+    if "run_id" in result:
+        attach(result["run_id"], [path, page])
+    return Executed(name, path, page, seconds, result, attempt=made.id)
 
 
 def _keep(failure: CellFailure, path: Path) -> NotebookError:
@@ -127,13 +128,6 @@ def _keep(failure: CellFailure, path: Path) -> NotebookError:
     with atomic_write(failed) as fresh:
         nbformat.write(failure.notebook, fresh)
     return NotebookError(f"{path.stem}, {str(failure).removesuffix('.')}. See {failed}.")
-
-
-def _attach(executed: Executed) -> None:
-    if "run_id" in executed.result:
-        from taxi_duration.tracking.runs import attach
-
-        attach(executed.result["run_id"], [executed.path, executed.page])
 
 
 def _result(notebook: NotebookNode) -> dict[str, object]:

@@ -127,10 +127,7 @@ def test_the_command_that_a_failure_offers_goes_on_from_there(call):
     code, (done,), (line,) = call("run", STORY, last, *words)
     assert (code, "story" in done) == (5, True)
     offered = shlex.split(line.partition("go on with: ")[2])
-    assert offered == [
-        "taxi-duration", "run", str(STORY), str(last), "--code", "--name", "both",
-        "--timeout", "60", "-p", "rows=4", "-p", "file=here.txt",
-    ]  # fmt: skip
+    assert offered == ["taxi-duration", "run", *map(str, (STORY, last, *words))]
     Path("here.txt").write_text("found")
     code, (skipped, done, *_), err = call(*offered[1:])
     assert (code, err) == (0, [])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from taxi_duration.errors import NotebookError, UsageError
-from taxi_duration.notebooks.discovery import check, find_notebooks, inspect, short_name
+from taxi_duration.notebooks.discovery import check, find_notebooks, inspect
 
 HERE = Path(__file__).parents[1] / "broken_notebooks"
 STORY = HERE / "story.ipynb"
@@ -68,11 +68,6 @@ def test_an_unknown_notebook_is_rejected_with_the_nearest(stages):
 def test_a_folder_without_notebooks_is_rejected(tmp_path):
     with pytest.raises(UsageError, match=r"There are no notebooks in .*--notebooks"):
         find_notebooks(folder=tmp_path)
-
-
-def test_the_short_name_of_a_notebook_finds_it(stages):
-    for path in (stages / "01_first.ipynb", STORY):
-        assert find_notebooks([short_name(path)])[0].resolve() == path
 
 
 def test_months_reach_a_notebook_in_one_form():

@@ -299,6 +299,14 @@ def test_a_kernel_that_dies_is_named(tmp_path):
     assert (cell, text[:15]) == (2, "its Python died")
 
 
+def test_a_notebook_is_checked_however_long_the_path_of_the_temporary_folder(tmp_path, monkeypatch):
+    (tmp_path / ("long" * 30)).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    made = notebook(code("print(1)", number=1, outputs=[printed("2\n")]))
+    ((cell, _),) = found(made, tmp_path / "x.ipynb")
+    assert cell == 1
+
+
 def test_an_undefined_name_is_named_once(tmp_path):
     made = notebook(code("a", number=1), code("print(1)", number=2, outputs=[printed("2")]))
     assert [cell for cell, _ in found(made, tmp_path / "x.ipynb")] == [1, 1]

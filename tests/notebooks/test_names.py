@@ -2,7 +2,13 @@
 
 import pytest
 
-from taxi_duration.notebooks.names import find_undefined, find_unread, read_magics, to_python
+from taxi_duration.notebooks.names import (
+    find_undefined,
+    find_unread,
+    names_read,
+    read_magics,
+    to_python,
+)
 
 DEFINED = {
     "by a star": ["from math import *", "pi"],
@@ -40,6 +46,10 @@ def test_a_name_may_be_defined(cells):
 @pytest.mark.parametrize("cells", READ.values(), ids=READ)
 def test_a_name_may_be_read(cells):
     assert list(find_unread(cells)) == []
+
+
+def test_a_name_is_read_where_it_is_used_not_where_it_is_set():
+    assert names_read(["a = b", 'f"{c}"', "d.e(f=g)"]) == {"b", "c", "d", "g"}
 
 
 @pytest.mark.parametrize("source", UNREAD)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_duration.errors import NotebookError, UsageError
-from taxi_duration.notebooks.parameters import names_read, read_parameters
+from taxi_duration.notebooks.parameters import read_parameters
 
 
 def declared(annotation, default):
@@ -119,16 +119,3 @@ def test_every_literal_of_a_type_is_a_default_and_a_value_of_it(annotation, data
     parameter = declared(annotation, repr(value))
     assert parameter.default == value
     assert parameter.convert(value) == value
-
-
-def test_a_name_is_read_where_it_is_used_not_where_it_is_set():
-    assert names_read(["a = b", 'f"{c}"', "d.e(f=g)"]) == {"b", "c", "d", "g"}
-
-
-def test_magics_and_shell_lines_read_nothing():
-    assert names_read(["%matplotlib inline\n!ls $a\nb"]) == {"b"}
-
-
-def test_a_cell_that_is_not_python_is_rejected():
-    with pytest.raises(NotebookError, match="not Python"):
-        names_read(["if:"])

@@ -240,8 +240,7 @@ def test_a_failure_stops_only_what_needs_it_and_the_same_command_goes_on(go, roa
     assert [path.name for path in into.glob(f"*{RECORD}")] == [f"c_third{RECORD}"]
     message = str(failure.value)
     assert message.startswith("a_first, cell [3]: ZeroDivisionError: division by zero. See ")
-    assert " Not run, since they need it: b_second. " in message
-    assert "go on with: taxi-duration run " in message
+    assert message.endswith(" Not run, since they need it: b_second.")
     write(road[0], READ)
     assert ran(go()) == ["a_first", "b_second"]
 
@@ -254,7 +253,7 @@ def test_each_failure_is_named_and_only_what_waits_for_one_is_said_not_to_have_r
     message = str(failure.value)
     assert "a_first, cell [3]: ZeroDivisionError" in message
     assert "c_third, cell [3]: IndexError" in message
-    assert " Not run, since they need it: b_second. " in message
+    assert message.endswith(" Not run, since they need it: b_second.")
 
 
 @pytest.mark.parametrize(
