@@ -120,7 +120,6 @@ PICTURES = {
     "prediction_intervals": (plots.prediction_intervals, RIDES.assign(low=1.0, high=50.0)),
     "residuals": (plots.residuals, RIDES),
     "error_by_hour": (lambda rides: plots.error_by_hour(rides, min_rides=5), RIDES),
-    "rmse_by_hour": (lambda rides: plots.error_by_hour(rides, measure="rmse", min_rides=5), RIDES),
     "error_by": (plots.error_by, SCORES),
     "learning_curve": (plots.learning_curve, CURVE),
     "error_without_rounds": (plots.learning_curve, CURVE[:1]),

@@ -10,36 +10,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import NullLocator
 from pandas.api.typing import SeriesGroupBy
 
-from taxi_duration.plots.style import (
-    BLACK,
-    GREY,
-    HOUR,
-    NAVY,
-    ORANGE,
-    THOUSANDS,
-    Picture,
-    by_weekday_and_hour,
-    complete_rows,
-    count_rides,
-    density,
-    require_columns,
-    shades,
-    subplots,
-    theme,
-    value_bars,
-    week_heat_map,
-    week_table,
-)
+from taxi_duration.plots import style
+from taxi_duration.plots.style import Picture, complete_rows, require_columns, subplots, theme
 
 MINUTES = np.arange(0, 62)
 HALF_HOURS = np.arange(-2, 26.5, 0.5)
 AROUND_MINUTES = np.array([1, *np.arange(1.5, 61)])  # many meters count in whole minutes
 STEP = np.log(1.1)
 QUARTILES = (0.25, 0.5, 0.75)
+FARTHEST = 15  # miles that are drawn
 
 MAP_HEIGHT = 7.4  # inches
+PAIRS = 300  # busiest pairs of zones, which get a line
 NAME_STEP = 0.035  # of the height, from one name to the next
-LEADER = {"arrowstyle": "-", "color": GREY, "linewidth": 0.8, "zorder": 1.5}
+LEADER = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.8, "zorder": 1.5}
 LANDMARKS = {  # TLC's zones that a reader may know
     7: "Astoria", 14: "Bay Ridge", 55: "Coney Island", 74: "East Harlem", 92: "Flushing",
     130: "Jamaica", 132: "JFK Airport", 181: "Park Slope", 200: "Riverdale",
@@ -59,9 +43,9 @@ def durations(all_rides: pd.DataFrame) -> Picture:
     kept = all_rides["left_out"].isna()
     figure, (recorded, clean) = subplots(ncols=2, title="As recorded")
     _draw_recorded(recorded, all_rides["duration"], kept)
-    _histogram(clean, all_rides["duration"][kept], edges=MINUTES, colour=NAVY)
+    _histogram(clean, all_rides["duration"][kept], edges=MINUTES, colour=style.NAVY)
     clean.set(title="Kept", xlabel="duration (minutes)")
-    count_rides(clean)
+    style.count_rides(clean)
     alt = (
         "Two histograms of ride durations: as recorded, in hours and with rides counted on a "
         "logarithmic axis so that the left-out ones show, and those kept, in minutes."
@@ -71,11 +55,11 @@ def durations(all_rides: pd.DataFrame) -> Picture:
 
 def _draw_recorded(axes: Axes, minutes: pd.Series, kept: pd.Series) -> None:
     hours = minutes / 60
-    _histogram(axes, hours[kept], edges=HALF_HOURS, colour=NAVY, label="kept")
-    _histogram(axes, hours[~kept], edges=HALF_HOURS, colour=ORANGE, label="left out")
+    _histogram(axes, hours[kept], edges=HALF_HOURS, colour=style.NAVY, label="kept")
+    _histogram(axes, hours[~kept], edges=HALF_HOURS, colour=style.ORANGE, label="left out")
     axes.set_yscale("log")
     axes.set(xlabel="duration (hours)", xticks=range(0, 25, 6))
-    count_rides(axes, "rides (log scale)")
+    style.count_rides(axes, "rides (log scale)")
     axes.yaxis.set_minor_locator(NullLocator())
     axes.legend(loc="upper center")
 
@@ -103,12 +87,12 @@ def log_durations(rides: pd.DataFrame) -> Picture:
     counts = np.histogram(minutes, AROUND_MINUTES)[0]
     heights = counts * STEP / np.diff(np.log(AROUND_MINUTES))
     figure, (axes,) = subplots(title="Durations on a logarithmic axis")
-    axes.stairs(heights, AROUND_MINUTES, fill=True, color=NAVY, label="rides")
+    axes.stairs(heights, AROUND_MINUTES, fill=True, color=style.NAVY, label="rides")
     _draw_log_normal(axes, np.log(minutes))
     axes.set(xlabel="duration (minutes, log scale)", xscale="log")
     axes.set_xticks([1, 2, 5, 10, 20, 30, 60], [1, 2, 5, 10, 20, 30, 60])
     axes.xaxis.set_minor_locator(NullLocator())
-    count_rides(axes, "rides in each step of 10 %")
+    style.count_rides(axes, "rides in each step of 10 %")
     axes.legend()
     alt = (
         "Histogram of ride durations on a logarithmic axis in minutes, counted in rides for each "
@@ -122,7 +106,7 @@ def _draw_log_normal(axes: Axes, logs: pd.Series) -> None:
     where = np.linspace(0, np.log(60), 200)
     bell = np.exp(-0.5 * ((where - logs.mean()) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
     heights = bell * len(logs) * STEP
-    axes.plot(np.exp(where), heights, color=ORANGE, linewidth=2.2, label="log-normal curve")
+    axes.plot(np.exp(where), heights, color=style.ORANGE, linewidth=2.2, label="log-normal curve")
 
 
 @theme()
@@ -139,10 +123,10 @@ def rows_by_reason(counts: pd.Series, *, title: str = "Rows left out, by reason"
     table = counts.rename_axis("reason").reset_index(name="rows")
     rows = complete_rows(table, "reason", "rows").set_index("reason")["rows"]
     figure, (axes,) = subplots(height=1.1 + 0.4 * len(rows), title=title)
-    value_bars(axes, rows, colour=ORANGE, fmt="{:,.0f}", size=10)
+    style.value_bars(axes, rows, colour=style.ORANGE, fmt="{:,.0f}", size=10)
     axes.margins(x=0.12)
     axes.set(xlabel="rows", ylabel="reason")
-    axes.xaxis.set_major_formatter(THOUSANDS)
+    axes.xaxis.set_major_formatter(style.THOUSANDS)
     return Picture(figure, f"{title}: a horizontal bar for each reason, its length in rows.")
 
 
@@ -156,10 +140,10 @@ def rides_by_hour(rides: pd.DataFrame) -> Picture:
         Column `pickup_datetime`.
     """
     rides = complete_rows(rides, "pickup_datetime")
-    table = week_table(by_weekday_and_hour(rides).size()).fillna(0)
+    table = style.week_table(style.by_weekday_and_hour(rides).size()).fillna(0)
     table = table.div(_count_days(rides).reindex(range(7)), axis="index")
     figure, (axes,) = subplots(title="Demand by hour and weekday")
-    week_heat_map(axes, table, label="rides an hour", cmap=shades(), limits=(0, None))
+    style.week_heat_map(axes, table, label="rides an hour", cmap=style.shades(), limits=(0, None))
     alt = (
         "Heat map of demand: hour of pick-up across, weekday down, "
         "darker where more rides an hour begin, hatched where the frame has no such day."
@@ -188,9 +172,9 @@ def duration_by_hour(rides: pd.DataFrame) -> Picture:
     figure, (axes,) = subplots(title="Duration by hour of the day")
     hour, minutes = rides["pickup_datetime"].dt.hour, rides["duration"]
     weekdays, weekends = (minutes[days].groupby(hour) for days in (~weekend, weekend))
-    _draw_quartiles(axes, weekdays, label="Monday to Friday", colour=NAVY)
-    _draw_quartiles(axes, weekends, label="Saturday and Sunday", colour=ORANGE)
-    axes.set(xlabel=HOUR, xticks=range(0, 24, 3), ylabel="duration (minutes)", ylim=(0, None))
+    _draw_quartiles(axes, weekdays, label="Monday to Friday", colour=style.NAVY)
+    _draw_quartiles(axes, weekends, label="Saturday and Sunday", colour=style.ORANGE)
+    axes.set(xlabel=style.HOUR, xticks=range(0, 24, 3), ylabel="duration (minutes)", ylim=(0, None))
     axes.legend(loc="lower right")
     alt = (
         "Median ride duration in minutes by hour of pick-up, one line for Monday to Friday "
@@ -206,24 +190,23 @@ def _draw_quartiles(axes: Axes, groups: SeriesGroupBy, *, label: str, colour: st
 
 
 @theme()
-def duration_by_distance(rides: pd.DataFrame, *, max_distance: float = 15) -> Picture:
+def duration_by_distance(rides: pd.DataFrame) -> Picture:
     """Draw duration against distance, with the median and the quartiles.
 
     Parameters
     ----------
     rides : pandas.DataFrame
-        Columns `trip_distance` (miles) and `duration` (minutes).
-    max_distance : float
-        Miles at which the picture ends.
+        Columns `trip_distance` (miles; farther ones than 15 are left out) and `duration` (minutes).
     """
     rides = complete_rows(rides, "trip_distance", "duration")
-    rides = require_columns(rides[rides["trip_distance"].between(0, max_distance)], *rides)
+    rides = require_columns(rides[rides["trip_distance"].between(0, FARTHEST)], *rides)
     distance, minutes = rides["trip_distance"], rides["duration"]
     figure, (axes,) = subplots(title="Duration by distance")
-    extent = (0, max_distance, 0, 60)
-    density(axes, distance, minutes, cmap=shades(), gridsize=(50, 24), extent=extent)
-    mile = distance.clip(upper=max_distance - 0.01).floordiv(1) + 0.5
-    _draw_quartiles(axes, minutes.groupby(mile), label="median and middle half", colour=ORANGE)
+    extent = (0, FARTHEST, 0, 60)
+    style.density(axes, distance, minutes, cmap=style.shades(), gridsize=(50, 24), extent=extent)
+    mile = distance.clip(upper=FARTHEST - 0.01).floordiv(1) + 0.5
+    by_mile = minutes.groupby(mile)
+    _draw_quartiles(axes, by_mile, label="median and middle half", colour=style.ORANGE)
     axes.set(xlabel="distance (miles)", ylabel="duration (minutes)", ylim=(0, 60))
     axes.legend(loc="upper left", bbox_to_anchor=(0.02, 1), frameon=True, edgecolor="white")
     alt = (
@@ -246,7 +229,7 @@ def duration_by_month(rides: pd.DataFrame, *, min_rides: int = 30) -> Picture:
     """
     rides = complete_rows(rides, "month", "pickup_datetime", "duration")
     months, hours = rides["month"].astype(str), rides["pickup_datetime"].dt.hour
-    colours = sns.blend_palette([GREY, NAVY], months.nunique())
+    colours = sns.blend_palette([style.GREY, style.NAVY], months.nunique())
     figure, (whole, hourly) = subplots(ncols=2, title="Median and middle half")
     _draw_middle_halves(whole, rides["duration"].groupby(months), colours=colours)
     by_hour = rides["duration"].groupby([months, hours])
@@ -254,7 +237,7 @@ def duration_by_month(rides: pd.DataFrame, *, min_rides: int = 30) -> Picture:
     for month, colour in zip(means.index.levels[0], colours, strict=True):
         hourly.plot(means[month], color=colour, label=month, linewidth=2.2)
     hourly.set(title=f"Mean by hour with {min_rides} rides or more")
-    hourly.set(xlabel=HOUR, xticks=range(0, 24, 3), ylabel="duration (minutes)")
+    hourly.set(xlabel=style.HOUR, xticks=range(0, 24, 3), ylabel="duration (minutes)")
     hourly.legend()
     alt = (
         "Drift of ride durations in minutes: for each month the median and the range of the "
@@ -274,7 +257,7 @@ def _draw_middle_halves(axes: Axes, groups: SeriesGroupBy, *, colours: list) -> 
 
 
 @theme()
-def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame, pairs: int = 300) -> Picture:
+def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame) -> Picture:
     """Draw the zones at their learned places, and the rides between them.
 
     Parameters
@@ -283,22 +266,20 @@ def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame, pairs: int = 300
         Columns `zone` (TLC's number), `east` and `north` (miles), as `ZoneMap.places` returns.
     rides : pandas.DataFrame
         Columns `PULocationID` and `DOLocationID`.
-    pairs : int
-        How many of the busiest pairs of zones get a line.
     """
     places = complete_rows(coordinates, "zone", "east", "north").set_index("zone")
     ends = complete_rows(rides, "PULocationID", "DOLocationID")
     ends = ends[ends.isin(places.index).all(axis="columns")]
-    low, high = _corners(places.loc[ends.melt()["value"]])
+    visited = places.loc[ends.melt()["value"]]  # far places with hardly any ride are left out
+    low, high = visited.quantile(0.002) - 1, visited.quantile(0.998) + 1
     east, north = high - low
     width = np.clip(2 + MAP_HEIGHT * east / north, 5, 10)
     figure, (axes,) = subplots(width=width, height=MAP_HEIGHT, title="Zone map, learned from trips")
-    _draw_flow(axes, places, flow=_busiest_pairs(ends, pairs))
+    _draw_flow(axes, places, flow=_busiest_pairs(ends))
     pickups = ends["PULocationID"].value_counts().reindex(places.index, fill_value=0)
     sizes = 8 + 300 * pickups / max(pickups.max(), 1)
-    axes.scatter(
-        places["east"], places["north"], s=sizes, color=NAVY, edgecolor="white", lw=0.6, zorder=2
-    )
+    dots = {"color": style.NAVY, "edgecolor": "white", "linewidth": 0.6, "zorder": 2}
+    axes.scatter(places["east"], places["north"], s=sizes, **dots)
     axes.set(xlim=(low["east"], high["east"]), ylim=(low["north"], high["north"]))
     axes.set(xlabel="east (miles)", ylabel="north (miles)", aspect="equal")
     _name_landmarks(axes, places)
@@ -309,24 +290,19 @@ def zone_map(coordinates: pd.DataFrame, *, rides: pd.DataFrame, pairs: int = 300
     return Picture(figure, alt)
 
 
-def _corners(visited: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Return the corners of the map; far places with hardly any ride are left out."""
-    return visited.quantile(0.002) - 1, visited.quantile(0.998) + 1
-
-
-def _busiest_pairs(ends: pd.DataFrame, pairs: int) -> pd.Series:
+def _busiest_pairs(ends: pd.DataFrame) -> pd.Series:
     """Count rides between two different zones, both directions together."""
     both = np.sort(ends.to_numpy(), axis=1)
     between = pd.DataFrame(both[both[:, 0] != both[:, 1]], columns=["one", "other"])
-    return between.value_counts().head(pairs)
+    return between.value_counts().head(PAIRS)
 
 
 def _draw_flow(axes: Axes, places: pd.DataFrame, *, flow: pd.Series) -> None:
     one, other = (places.loc[flow.index.get_level_values(end)] for end in ("one", "other"))
     lines = np.stack([one.to_numpy(), other.to_numpy()], axis=1)
     widths = 7 * np.sqrt(flow / flow.max())
-    style = {"color": ORANGE, "alpha": 0.55, "capstyle": "round"}
-    axes.add_collection(LineCollection(lines, linewidths=widths, **style))
+    line = {"color": style.ORANGE, "alpha": 0.55, "capstyle": "round"}
+    axes.add_collection(LineCollection(lines, linewidths=widths, **line))
 
 
 def _name_landmarks(axes: Axes, places: pd.DataFrame) -> None:
@@ -338,5 +314,5 @@ def _name_landmarks(axes: Axes, places: pd.DataFrame) -> None:
         beside = min((north - low) / (high - low), beside - NAME_STEP)
         axes.annotate(
             LANDMARKS[zone], (east, north), (1.02, beside), textcoords="axes fraction",
-            va="center", color=BLACK, fontsize=10, arrowprops=LEADER,
+            va="center", color=style.BLACK, fontsize=10, arrowprops=LEADER,
         )  # fmt: skip

@@ -11,16 +11,8 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.errors import TaxiDurationError
-from taxi_duration.plots.style import (
-    NAVY,
-    ORANGE,
-    WEEKDAYS,
-    Picture,
-    complete_rows,
-    count_rides,
-    subplots,
-    theme,
-)
+from taxi_duration.plots import style
+from taxi_duration.plots.style import Picture, complete_rows, subplots, theme
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -44,10 +36,7 @@ class Ride:
 
 
 def explorer(
-    rides: pd.DataFrame,
-    *,
-    predict: Predict | None = None,
-    names: Mapping[int, str] | None = None,
+    rides: pd.DataFrame, *, predict: Predict | None = None, names: Mapping[int, str] | None = None
 ) -> Explorer:
     """Choose a ride, and see how long such rides took and what is predicted.
 
@@ -157,7 +146,7 @@ class Explorer:
         first = asdict(self.first())
         zones = {name: [(self._name(zone), zone) for zone in sorted(map(int, set(self.rides[end])))]
                  for name, end in zip(first, ENDS, strict=False)}  # fmt: skip
-        days = [(day, number) for number, day in enumerate(WEEKDAYS)]
+        days = [(day, number) for number, day in enumerate(style.WEEKDAYS)]
         hours = [(f"{hour:02d}:00", hour) for hour in range(24)]
         options = zones | {"weekday": days, "hour": hours}
         return [(name, options[name], value) for name, value in first.items()]
@@ -178,7 +167,7 @@ class Explorer:
         return f"{zone} {self.names[zone]}" if zone in self.names else str(zone)
 
     def _title(self, ride: Ride) -> str:
-        time = f"{WEEKDAYS[ride.weekday]} {ride.hour:02d}:00"
+        time = f"{style.WEEKDAYS[ride.weekday]} {ride.hour:02d}:00"
         return f"Zone {self._name(ride.pickup)} to {self._name(ride.dropoff)}, {time}"
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -191,13 +180,14 @@ class Explorer:
 @theme()
 def _draw(title: str, which: str, minutes: pd.Series, predicted: Mapping[str, float]) -> Picture:
     figure, (axes,) = subplots(title=title)
-    axes.hist(minutes, EDGES, color=NAVY, label=which)
+    axes.hist(minutes, EDGES, color=style.NAVY, label=which)
     if "low" in predicted:
-        axes.axvspan(predicted["low"], predicted["high"], color=ORANGE, alpha=0.2, label="interval")
+        band = {"color": style.ORANGE, "alpha": 0.2, "label": "interval"}
+        axes.axvspan(predicted["low"], predicted["high"], **band)
     if predicted:
-        axes.axvline(predicted["duration"], color=ORANGE, linewidth=2.4, label="predicted")
+        axes.axvline(predicted["duration"], color=style.ORANGE, linewidth=2.4, label="predicted")
     axes.set(xlabel="duration (minutes)", xlim=(0, 60))
-    count_rides(axes)
+    style.count_rides(axes)
     axes.legend()
     alt = (
         "Histogram of the durations of rides like the one that was chosen, in minutes, with a "

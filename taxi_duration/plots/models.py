@@ -8,23 +8,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from taxi_duration.plots import style
 from taxi_duration.plots.style import (
-    BLACK,
-    GREY,
-    LEGEND_ABOVE,
-    RMSE,
     Picture,
     complete_rows,
-    first_on_top,
     model_colour,
     require_columns,
-    shades,
     subplots,
     theme,
-    value_bars,
 )
 
 OUTCOMES = ("number", "valid_rmse", "rounds", "seconds")  # every other column is a parameter
+FEATURES = 20  # that are drawn at most
 PANELS = 4  # in a row
 LOG_RATIO = 15  # largest over smallest value from which a parameter has a logarithmic axis
 
@@ -48,11 +43,12 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
     rounds, colour = range(1, len(curve) + 1), model_colour(model)
     best, error = int(curve["valid"].argmin()) + 1, curve["valid"].min()
     figure, (axes,) = subplots(title="Error by boosting round", model=model)
-    axes.plot(rounds, curve["train"], color=GREY, linewidth=2.2, label="train month")
+    axes.plot(rounds, curve["train"], color=style.GREY, linewidth=2.2, label="train month")
     axes.plot(rounds, curve["valid"], color=colour, linewidth=2.2, label="valid month")
-    axes.axvline(best, color=BLACK, linewidth=1, linestyle=":", label="lowest on the valid month")
+    lowest = {"linewidth": 1, "linestyle": ":", "label": "lowest on the valid month"}
+    axes.axvline(best, color=style.BLACK, **lowest)
     axes.plot(best, error, "o", color=colour)
-    axes.set(xlabel="boosting rounds", ylabel=RMSE, ylim=(0, None))
+    axes.set(xlabel="boosting rounds", ylabel=style.RMSE, ylim=(0, None))
     axes.legend()
     alt = (
         "RMSE in minutes by boosting round: a line for the train month, one for the valid month, "
@@ -64,17 +60,15 @@ def learning_curve(curve: pd.DataFrame, *, model: str = "xgboost") -> Picture:
 def _draw_single_error(errors: pd.Series, model: str) -> Picture:
     figure, (axes,) = subplots(height=2, title="Error without boosting rounds", model=model)
     months = errors.rename({"train": "train month", "valid": "valid month"})
-    value_bars(axes, months, colour=[GREY, model_colour(model)], fmt="%.2f")
-    axes.set(xlabel=RMSE, ylabel="month")
+    style.value_bars(axes, months, colour=[style.GREY, model_colour(model)], fmt="%.2f")
+    axes.set(xlabel=style.RMSE, ylabel="month")
     axes.margins(x=0.12)
     return Picture(figure, "Two bars: RMSE in minutes on the train month and on the valid month.")
 
 
 @theme()
-def feature_importance(
-    importance: pd.DataFrame, *, model: str = "xgboost", top: int = 20
-) -> Picture:
-    """Draw each feature's share of the whole importance, the largest on top.
+def feature_importance(importance: pd.DataFrame, *, model: str = "xgboost") -> Picture:
+    """Draw each feature's share of the whole importance, the largest 20 from the top.
 
     Parameters
     ----------
@@ -82,14 +76,12 @@ def feature_importance(
         Columns `feature` and `importance`, in any unit.
     model : str
         Name for the title and the colour.
-    top : int
-        How many features to draw at most; the shares are of all of them.
     """
     table = complete_rows(importance, "feature", "importance").set_index("feature")["importance"]
-    shares = (100 * table / table.sum()).sort_values(ascending=False, kind="stable")[:top]
+    shares = (100 * table / table.sum()).sort_values(ascending=False, kind="stable")[:FEATURES]
     height = 1.1 + 0.3 * len(shares)
     figure, (axes,) = subplots(height=height, title="Feature importance", model=model)
-    value_bars(axes, shares, colour=model_colour(model), fmt="%.1f", size=9)
+    style.value_bars(axes, shares, colour=model_colour(model), fmt="%.1f", size=9)
     axes.margins(x=0.1, y=0.02)
     axes.set(xlabel="share of the importance (%)", ylabel="feature")
     alt = (
@@ -118,14 +110,14 @@ def search_history(
     numbers, errors, colour = trials["number"], trials["valid_rmse"], model_colour(model)
     best = errors.idxmin()
     figure, (axes,) = subplots(title="Error of each trial", model=model)
-    axes.scatter(numbers, errors, color=GREY, s=34, label="trial")
+    axes.scatter(numbers, errors, color=style.GREY, s=34, label="trial")
     axes.step(numbers, errors.cummin(), where="post", color=colour, lw=2.2, label="best so far")
     axes.plot(numbers[best], errors[best], "o", color=colour)
     if untuned is not None:
-        axes.axhline(untuned, color=BLACK, linewidth=1, linestyle=":", label="untuned")
-    axes.set(xlabel="number of the trial", ylabel=f"{RMSE}, valid month")
+        axes.axhline(untuned, color=style.BLACK, linewidth=1, linestyle=":", label="untuned")
+    axes.set(xlabel="number of the trial", ylabel=f"{style.RMSE}, valid month")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(ncols=3, **LEGEND_ABOVE)
+    axes.legend(ncols=3, **style.LEGEND_ABOVE)
     alt = (
         "RMSE on the valid month in minutes over the trials in their order: a dot for each, and "
         "falling steps for the best so far."
@@ -139,11 +131,8 @@ def error_by_parameter(trials: pd.DataFrame, *, model: str = "xgboost") -> Pictu
 
     Parameters
     ----------
-    trials : pandas.DataFrame
-        Columns `number`, `valid_rmse` (minutes) and one for each parameter, as
-        `models.tuning.trials_table` returns them.
-    model : str
-        Name for the title and the colour.
+    trials, model
+        As `search_history` takes them; each further column is a parameter.
     """
     names = [str(name) for name in trials if name not in OUTCOMES] or ["parameter"]
     trials = require_columns(trials, "number", "valid_rmse", *names)
@@ -167,11 +156,11 @@ def error_by_parameter(trials: pd.DataFrame, *, model: str = "xgboost") -> Pictu
 def _draw_trials(axes: Axes, trials: pd.DataFrame, name: str, model: str) -> None:
     values, errors = trials[name], trials["valid_rmse"]
     best = errors.idxmin()
-    axes.scatter(values, errors, c=trials["number"], cmap=shades(model_colour(model)), s=24)
-    axes.plot(values[best], errors[best], "o", mfc="none", mec=BLACK, mew=1.6, markersize=11)
+    axes.scatter(values, errors, c=trials["number"], cmap=style.shades(model_colour(model)), s=24)
+    axes.plot(values[best], errors[best], "o", mfc="none", mec=style.BLACK, mew=1.6, markersize=11)
     if values.min() > 0 and values.max() >= LOG_RATIO * values.min():
         axes.set_xscale("log")
-    axes.set(xlabel=name, ylabel=RMSE)
+    axes.set(xlabel=name, ylabel=style.RMSE)
 
 
 @theme()
@@ -187,19 +176,19 @@ def compare_models(comparison: pd.DataFrame) -> Picture:
     names, colours = table["model"].astype(str), table["model"].map(model_colour)
     errors = table[["valid_rmse", "test_rmse"]]
     figure, (axes,) = subplots(height=1.6 + 0.36 * len(table), title="Error of each model")
-    axes.hlines(names, 0, errors.min(axis=1), color=GREY, linewidth=1)
+    axes.hlines(names, 0, errors.min(axis=1), color=style.GREY, linewidth=1)
     hollow = {"facecolors": "white", "edgecolors": colours, "linewidths": 2}
     axes.scatter(errors["valid_rmse"], names, color=colours, s=130, zorder=3, label="valid month")
     axes.scatter(errors["test_rmse"], names, s=50, zorder=3, label="test month", **hollow)
     for name, valid, test in zip(names, *errors.to_numpy().T, strict=True):
         place, text = (max(valid, test), name), f"valid {valid:.2f}, test {test:.2f}"
         axes.annotate(text, place, (12, -4), textcoords="offset points", fontsize=10)
-    first_on_top(axes)
+    style.first_on_top(axes)
     axes.margins(y=0.3 / max(len(table) - 1, 1))  # the same distance from the edge for few models
-    axes.set(xlabel=RMSE, ylabel="model", xlim=(0, 1.36 * errors.max(axis=None)))
-    filled, hollow = axes.legend(ncols=2, **LEGEND_ABOVE).legend_handles
-    filled.set(color=BLACK)
-    hollow.set(edgecolor=BLACK)
+    axes.set(xlabel=style.RMSE, ylabel="model", xlim=(0, 1.36 * errors.max(axis=None)))
+    filled, hollow = axes.legend(ncols=2, **style.LEGEND_ABOVE).legend_handles
+    filled.set(color=style.BLACK)
+    hollow.set(edgecolor=style.BLACK)
     alt = (
         "Dot plot of the RMSE in minutes, from zero, one row a model and the best on top: "
         "a filled dot for the valid month and a hollow one for the test month."
@@ -220,8 +209,8 @@ def pareto_front(table: pd.DataFrame) -> Picture:
     points = complete_rows(table, "model", "valid_rmse", "size_mb", "front").sort_values("size_mb")
     front = points[points["front"].astype(bool)]
     figure, (axes,) = subplots(height=4, title="Error and size of each model")
-    line = {"linewidth": 1.2, "linestyle": "--", "drawstyle": "steps-post"}
-    axes.plot(front["size_mb"], front["valid_rmse"], color=BLACK, label="front", zorder=1, **line)
+    line = {"color": style.BLACK, "linewidth": 1.2, "linestyle": "--", "drawstyle": "steps-post"}
+    axes.plot(front["size_mb"], front["valid_rmse"], label="front", zorder=1, **line)
     for row in points.sort_values("valid_rmse", ascending=False).itertuples():
         edge = model_colour(row.model)
         dot = {"color": edge if row.front else "white", "edgecolors": edge, "linewidths": 2}

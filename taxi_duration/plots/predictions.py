@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from taxi_duration.errors import SchemaError, nearest
+from taxi_duration.plots import style
 from taxi_duration.plots.style import (
-    BLACK,
-    ERROR,
-    GREY,
-    HOUR,
-    LEGEND_ABOVE,
-    RMSE,
     Picture,
-    by_weekday_and_hour,
     complete_rows,
-    count_rides,
-    density,
     model_colour,
     require_columns,
-    shades,
     subplots,
     theme,
-    week_heat_map,
-    week_table,
 )
 
 MINUTES = np.arange(0, 62)
 STACKED = {"height": 4.6, "nrows": 2, "sharex": True}
-MEASURES = {
-    "bias": ("Bias by hour", ERROR, "blue where too short, white at zero, red where too long"),
-    "rmse": ("RMSE by hour", RMSE, "darker where larger"),
-}
 SCORES = ("rmse", "mae", "bias", "within_5", "rows")
 SLICES = {
-    "hour": HOUR,
+    "hour": style.HOUR,
     "weekday": "weekday of pick-up",
     "distance": "distance (miles)",
     "part": "part of the city where the ride begins",
@@ -55,18 +37,17 @@ def predicted_and_actual(predictions: pd.DataFrame, *, model: str | None = None)
     predictions : pandas.DataFrame
         Columns `duration` and `predicted` (minutes).
     model : str, optional
-        Name for the legend and the colour.
+        Name for the legend or title, and the colour.
     """
     minutes = complete_rows(predictions, "duration", "predicted").clip(0, 60)
     figure, (axes,) = subplots(title="Predicted and actual durations")
-    sns.histplot(
-        minutes["duration"], bins=MINUTES, ax=axes, color=GREY, label="actual", linewidth=0.3
-    )
+    bars = {"color": style.GREY, "label": "actual", "linewidth": 0.3}
+    sns.histplot(minutes["duration"], bins=MINUTES, ax=axes, **bars)
     counts = np.histogram(minutes["predicted"], MINUTES)[0]
     label = f"predicted by {model}" if model else "predicted"
     axes.stairs(counts, MINUTES, color=model_colour(model), linewidth=2.2, label=label)
     axes.set(xlabel="duration (minutes)")
-    count_rides(axes)
+    style.count_rides(axes)
     axes.legend()
     alt = (
         "Distribution of durations in minutes, counted in rides: "
@@ -81,19 +62,17 @@ def scatter(predictions: pd.DataFrame, *, model: str | None = None) -> Picture:
 
     Parameters
     ----------
-    predictions : pandas.DataFrame
-        Columns `duration` and `predicted` (minutes).
-    model : str, optional
-        Name for the title and the colour.
+    predictions, model
+        As `predicted_and_actual` takes them.
     """
     minutes = complete_rows(predictions, "duration", "predicted").clip(0, 60)
     figure, (axes,) = subplots(width=6.4, height=5.2, title="Predicted against actual", model=model)
-    density(
-        axes, minutes["duration"], minutes["predicted"], cmap=shades(model_colour(model)),
+    style.density(
+        axes, minutes["duration"], minutes["predicted"], cmap=style.shades(model_colour(model)),
         gridsize=(45, 26), extent=(0, 60, 0, 60),
     )  # fmt: skip
-    axes.plot([0, 60], [0, 60], color=BLACK, linestyle="--", linewidth=1.5)
-    axes.annotate("exactly right", (54, 55.5), ha="right", color=BLACK)
+    axes.plot([0, 60], [0, 60], color=style.BLACK, linestyle="--", linewidth=1.5)
+    axes.annotate("exactly right", (54, 55.5), ha="right", color=style.BLACK)
     axes.set(xlabel="actual duration (minutes)", ylabel="predicted duration (minutes)")
     axes.set(aspect="equal", xlim=(0, 60), ylim=(0, 60))
     alt = (
@@ -121,12 +100,12 @@ def prediction_intervals(predictions: pd.DataFrame, *, model: str | None = None)
     ends, colour = minutes.groupby(minutes["predicted"].round()).mean(), model_colour(model)
     band = {"alpha": 0.25, "color": colour, "linewidth": 0, "label": "interval"}
     intervals.fill_between(ends["predicted"], ends["low"], ends["high"], **band)
-    intervals.plot([0, 60], [0, 60], color=BLACK, linestyle="--", label="prediction")
+    intervals.plot([0, 60], [0, 60], color=style.BLACK, linestyle="--", label="prediction")
     intervals.set(ylabel="minutes", xlim=(0, 61), ylim=(0, None))
-    intervals.legend(ncols=2, **LEGEND_ABOVE)
+    intervals.legend(ncols=2, **style.LEGEND_ABOVE)
     rides.hist(minutes["predicted"].clip(0, 60), bins=MINUTES, color=colour)
     rides.set(xlabel="predicted duration (minutes)")
-    count_rides(rides)
+    style.count_rides(rides)
     alt = (
         "Over the predicted minutes: a band from the low to the high end of the intervals around "
         "a dashed line for the prediction, and below it the number of rides."
@@ -142,10 +121,8 @@ def residuals(
 
     Parameters
     ----------
-    predictions : pandas.DataFrame
-        Columns `duration` and `predicted` (minutes).
-    model : str, optional
-        Name for the title and the colour.
+    predictions, model
+        As `predicted_and_actual` takes them.
     min_rides : int
         Steps of two minutes with fewer rides are left out.
     """
@@ -158,12 +135,12 @@ def residuals(
     colour = model_colour(model)
     for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.35)):
         lows, highs = groups.quantile(low), groups.quantile(high)
-        style = {"alpha": alpha, "color": colour, "linewidth": 0}
-        axes.fill_between(lows.index, lows, highs, label=f"{high - low:.0%} of rides", **style)
+        line = {"alpha": alpha, "color": colour, "linewidth": 0}
+        axes.fill_between(lows.index, lows, highs, label=f"{high - low:.0%} of rides", **line)
     axes.plot(groups.median(), color=colour, linewidth=2.2, label="median")
     _mark_zero(axes)
-    axes.set(xlabel="predicted duration (minutes)", ylabel=ERROR, xlim=(0, 60))
-    axes.legend(ncols=3, **LEGEND_ABOVE)
+    axes.set(xlabel="predicted duration (minutes)", ylabel=style.ERROR, xlim=(0, 60))
+    axes.legend(ncols=3, **style.LEGEND_ABOVE)
     alt = (
         "Predicted minus actual minutes over predicted minutes: the median, bands for half and "
         "for nine tenths of the rides, and a line at zero; below it predictions are too short."
@@ -173,23 +150,24 @@ def residuals(
 
 def _mark_zero(axes: Axes) -> None:
     """Draw a line where there is no error."""
-    axes.axhline(0, color=BLACK, linewidth=1.2, zorder=1)
+    axes.axhline(0, color=style.BLACK, linewidth=1.2, zorder=1)
 
 
 @theme()
 def error_by_hour(
-    predictions: pd.DataFrame, *, measure: Literal["bias", "rmse"] = "bias",
-    model: str | None = None, month: str | None = None,
-    same_scale_as: pd.DataFrame | None = None, min_rides: int = 10,
-) -> Picture:  # fmt: skip
-    """Draw the error in each hour of the week.
+    predictions: pd.DataFrame,
+    *,
+    model: str | None = None,
+    month: str | None = None,
+    same_scale_as: pd.DataFrame | None = None,
+    min_rides: int = 10,
+) -> Picture:
+    """Draw the mean error in each hour of the week.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         Columns `pickup_datetime`, `duration` and `predicted` (minutes).
-    measure : {"bias", "rmse"}
-        Mean of predicted minus actual minutes, or the root of its mean square.
     model, month : str, optional
         Names for the title.
     same_scale_as : pandas.DataFrame, optional
@@ -197,35 +175,27 @@ def error_by_hour(
     min_rides : int
         Hours with fewer rides are left hatched.
     """
-    if measure not in MEASURES:
-        raise SchemaError(f"Measure {measure!r} cannot be drawn. {nearest(measure, MEASURES)}")
     rides = complete_rows(predictions, "pickup_datetime", "duration", "predicted")
-    table = _week_errors(rides, measure, min_rides)
+    table = _week_errors(rides, min_rides)
     scale = rides if same_scale_as is None else complete_rows(same_scale_as, *rides)
-    limits = _colour_limits(_week_errors(scale, measure, min_rides), measure)
-    title, label, meaning = MEASURES[measure]
-    figure, (axes,) = subplots(title=f"{title}, {month}" if month else title, model=model)
-    cmap = "vlag" if measure == "bias" else shades(model_colour(model))
-    week_heat_map(axes, table, label=label, cmap=cmap, limits=limits)
+    largest = np.nanmax(_week_errors(scale, min_rides).abs())
+    title = f"Bias by hour, {month}" if month else "Bias by hour"
+    figure, (axes,) = subplots(title=title, model=model)
+    limits = (-largest, largest)
+    style.week_heat_map(axes, table, label=style.ERROR, cmap="vlag", limits=limits)
     alt = (
-        f"Heat map of the error, {label}: hour of pick-up across, weekday down, "
-        f"{meaning}, hatched where there are too few rides."
+        f"Heat map of the error, {style.ERROR}: hour of pick-up across, weekday down, blue where "
+        "too short, white at zero, red where too long, hatched where there are too few rides."
     )
     return Picture(figure, alt)
 
 
-def _week_errors(rides: pd.DataFrame, measure: str, min_rides: int) -> pd.DataFrame:
+def _week_errors(rides: pd.DataFrame, min_rides: int) -> pd.DataFrame:
     errors = rides.assign(error=rides["predicted"] - rides["duration"])
-    enough = by_weekday_and_hour(errors)["error"].transform("size") >= min_rides
-    groups = by_weekday_and_hour(require_columns(errors[enough], *rides))["error"]
-    if measure == "rmse":
-        return week_table(groups.apply(lambda error: np.sqrt(np.mean(error**2))))
-    return week_table(groups.mean())
-
-
-def _colour_limits(table: pd.DataFrame, measure: str) -> tuple[float, float]:
-    low, high = np.nanmin(table), np.nanmax(table)
-    return (-max(-low, high), max(-low, high)) if measure == "bias" else (low, high)
+    groups = style.by_weekday_and_hour(errors)["error"]
+    enough = groups.transform("size") >= min_rides
+    kept = style.by_weekday_and_hour(require_columns(errors[enough], *rides))["error"]
+    return style.week_table(kept.mean())
 
 
 @theme()
@@ -246,17 +216,17 @@ def error_by(scores: pd.DataFrame, *, model: str | None = None) -> Picture:
     figure, (errors, rides) = subplots(
         title=f"Error by {name}", model=model, height_ratios=(3, 1), **STACKED
     )
-    style = {"color": model_colour(model), "marker": "o", "linewidth": 2.2}
-    errors.plot(slices, scores["rmse"], label="RMSE", **style)
-    style |= {"markerfacecolor": "white", "linestyle": "--"}
-    errors.plot(slices, scores["bias"], label="bias: predicted − actual", **style)
+    line = {"color": model_colour(model), "marker": "o", "linewidth": 2.2}
+    errors.plot(slices, scores["rmse"], label="RMSE", **line)
+    line |= {"markerfacecolor": "white", "linestyle": "--"}
+    errors.plot(slices, scores["bias"], label="bias: predicted − actual", **line)
     _mark_zero(errors)
     errors.set(ylabel="error (minutes)")
-    errors.legend(ncols=2, **LEGEND_ABOVE)
-    rides.bar(slices, scores["rows"], color=GREY)
+    errors.legend(ncols=2, **style.LEGEND_ABOVE)
+    rides.bar(slices, scores["rows"], color=style.GREY)
     rides.set(xlabel=SLICES.get(by, name))
     rides.grid(visible=False, axis="x")
-    count_rides(rides)
+    style.count_rides(rides)
     alt = (
         f"Error in minutes by {name}: RMSE as filled dots and bias as hollow ones "
         "with a line at zero, and below them bars for the rides in each."

@@ -8,26 +8,20 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from taxi_duration.plots import style
 from taxi_duration.plots.style import (
-    BLACK,
-    GREY,
-    ORANGE,
-    RMSE,
     Picture,
     complete_rows,
-    first_on_top,
-    heat_map,
     model_colour,
     require_columns,
     subplots,
     theme,
-    value_bars,
 )
 
 RED, BLUE = "#c0392b", "#2980b9"
 LOOK_AT, ACT_ON = 0.1, 0.25  # marks on the scale of the population stability index
 MEASURES = {
-    "rmse": RMSE,
+    "rmse": style.RMSE,
     "bias": "predicted − actual\n(minutes)",
     "coverage": "rides within\ntheir interval",
     "rejected": "rows rejected",
@@ -48,13 +42,13 @@ def contributions(explanation: pd.DataFrame) -> Picture:
     start = np.concatenate([[0], np.cumsum(steps)[:-1]])
     names = [f"{row.because}: {row.value}".rstrip(": ") for row in table.itertuples()]
     figure, (axes,) = subplots(height=1.2 + 0.42 * len(table), title=f"Why {end:.1f} minutes")
-    axes.barh(names, steps, left=start, color=[GREY, *np.where(steps[1:] > 0, RED, BLUE)])
-    axes.axvline(end, color=BLACK, linestyle="dashed")
+    axes.barh(names, steps, left=start, color=[style.GREY, *np.where(steps[1:] > 0, RED, BLUE)])
+    axes.axvline(end, color=style.BLACK, linestyle="dashed")
     label = {"textcoords": "offset points", "bbox": {"color": "white", "pad": 1}}
     for name, begin, step in zip(names, start, steps, strict=True):
         text = f"{step:+.1f}" if begin else f"{step:.1f}"
         axes.annotate(text, (max(begin, begin + step), name), (6, -4), **label)
-    first_on_top(axes)
+    style.first_on_top(axes)
     right = 1.2 * max((start + np.maximum(steps, 0)).max(), end)
     axes.set(xlabel="predicted duration (minutes)", ylabel="feature", xlim=(0, right))
     alt = (
@@ -79,7 +73,7 @@ def mean_contributions(influence: pd.DataFrame, *, model: str | None = None) -> 
     table = complete_rows(influence, "because", "minutes").set_index("because")["minutes"]
     figure, (axes,) = subplots(height=1.2 + 0.36 * len(table), title="What moves the predictions")
     ordered = table.sort_values(ascending=False)
-    value_bars(axes, ordered, colour=model_colour(model), fmt="%.1f")
+    style.value_bars(axes, ordered, colour=model_colour(model), fmt="%.1f")
     axes.set(xlabel="mean contribution, up or down (minutes)", ylabel="feature")
     axes.margins(x=0.1)
     alt = (
@@ -112,7 +106,7 @@ def quality_by_month(
     for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
         _draw_months(axes, months, measure, colour=model_colour(model))
         if expected[measure] is not None:
-            axes.axhline(expected[measure], color=BLACK, linewidth=1, linestyle="dashed")
+            axes.axhline(expected[measure], color=style.BLACK, linewidth=1, linestyle="dashed")
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
     for axes in panels[2:]:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -132,7 +126,7 @@ def _draw_months(axes: Axes, months: pd.DataFrame, measure: str, *, colour: str)
     dots = {"marker": "o", "markersize": 7, "clip_on": False}
     axes.plot(months["month"], months[measure], color=colour, **dots)
     out = months[months["verdict"].ne("")]
-    hollow = {"color": "white", "markeredgecolor": ORANGE, "markeredgewidth": 2}
+    hollow = {"color": "white", "markeredgecolor": style.ORANGE, "markeredgewidth": 2}
     if len(out):  # no dots have no place, and the layout would fail
         axes.plot(out["month"], out[measure], linestyle="none", **dots, **hollow)
     axes.margins(x=0.08, y=0.25)
@@ -151,13 +145,14 @@ def drift_by_month(drift: pd.DataFrame) -> Picture:
     table = long.pivot_table(index="column", columns="month", values="psi", sort=False)
     table = table.sort_index(axis="columns")
     figure, (axes,) = subplots(height=1.6 + 0.4 * len(table), title="Drift since training")
-    heat_map(
-        axes, table, label="population stability index", limits=(0, 2 * ACT_ON), linewidths=1,
-        cmap=sns.blend_palette(["#F4F6F8", ORANGE, "#7A3B0C"], as_cmap=True), annot=True, fmt=".2f",
+    cmap = sns.blend_palette(["#F4F6F8", style.ORANGE, "#7A3B0C"], as_cmap=True)
+    style.heat_map(
+        axes, table, label="population stability index", limits=(0, 2 * ACT_ON),
+        cmap=cmap, linewidths=1, annot=True, fmt=".2f",
     )  # fmt: skip
     bar = axes.collections[0].colorbar.ax
-    bar.axhline(LOOK_AT, color=BLACK, linestyle="dotted")
-    bar.axhline(ACT_ON, color=BLACK)
+    bar.axhline(LOOK_AT, color=style.BLACK, linestyle="dotted")
+    bar.axhline(ACT_ON, color=style.BLACK)
     axes.set(xlabel="month of rides", ylabel="input or prediction")
     axes.tick_params(axis="y", rotation=0)
     alt = (
@@ -184,15 +179,15 @@ def backtest_error(table: pd.DataFrame) -> Picture:
     )
     colours = sns.color_palette("colorblind", rows["window"].nunique())
     for (window, tests), colour in zip(rows.groupby("window", sort=False), colours, strict=True):
-        style = {"color": colour, "marker": "o"}
+        line = {"color": colour, "marker": "o"}
         months = "1 month" if window == 1 else f"{window} months"
         next_month = tests[tests["age"] == 1].sort_values("tested")
         ages = tests.groupby("age", sort=False)["rmse"].mean()
-        by_month.plot(next_month["tested"], next_month["rmse"], label=months, **style)
-        by_age.plot(ages, **style)
-    by_month.set(xlabel="month tested", ylabel=RMSE)
+        by_month.plot(next_month["tested"], next_month["rmse"], label=months, **line)
+        by_age.plot(ages, **line)
+    by_month.set(xlabel="month tested", ylabel=style.RMSE)
     by_month.tick_params(axis="x", rotation=45)
-    by_age.set(xlabel="months since training", ylabel=f"mean {RMSE}", title="By model age")
+    by_age.set(xlabel="months since training", ylabel=f"mean {style.RMSE}", title="By model age")
     by_age.set_xticks(sorted(rows["age"].unique()))
     figure.legend(loc="outside lower center", ncols=3, title="trained on")
     alt = (

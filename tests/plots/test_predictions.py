@@ -8,11 +8,6 @@ from taxi_duration import plots
 from taxi_duration.errors import SchemaError
 
 
-def test_an_unknown_measure_is_rejected():
-    with pytest.raises(SchemaError, match="Did you mean 'rmse'"):
-        plots.error_by_hour(RIDES, measure="rsme")
-
-
 def test_too_few_rides_for_any_error_are_rejected():
     with pytest.raises(SchemaError, match="has no rows"):
         plots.residuals(RIDES[:3])
@@ -46,12 +41,10 @@ def test_bias_is_white_at_zero():
     assert low == -high
 
 
-@pytest.mark.parametrize(("measure", "error"), [("bias", -2), ("rmse", 2)])
-def test_the_cells_of_error_by_hour_are_the_error(measure, error):
+def test_the_cells_of_error_by_hour_are_the_error():
     rides = RIDES.assign(predicted=RIDES["duration"] - 2)
-    picture = plots.error_by_hour(rides, measure=measure, min_rides=1)
-    cells = axes_of(picture).collections[0].get_array().compressed()
-    assert cells == pytest.approx(error)
+    picture = plots.error_by_hour(rides, min_rides=1)
+    assert axes_of(picture).collections[0].get_array().compressed() == pytest.approx(-2)
 
 
 def test_the_month_of_error_by_hour_is_named():

@@ -37,7 +37,7 @@ def first_png(name):
 
 
 def test_every_drawing_function_is_tried_here():
-    variants = {"rmse_by_hour", "error_without_rounds", "quality_within_bounds"}
+    variants = {"error_without_rounds", "quality_within_bounds"}
     assert set(PICTURES) - variants == set(plots.__all__) - {"explorer"}
 
 
