@@ -53,27 +53,22 @@ class Backtest:
             By `window`: `months` (tested), `rmse`, the window it is compared with (`than`), the
             `difference` in rmse, `low` and `high` (its 95 % interval), and the `verdict`.
         """
-        rides, squares = self._by_window()
-        tested = squares.index.unique("tested")
+        day = ["tested", "day"]
+        squares = self.days.pivot_table("squares", day, "window").dropna()
+        rides = self.days.groupby(day)["rides"].first()[squares.index]
         best, rows = squares.columns[0], {}
         for window in squares:
             days = {"rides": rides, "new": squares[window], "old": squares[best]}
             rows[window] = _compare(pd.DataFrame(days), None if window == best else best)
             best = window if rows[window]["verdict"] == "pays" else best
         table = pd.DataFrame(rows.values(), pd.Index(rows, name="window"), COMPARED)
-        return table.assign(months=len(tested))
+        return table.assign(months=len(squares.index.unique("tested")))
 
     @property
     def best_window(self) -> int:
         """The longest window that pays; the shortest if none does."""
         pays = self.windows()["verdict"].isin(["shortest", "pays"])
         return int(pays.index[pays][-1])
-
-    def _by_window(self) -> tuple[pd.Series, pd.DataFrame]:
-        """Return the rides of each day, and the squared errors with a column a window."""
-        day = ["tested", "day"]
-        squares = self.days.pivot_table("squares", day, "window").dropna()
-        return self.days.groupby(day)["rides"].first()[squares.index], squares
 
 
 def _compare(days: pd.DataFrame, than: int | None) -> dict[str, object]:
@@ -105,15 +100,13 @@ def backtest(
     ----------
     months : sequence of Trips
         One month each, in their order.
-    model : str
-        One of `taxi_duration.models.catalog.MODELS`.
+    model, threads
+        As `taxi_duration.models.fit` takes them.
     windows : sequence of int
         How many months to train on, the last before the test. A window that reaches back before
         the first month is left out.
     ahead : int
         How many months to test each fit on, to see it age.
-    threads : int, optional
-        For boosting; as many as processors if None.
 
     Raises
     ------
@@ -124,8 +117,10 @@ def backtest(
     """
     make_model(model)
     _check(months, windows)
-    rounds = _rounds(model, months, threads)
-    tables, days = [], []
+    rounds, tables, days = {}, [], []
+    if MODELS[model].boosted:
+        fitted = fit(model, *months[:FIRST], level=False, threads=threads)
+        rounds["n_estimators"] = fitted.rounds
     for end in range(FIRST, len(months)):
         for window in (each for each in sorted(set(windows)) if each <= end):
             predictor = _fit_window(model, months[end - window : end], threads=threads, **rounds)
@@ -218,9 +213,3 @@ def _check(months: Sequence[Trips], windows: Sequence[int]) -> None:
 def _misfit(windows: Sequence[int], longest: int) -> UsageError:
     listed = ", ".join(map(str, windows))
     return UsageError(f"Windows {listed} do not fit: choose from 1 to {longest} months.")
-
-
-def _rounds(model: str, months: Sequence[Trips], threads: int | None) -> dict[str, int]:
-    if not MODELS[model].boosted:
-        return {}
-    return {"n_estimators": fit(model, *months[:FIRST], level=False, threads=threads).rounds}

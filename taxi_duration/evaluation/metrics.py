@@ -106,17 +106,9 @@ def score_by(predictions: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def score_slices(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the `score` by distance, hour and weekday of several months.
+    """Return the `score` by distance, hour and weekday of several months, each with its name.
 
-    Parameters
-    ----------
-    predictions : mapping of str to DataFrame
-        As `predict` returns them, by the name of the month's part, e.g. "valid".
-
-    Returns
-    -------
-    DataFrame
-        Columns `month` (that name), `by`, `slice`, and those of `score`.
+    Columns are `month` (the name), `by`, `slice`, and those of `score`.
 
     Examples
     --------
@@ -186,8 +178,9 @@ def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
         A row for "all" and for each of `taxi_duration.models.intervals.GROUPS` that has rides:
         `predicted` (the group), `coverage` (a share), `width` (mean, in minutes), `rows`.
     """
-    inside = predictions["duration"].between(predictions["low"], predictions["high"])
-    each = pd.DataFrame({"coverage": inside, "width": predictions["high"] - predictions["low"]})
+    low, high = predictions["low"], predictions["high"]
+    inside = predictions["duration"].between(low, high)
+    each = pd.DataFrame({"coverage": inside, "width": high - low})
     group = pd.Categorical.from_codes(duration_groups(predictions["predicted"].to_numpy()), GROUPS)
     rows = {"all": each, **dict(list(each.groupby(group, observed=True)))}
     return pd.DataFrame(
@@ -198,10 +191,7 @@ def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
 def difference_interval(days: pd.DataFrame) -> tuple[float, float]:
     """Return the 95 % interval of the difference in rmse of two models, from drawing whole days.
 
-    Parameters
-    ----------
-    days : DataFrame
-        A row a day: `rides`, and the sums of the squared errors, `new` and `old`.
+    Each row is a day: `rides`, and the sums of the squared errors, `new` and `old`.
 
     Examples
     --------

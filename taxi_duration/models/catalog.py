@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,15 +17,15 @@ from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from taxi_duration.data.rides import RIDE
-from taxi_duration.errors import ModelError, nearest
+from taxi_duration.errors import EngineError, ModelError, UsageError, nearest
 from taxi_duration.models.baseline import MedianDuration
-from taxi_duration.models.device import check_device
 from taxi_duration.models.features import ReferenceFeatures, RideFeatures
 
 if TYPE_CHECKING:
     from xgboost import XGBRegressor
 
 WITHOUT_DISTANCE = RIDE[:-1]
+DEVICE = re.compile(r"cpu|cuda(:\d+)?", re.ASCII)
 
 COURSE_NOTES = {  # found by the course notes' own search
     "n_estimators": 1000,
@@ -169,3 +171,41 @@ def _recipe(name: str) -> Recipe:
     if name not in MODELS:
         raise ModelError(f"Model {name!r} is unknown. {nearest(name, MODELS)}")
     return MODELS[name]
+
+
+def check_device(device: str) -> str:
+    """Return a device that is there: without a GPU, XGBoost itself would only warn.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda" for the first GPU, or "cuda:1" for another.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    'cpu'
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+    ...
+    taxi_duration.errors.UsageError: Device 'gpu' is unknown. Take 'cpu', 'cuda' or 'cuda:1'.
+    """
+    import xgboost
+
+    if not DEVICE.fullmatch(device):
+        raise UsageError(f"Device {device!r} is unknown. Take 'cpu', 'cuda' or 'cuda:1'.")
+    with xgboost.config_context(verbosity=0):
+        booster = xgboost.Booster({"device": device, "num_feature": 1})
+        found = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    if not found.startswith(device):  # "cuda:0" for "cuda"
+        raise EngineError(
+            f"Device {device!r} is not available: XGBoost finds no such GPU. Take 'cpu', or look "
+            "at nvidia-smi."
+        )
+    return device
+
+
+def set_device(regressor: XGBRegressor, device: str) -> None:
+    """Have a fitted regressor predict on another device from now on."""
+    # on a GPU, XGBoost would say each time that arrays have to be copied there
+    regressor.set_params(device=device, verbosity=None if device == "cpu" else 0)

@@ -25,8 +25,7 @@ from taxi_duration.data.rides import (
     rejections,
 )
 from taxi_duration.errors import ModelError, SchemaError
-from taxi_duration.models.catalog import MODELS
-from taxi_duration.models.device import check_device, move
+from taxi_duration.models.catalog import MODELS, check_device, set_device
 from taxi_duration.models.features import RideFeatures
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.models.trees import FlatTrees
@@ -70,7 +69,7 @@ class Estimator:
             raise ModelError(f"Model {self.name!r} predicts on the processor only. Take 'cpu'.")
         check_device(device)
         copy = replace(self, pipeline=deepcopy(self.pipeline))
-        move(copy.pipeline[-1], device)
+        set_device(copy.pipeline[-1], device)
         return copy
 
     def predict(self, given: pd.DataFrame) -> pd.DataFrame:
@@ -90,44 +89,31 @@ class Estimator:
         if not are_valid(rides, distance=self.needs_distance):
             rejected = rejections(read_rides(given), distance=self.needs_distance)
             raise SchemaError(f"Not a valid ride: {format_rejections(given, rejected)}.")
-        return self._frame(self._valid_minutes(rides), given.index)
+        return pd.DataFrame(self.predict_columns(rides), index=given.index, copy=False)
 
     def predict_columns(self, rides: Columns) -> Columns:
         """Return the same as arrays, for valid rides: for one ride, frames take half the time."""
-        minutes = self._valid_minutes(rides)
-        low, high = self.intervals.ends(minutes)
-        return {"duration": minutes, "low": low, "high": high}
+        minutes = self._minutes(rides, by=self._trees if n_rides(rides) <= FEW else None)
+        return {"duration": minutes, **self.intervals.around(minutes)}
 
     def predict_unchecked(self, rides: pd.DataFrame) -> pd.DataFrame:
-        """Return the same for rides that were read before, also for those that are not valid.
+        """Return the same for rides of `read_rides`, also for those that are not valid.
 
         Rides between the same zones are predicted one after the other: their ways through the
         trees are alike, and still in the processor's cache. That saves a tenth of the time.
-
-        Parameters
-        ----------
-        rides : DataFrame
-            As `taxi_duration.data.rides.read_rides` returns them.
         """
         columns = as_columns(rides)
         order = np.lexsort((columns["PULocationID"], columns["DOLocationID"]))
         minutes = np.empty(len(rides))
         minutes[order] = self._minutes({name: each[order] for name, each in columns.items()})
-        return self._frame(minutes, rides.index)
-
-    def _frame(self, minutes: np.ndarray, index: pd.Index) -> pd.DataFrame:
-        low, high = self.intervals.ends(minutes)
-        columns = {"duration": minutes, "low": low, "high": high}
-        return pd.DataFrame(columns, index=index, copy=False)
+        found = {"duration": minutes, **self.intervals.around(minutes)}
+        return pd.DataFrame(found, index=rides.index, copy=False)
 
     @cached_property
     def _trees(self) -> FlatTrees | None:
         """Trees for a few valid rides, of which no feature is missing; None if it has others."""
         features, *_, regressor = self.pipeline
         return FlatTrees(regressor.get_booster()) if isinstance(features, RideFeatures) else None
-
-    def _valid_minutes(self, rides: Columns) -> np.ndarray:
-        return self._minutes(rides, by=self._trees if n_rides(rides) <= FEW else None)
 
     def _minutes(self, rides: Columns, *, by: FlatTrees | None = None) -> np.ndarray:
         """Predict step by step: a pipeline's own overhead takes longer than one ride."""

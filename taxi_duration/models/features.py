@@ -115,15 +115,7 @@ class RideFeatures(TransformerMixin, BaseEstimator):
     def fit_batches(self, batches: Callable[[], Iterable[Columns]]) -> CrossFit:
         """Fit on rides that may be more than memory holds, in two passes over their batches.
 
-        Parameters
-        ----------
-        batches : callable
-            Returns the rides, anew at each call, with their `duration`.
-
-        Returns
-        -------
-        CrossFit
-            For `training_matrices`.
+        They hold the `duration`, too. What is returned is for `training_matrices`.
         """
         distances = PairDistances(batches())
         self.repair_ = DistanceRepair().fit_distances(distances)

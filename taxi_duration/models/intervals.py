@@ -24,26 +24,19 @@ class Intervals:
     Examples
     --------
     >>> Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.5, 0.4, 0.4)).around(np.array([8.0, 30.0]))
-        low  high
-    0   5.6  12.0
-    1  24.0  42.0
+    {'low': array([ 5.6, 24. ]), 'high': array([12., 42.])}
     """
 
     level: float  # share of rides that they were calibrated to cover
     low: tuple[float, ...]  # of each of `GROUPS`: share of the predicted minutes, to be added
     high: tuple[float, ...]
 
-    def around(self, predicted: np.ndarray) -> pd.DataFrame:
-        """Return `low` and `high` (minutes) for predicted minutes, a row each."""
-        low, high = self.ends(predicted)
-        return pd.DataFrame({"low": low, "high": high})
-
-    def ends(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the same as arrays: for one ride, a frame takes longer than its ends."""
+    def around(self, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Return `low` and `high` (minutes) for predicted minutes."""
         minutes = np.asarray(predicted, dtype=float)
         group, scale = duration_groups(minutes), np.maximum(minutes, SHORTEST)
-        low = minutes + np.take(self.low, group) * scale
-        return np.maximum(low, 0), minutes + np.take(self.high, group) * scale
+        low, high = (minutes + np.take(end, group) * scale for end in (self.low, self.high))
+        return {"low": np.maximum(low, 0), "high": high}
 
 
 def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
@@ -71,7 +64,7 @@ def calibrate(predictions: pd.DataFrame, *, level: float = LEVEL) -> Intervals:
     Examples
     --------
     >>> rides = pd.DataFrame({"predicted": 20.0, "duration": np.linspace(10, 40, 1000)})
-    >>> calibrate(rides).around(np.array([20.0])).round(1)
+    >>> pd.DataFrame(calibrate(rides).around([20.0])).round(1)
         low  high
     0  13.0  37.0
     """

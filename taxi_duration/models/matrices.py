@@ -18,7 +18,20 @@ from taxi_duration.models.features import RideFeatures
 if TYPE_CHECKING:
     import xgboost
 
-Batches = Iterable[tuple[np.ndarray, np.ndarray]]
+
+def make_matrices(
+    features: BaseEstimator, train: Trips, valid: Trips
+) -> tuple[xgboost.DMatrix, xgboost.DMatrix]:
+    """Fit the transformer of rides, and return features and minutes of both months."""
+    import xgboost
+
+    seen = training_matrix(features, train)
+    if not isinstance(features, RideFeatures):
+        return seen, xgboost.DMatrix(features.transform(valid.frame), valid.frame["duration"])
+    return seen, _binned_matrix(
+        lambda: ((features.transform(rides), rides["duration"]) for rides in _batches([valid])),
+        ref=seen,
+    )
 
 
 def training_matrix(features: BaseEstimator, *parts: Trips) -> xgboost.DMatrix:
@@ -37,34 +50,19 @@ def training_matrix(features: BaseEstimator, *parts: Trips) -> xgboost.DMatrix:
     return _binned_matrix(lambda: features.training_matrices(batches(), training))
 
 
-def valid_matrix(
-    features: BaseEstimator, valid: Trips, *, train: xgboost.DMatrix
-) -> xgboost.DMatrix:
-    """Return features and minutes of rides to evaluate on, beside the matrix to train on."""
-    import xgboost
-
-    if not isinstance(train, xgboost.QuantileDMatrix):
-        return xgboost.DMatrix(features.transform(valid.frame), valid.frame["duration"])
-    return _binned_matrix(
-        lambda: ((features.transform(rides), rides["duration"]) for rides in _batches([valid])),
-        ref=train,
-    )
-
-
 def _batches(parts: Iterable[Trips]) -> Iterator[Columns]:
     """Yield the rides of all parts; where one ends makes no difference to the batches."""
     return in_batches(block for part in parts for block in part.blocks())
 
 
 def _binned_matrix(
-    batches: Callable[[], Batches], *, ref: xgboost.DMatrix | None = None
+    batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    *,
+    ref: xgboost.DMatrix | None = None,
 ) -> xgboost.QuantileDMatrix:
     """Make a matrix from batches of features and minutes, which XGBoost goes through several times.
 
-    Parameters
-    ----------
-    ref : DMatrix, optional
-        Whose bins to take.
+    Its bins are those of `ref`, if it is given.
     """
     import xgboost
 

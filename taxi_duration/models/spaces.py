@@ -66,13 +66,7 @@ SPACES: Mapping[str, Space] = MappingProxyType(
 
 
 def find_space(space: str | Space) -> Space:
-    """Return a space by its name in `SPACES`; a space of your own as it is.
-
-    Examples
-    --------
-    >>> find_space("ours").ranges["max_depth"]
-    Range(low=5, high=14, drawn='whole')
-    """
+    """Return a space by its name in `SPACES`; a space of your own as it is."""
     if isinstance(space, Space):
         return space
     if space not in SPACES:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from taxi_duration.data.display import html_table
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
-from taxi_duration.models.catalog import MODELS, make_model
-from taxi_duration.models.device import move
+from taxi_duration.models.catalog import MODELS, make_model, set_device
+from taxi_duration.models.matrices import make_matrices, training_matrix
 from taxi_duration.months import Months
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def fit(
     settings, weight = model["regressor"].get_params(), len(valid) / (len(train) + len(valid))
     if parameters.get("device"):
         for each in (model, final):
-            move(each["regressor"], "cpu")
+            set_device(each["regressor"], "cpu")
     return Fitted(
         pipeline=final,
         first=model,
@@ -118,11 +118,6 @@ def month_level(predictions: pd.DataFrame) -> float:
     From one month to the next, traffic gets slower or quicker by nearly the same factor at all
     hours. The newest month whose durations are known tells the factor of the months after it.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        Columns `duration` and `predicted`, in minutes.
-
     Examples
     --------
     >>> month_level(pd.DataFrame({"duration": [10.0, 34.0], "predicted": [12.0, 28.0]}))
@@ -133,19 +128,11 @@ def month_level(predictions: pd.DataFrame) -> float:
 
 
 def level_after_refit(level: float, weight: float, *, learned: float | None = None) -> float:
-    """Return the level of a model that has since been fitted on the valid month, too.
+    """Return the level of a model that has since been fitted on the valid months, too.
 
-    It has learned the mean of two levels, that of the month and that of the months before, which
-    is 1: what is left to multiply by is less.
-
-    Parameters
-    ----------
-    level : float
-        Of the newest valid month, before the refit, as `month_level` returns it.
-    weight : float
-        Share of the valid months' rides among those of the refit.
-    learned : float, optional
-        The level of all valid months together, where they are several.
+    With the valid months' share of the rides as `weight` it has learned the mean of two levels,
+    theirs (`learned`, or else that of the newest) and that of the months before, which is 1: what
+    is left to multiply by is less.
 
     Examples
     --------
@@ -153,16 +140,6 @@ def level_after_refit(level: float, weight: float, *, learned: float | None = No
     1.0476190476190477
     """
     return level / (1 - weight + weight * (learned or level))
-
-
-def make_matrices(
-    features: BaseEstimator, train: Trips, valid: Trips
-) -> tuple[xgboost.DMatrix, xgboost.DMatrix]:
-    """Fit the transformer of rides, and return features and minutes of both months."""
-    from taxi_duration.models.matrices import training_matrix, valid_matrix
-
-    seen = training_matrix(features, train)
-    return seen, valid_matrix(features, valid, train=seen)
 
 
 def boost(
@@ -174,12 +151,7 @@ def boost(
 ) -> pd.DataFrame:
     """Fit with early stopping; return rmse after each round, columns `train` and `valid`.
 
-    Parameters
-    ----------
-    regressor : XGBRegressor
-        Left with the rounds up to the best.
-    patience : int
-        Rounds without a better valid month, after which boosting stops.
+    The regressor keeps the rounds up to the best.
     """
     import xgboost
 
@@ -237,8 +209,6 @@ def _levels(regressor: XGBRegressor, unseen: xgboost.DMatrix, valid: Trips) -> t
 def _refit(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> Pipeline:
     """Fit anew on both parts, with as many rounds as the model has."""
     import xgboost
-
-    from taxi_duration.models.matrices import training_matrix
 
     fresh = clone(model)
     if not boosted:

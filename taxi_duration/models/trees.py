@@ -17,12 +17,8 @@ class FlatTrees:
     """The trees of a booster, all walked at once; the predictions are XGBoost's, bit by bit.
 
     Before its first row XGBoost visits every node of every tree, to learn how deep they are. That
-    takes longer than the walk of a few rows.
-
-    Parameters
-    ----------
-    booster : Booster
-        Fitted on squared error, to numbers none of which is missing.
+    takes longer than the walk of a few rows. The booster has to be fitted on squared error, to
+    numbers none of which is missing.
     """
 
     def __init__(self, booster: xgboost.Booster) -> None:

@@ -17,8 +17,9 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model
+from taxi_duration.models.matrices import make_matrices
 from taxi_duration.models.spaces import Range, Space, find_space
-from taxi_duration.models.training import boost, fit_errors, make_matrices
+from taxi_duration.models.training import boost, fit_errors
 
 if TYPE_CHECKING:
     import xgboost
@@ -102,10 +103,8 @@ def search(
     def run() -> Iterator[Trial]:
         past: list[Trial] = []
         with ThreadPoolExecutor(workers) as pool:
-            features = make_model(model)["features"]
-            fit_trial = partial(
-                _fit_trial, model, space, device, make_matrices(features, train, valid)
-            )
+            matrices = make_matrices(make_model(model)["features"], train, valid)
+            fit_trial = partial(_fit_trial, model, space, device, matrices)
             while len(past) < trials and not _is_stale(past, patience):
                 batch = range(len(past), min(len(past) + at_once, trials))
                 new = [number for number in batch if number not in fitted]
@@ -127,9 +126,8 @@ def check_search(
     if not MODELS[model].boosted:
         boosted = ", ".join(repr(name) for name, recipe in MODELS.items() if recipe.boosted)
         raise ModelError(f"Model {model!r} has no rounds to search with. Choose from: {boosted}.")
-    make_model(
-        model, device=device, **{**dict.fromkeys(space.ranges), **space.fixed, **space.finish}
-    )
+    parameters = {**dict.fromkeys(space.ranges), **space.fixed, **space.finish}
+    make_model(model, device=device, **parameters)
     for name, number in {"trials": trials, "patience": patience, "at_once": at_once}.items():
         if number < 1:
             raise ModelError(f"A search with {name} {number!r} tries nothing. Take 1 or more.")
@@ -179,14 +177,7 @@ def parameter_effects(trials: Sequence[Trial], space: str | Space = "ours") -> p
 
 
 def suggest(space: Space, past: Sequence[Trial], *, number: int, seed: int) -> dict[str, float]:
-    """Return the parameters of the next trial, given the errors of those before it.
-
-    Parameters
-    ----------
-    past : sequence of Trial
-        Those that it may know of, in their order.
-    number, seed : int
-        Of the trial and of its search: its random state depends on both.
+    """Return the parameters of the next trial, given the errors of those before it, in their order.
 
     Examples
     --------
@@ -238,15 +229,10 @@ def _is_stale(past: Sequence[Trial], patience: int) -> bool:
 
 
 def _fit_trial(
-    model: str,
-    space: Space,
-    device: str,
-    matrices: Sequence[xgboost.DMatrix],
-    number: int,
-    parameters: Mapping[str, float],
-) -> Trial:
-    start = perf_counter()
-    how = {**space.fixed, **parameters, "device": device}
+    model: str, space: Space, device: str, matrices: Sequence[xgboost.DMatrix],
+    number: int, parameters: Mapping[str, float],
+) -> Trial:  # fmt: skip
+    start, how = perf_counter(), {**space.fixed, **parameters, "device": device}
     regressor = make_model(model, threads=1, **how)["regressor"]
     train, valid = map(_own, matrices)
     with fit_errors(f"Trial {number} with {parameters}"):
@@ -258,8 +244,7 @@ def _fit_trial(
 def _own(matrix: xgboost.DMatrix) -> xgboost.DMatrix:
     """Return a matrix that a trial can use while others use theirs.
 
-    One whose values are in bins already serves all. Another one is sorted by XGBoost at its first
-    use, which two threads must not do at once.
+    XGBoost sorts one without bins at its first use, which two threads must not do at once.
     """
     import xgboost
 

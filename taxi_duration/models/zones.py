@@ -44,8 +44,7 @@ def zone_codes(zones: pd.Series | np.ndarray) -> np.ndarray:
 
 def ride_zones(X: pd.DataFrame | Columns) -> tuple[np.ndarray, np.ndarray]:
     """Return the codes of the pick-up and of the drop-off zones of rides."""
-    pickup, dropoff = (zone_codes(X[name]) for name in ZONES)
-    return pickup, dropoff
+    return tuple(zone_codes(X[name]) for name in ZONES)
 
 
 def ride_distance(X: pd.DataFrame | Columns) -> np.ndarray:
@@ -59,14 +58,9 @@ def pair_codes(pickup: np.ndarray, dropoff: np.ndarray) -> np.ndarray:
 
 
 def group_median(codes: np.ndarray, values: np.ndarray, *, size: int) -> np.ndarray:
-    """Return the median of the values at each code from 0, missing where there is none.
+    """Return the median of the values at each code, 0 up to `size`; missing where there is none.
 
-    Parameters
-    ----------
-    values : ndarray
-        0 or more (miles, minutes); compared as float32.
-    size : int
-        Number of codes.
+    The values must not be negative. They are compared as float32.
 
     Examples
     --------
@@ -82,11 +76,6 @@ class PairDistances:
     """The distances of rides, sorted by pair of zones, for the medians to be looked up.
 
     Distances that no ride can have are left out.
-
-    Parameters
-    ----------
-    batches : iterable of dict
-        Rides as arrays by the name of their column.
 
     Examples
     --------

@@ -221,7 +221,7 @@ def _record(
         fixed = {"threads": fitted.threads, "test_predictions_sha256": predictions_digest(test)}
         mlflow.log_params(fitted.parameters | fixed | fits)
         scores = metrics.score_predictions(name, predictions)
-        covered = metrics.coverage(test.join(intervals.around(test["predicted"])))
+        covered = metrics.coverage(test.assign(**intervals.around(test["predicted"])))
         figures = _figures(fitted, scores, shared.naive, covered) | {"model_bytes": size}
         mlflow.log_metrics(figures)
         _log_curve(fitted, active.info.run_id)

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from taxi_duration import errors
 from taxi_duration.cli.main import cli, main
 from taxi_duration.errors import ExitCode, TaxiDurationError
-from taxi_duration.models.device import check_device
+from taxi_duration.models.catalog import check_device
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "broken_notebooks"

@@ -3,7 +3,7 @@
 import pytest
 
 from taxi_duration.errors import EngineError, ModelError, UsageError
-from taxi_duration.models import catalog, device
+from taxi_duration.models import catalog
 from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.spaces import Range, Space
@@ -26,7 +26,7 @@ def falls_back(monkeypatch):
 @pytest.mark.parametrize("name", ["cpu:0", "cuda:", "cuda:x", "GPU", "", "cuda\n"])
 def test_a_device_that_xgboost_does_not_know_is_rejected(name):
     with pytest.raises(UsageError, match=r"is unknown\. Take 'cpu', 'cuda' or 'cuda:1'"):
-        device.check_device(name)
+        catalog.check_device(name)
 
 
 @pytest.mark.parametrize("refit", [False, True])

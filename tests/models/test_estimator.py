@@ -41,7 +41,8 @@ def test_the_minutes_are_the_pipelines_times_the_level_and_the_ends_those_of_the
     found = estimator.predict(given)
     expected = estimator.level * estimator.pipeline.predict(rides.head(20)).astype(float)
     assert found["duration"].tolist() == expected.tolist()
-    pd.testing.assert_frame_equal(found[["low", "high"]], INTERVALS.around(expected))
+    ends = pd.DataFrame(INTERVALS.around(expected))
+    pd.testing.assert_frame_equal(found[["low", "high"]], ends)
 
 
 def test_rides_keep_their_index(estimator, given):

@@ -166,7 +166,7 @@ def test_the_intervals_are_calibrated_on_the_valid_month_at_its_level(run, split
 
 def test_the_metrics_say_how_many_test_rides_ended_within_their_interval(stored, run, split):
     judged = predict(run.fitted, split.test)
-    for row in coverage(judged.join(run.intervals.around(judged["predicted"]))).itertuples():
+    for row in coverage(judged.assign(**run.intervals.around(judged["predicted"]))).itertuples():
         name = f"test_coverage_{row.predicted.replace(' ', '_')}"
         assert stored.data.metrics[name] == row.coverage
 
