@@ -98,11 +98,6 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Yield the items in order, while a thread makes the next one.
 
     Worth it where both sides release Python's lock: reading, predicting, writing.
-
-    Examples
-    --------
-    >>> list(ahead(number**2 for number in range(3)))
-    [0, 1, 4]
     """
     source, end = iter(items), object()
     with ThreadPoolExecutor(1) as thread:

@@ -39,13 +39,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def staging_folder(place: str | Path | None = None, *, prefix: str) -> Iterator[Path]:
     """Yield a folder for unfinished files; at the end it is removed.
 
-    Those with the same prefix that killed processes have left there are removed, too. A process
-    locks its folder, and the system takes the lock away whatever ends the process.
-
-    Parameters
-    ----------
-    place : str or Path, optional
-        Where to make it; by default in the system's temporary folder.
+    It is made in `place`, or else in the system's temporary folder. Those with the same prefix that
+    killed processes have left there are removed, too. A process locks its folder, and the system
+    takes the lock away whatever ends the process.
     """
     place = Path(place or tempfile.gettempdir())
     _sweep(place, prefix)
@@ -99,13 +95,7 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def write_errors(path: Path, *, advice: str = "choose another folder") -> Iterator[None]:
-    """Say in one line why a file or folder cannot be written, and what to do.
-
-    Raises
-    ------
-    SourceError
-        In place of the system's own error, e.g. if the disk is full.
-    """
+    """Say in one line why a file or folder cannot be written, as `SourceError`, and what to do."""
     try:
         yield
     except TaxiDurationError:
@@ -123,14 +113,9 @@ def sha256(path: Path) -> str:
 
 
 def tree_digest(folder: Path, *patterns: str) -> str:
-    """Return one digest for the names and bytes of all files below a folder.
+    """Return one digest for the names and bytes of all files below a folder, e.g. of `"*.py"`.
 
     Left out is what Python and MLflow write into a folder that they load from.
-
-    Parameters
-    ----------
-    patterns : str
-        Names of the files that count, e.g. `"*.py"`; all if none is given.
 
     Examples
     --------

@@ -28,19 +28,11 @@ BLOCK = 2**17  # rows; a column of as many fits in a processor's cache
 def read_blocks(
     path: Path, columns: Sequence[str], *, engine: Engine = "pyarrow", rows: int = BLOCK
 ) -> Iterator[dict[str, np.ndarray | pd.DatetimeIndex]]:
-    """Read a parquet file in blocks of rows, whatever its row groups.
+    """Read top-level columns of a parquet file in blocks of so many rows, whatever its row groups.
 
-    Page checksums are verified where the file has them. Memory does not grow with the file.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        Names of top-level columns that the file has.
-    engine : str
-        "pyarrow" reads all of parquet; "fastparquet" rejects what it would misread, after pyarrow
-        has looked for damage.
-    rows : int
-        Rows of each block but the last.
+    Page checksums are verified where the file has them. Memory does not grow with the file. Engine
+    "pyarrow" reads all of parquet; "fastparquet" rejects what it would misread, after pyarrow has
+    looked for damage.
 
     Yields
     ------
@@ -98,10 +90,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
 def parquet_writer(path: Path, **options: object) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Yield a function that adds a frame to a file with page checksums, as a row group.
 
-    Parameters
-    ----------
-    options
-        Further arguments of `pyarrow.parquet.ParquetWriter`, e.g. `compression="none"`.
+    Options are those of `pyarrow.parquet.ParquetWriter`, e.g. `compression="none"`.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
@@ -207,7 +196,6 @@ def _misread(file: ParquetFile, columns: list[str]) -> Iterator[str]:
 
 
 def _values(column: pa.Array) -> np.ndarray | pd.DatetimeIndex:
-    """Return the values of a column in numpy's types."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):

@@ -97,7 +97,7 @@ REASONS = tuple(f"{field} {limit}" for field, limit in RULES)
 
 
 def read_rides(given: pd.DataFrame) -> pd.DataFrame:
-    """Read rides as a person or a program gives them.
+    """Read rides as a person or a program gives them; `SchemaError` if a column is missing.
 
     Parameters
     ----------
@@ -110,11 +110,6 @@ def read_rides(given: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         These four columns, in New York time and as floats; missing where nothing can be read.
-
-    Raises
-    ------
-    SchemaError
-        If a column other than the distance is missing.
 
     Examples
     --------
@@ -139,14 +134,9 @@ def read_columns(given: pd.DataFrame | Columns) -> Columns:
 
 
 def rejections(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
-    """Return why each ride is rejected, as a category; missing where it is accepted.
+    """Return why each ride of `read_rides` is rejected, as a category; missing if it is accepted.
 
-    Parameters
-    ----------
-    rides : DataFrame
-        As `read_rides` returns them.
-    distance : bool
-        Whether the model needs a distance.
+    Without `distance`, the model needs none, and it may be missing.
 
     Examples
     --------
@@ -199,12 +189,17 @@ def list_rejections(
     given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5
 ) -> list[Rejection]:
     """Return row, field, limit and given value of the first rejected rides."""
-    rows = np.flatnonzero(rejected.notna())[:at_most]
-    return [_rejection(int(row), given.iloc[row], str(rejected.iloc[row])) for row in rows]
+    found = []
+    for row in np.flatnonzero(rejected.notna())[:at_most].tolist():
+        field, _, limit = str(rejected.iloc[row]).partition(" ")
+        value = given.iloc[row].get(field)
+        is_missing = pd.api.types.is_scalar(value) and pd.isna(value)
+        found.append(Rejection(row, field, limit, None if is_missing else shortened(value)))
+    return found
 
 
-def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int = 5) -> str:
-    """Return the first rejected rides as one line.
+def format_rejections(given: pd.DataFrame, rejected: pd.Series) -> str:
+    """Return the first five rejected rides as one line.
 
     Examples
     --------
@@ -213,16 +208,9 @@ def format_rejections(given: pd.DataFrame, rejected: pd.Series, *, at_most: int 
     >>> format_rejections(given, rejections(read_rides(given)))
     "row 0: PULocationID is not one of TLC's zones 1 to 265, got 9999"
     """
-    parts = [str(each) for each in list_rejections(given, rejected, at_most=at_most)]
+    parts = [str(each) for each in list_rejections(given, rejected)]
     more = rejected.notna().sum() - len(parts)
     return "; ".join(parts + [f"and {more} more rows"] * bool(more))
-
-
-def _rejection(row: int, ride: pd.Series, reason: str) -> Rejection:
-    field, _, limit = reason.partition(" ")
-    value = ride.get(field)
-    is_missing = pd.api.types.is_scalar(value) and pd.isna(value)
-    return Rejection(row, field, limit, None if is_missing else shortened(value))
 
 
 def shortened(value: object) -> str:

@@ -31,13 +31,6 @@ def fetch_object(folder: str, name: str) -> Path:
 
     Credentials, endpoint and region come from the environment: see docs/command.md. A digest that
     SHA256SUMS beside the object has for it is compared; else that of the copy is recorded.
-
-    Examples
-    --------
-    >>> fetch_object("s3://../x", "green_tripdata_2021-01.parquet")
-    Traceback (most recent call last):
-    ...
-    taxi_duration.errors.SourceError: 's3://../x' is no place. Write s3://BUCKET/FOLDER.
     """
     from filelock import FileLock
 

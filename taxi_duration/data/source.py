@@ -146,24 +146,21 @@ def _digest(frame: pd.DataFrame) -> str:
 
 def _check_schema(schema: pa.Schema, service: Service, file: str) -> None:
     """Check the needed columns and their types, which differ within limits from year to year."""
-    problems = [_problem(schema, name, service) for name in service.columns]
-    if any(problems):
+    problems = []
+    for name in service.columns:
+        types = [field.type for field in schema if field.name == name]
+        wanted = "datetimes" if name in (service.pickup, service.dropoff) else "numbers"
+        if not types:
+            problems.append(f"column {name!r} is missing")
+        elif len(types) > 1:
+            problems.append(f"column {name!r} is there {len(types)} times")
+        elif not _holds(types[0], wanted):
+            problems.append(f"column {name!r} has type {types[0]}, not {wanted}")
+    if problems:
         raise SchemaError(
-            f"{file} does not hold {service.name} taxi trips: "
-            f"{'; '.join(filter(None, problems))}. Choose another file or service."
+            f"{file} does not hold {service.name} taxi trips: {'; '.join(problems)}. "
+            "Choose another file or service."
         )
-
-
-def _problem(schema: pa.Schema, name: str, service: Service) -> str | None:
-    types = [field.type for field in schema if field.name == name]
-    if not types:
-        return f"column {name!r} is missing"
-    if len(types) > 1:
-        return f"column {name!r} is there {len(types)} times"
-    wanted = "datetimes" if name in (service.pickup, service.dropoff) else "numbers"
-    if not _holds(types[0], wanted):
-        return f"column {name!r} has type {types[0]}, not {wanted}"
-    return None
 
 
 def _holds(kind: pa.DataType, wanted: str) -> bool:

@@ -35,13 +35,7 @@ class TripStream:
         return Months(raw.month for raw in self.raws)
 
     def blocks(self) -> Iterator[Columns]:
-        """Read the rides, and yield them as arrays by the name of their column.
-
-        Raises
-        ------
-        SourceError
-            If a file has not as many rides as when it was counted.
-        """
+        """Read the rides, and yield them as arrays by the name of their column."""
         for raw, kept in zip(self.raws, self.counts["kept"], strict=True):
             left = int(kept)
             for part in read_month(raw):

@@ -116,19 +116,15 @@ def describe(names: Iterable[str]) -> pd.DataFrame:
 
 
 def check_names(names: Iterable[str]) -> list[str]:
-    """Return the names of models to compare, if there are any, each known and named once.
-
-    Examples
-    --------
-    >>> check_names(["median", "ridge"])
-    ['median', 'ridge']
-    """
+    """Return the names of models to compare, if there are any, each known and named once."""
     names = list(names)
     twice = [name for name in MODELS if names.count(name) > 1]
     if twice or not names:
         wrong = f"{twice[0]!r} is named more than once" if twice else "No model is named"
         raise ModelError(f"{wrong}. Name each model to compare once: {', '.join(MODELS)}.")
-    return [name for name in names if _recipe(name)]
+    for name in names:
+        _recipe(name)
+    return names
 
 
 def make_model(name: str, *, threads: int | None = None, **parameters: object) -> Pipeline:
@@ -173,23 +169,8 @@ def _recipe(name: str) -> Recipe:
     return MODELS[name]
 
 
-def check_device(device: str) -> str:
-    """Return a device that is there: without a GPU, XGBoost itself would only warn.
-
-    Parameters
-    ----------
-    device : str
-        "cpu", "cuda" for the first GPU, or "cuda:1" for another.
-
-    Examples
-    --------
-    >>> check_device("cpu")
-    'cpu'
-    >>> check_device("gpu")
-    Traceback (most recent call last):
-    ...
-    taxi_duration.errors.UsageError: Device 'gpu' is unknown. Take 'cpu', 'cuda' or 'cuda:1'.
-    """
+def check_device(device: str) -> None:
+    """Reject a device that is not there: without a GPU, XGBoost itself would only warn."""
     import xgboost
 
     if not DEVICE.fullmatch(device):
@@ -202,7 +183,6 @@ def check_device(device: str) -> str:
             f"Device {device!r} is not available: XGBoost finds no such GPU. Take 'cpu', or look "
             "at nvidia-smi."
         )
-    return device
 
 
 def set_device(regressor: XGBRegressor, device: str) -> None:

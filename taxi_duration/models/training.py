@@ -93,6 +93,8 @@ def fit(
         fitted = perf_counter()
         final = _refit(model, train, valid, boosted=boosted) if refit else model
     settings, weight = model["regressor"].get_params(), len(valid) / (len(train) + len(valid))
+    # a refit has learned the mean of two levels: that of the valid months, and 1 of those before
+    learned = 1 - weight + weight * whole if refit else 1.0
     if parameters.get("device"):
         for each in (model, final):
             set_device(each["regressor"], "cpu")
@@ -107,7 +109,7 @@ def fit(
         threads=settings.get("n_jobs") or 1,
         months=train.months + valid.months,
         curve=curve,
-        level=level_after_refit(newest, weight, learned=whole) if refit else newest,
+        level=newest / learned,
         first_level=newest,
     )
 
@@ -125,21 +127,6 @@ def month_level(predictions: pd.DataFrame) -> float:
     """
     taken, predicted = (predictions[name].to_numpy(float) for name in ("duration", "predicted"))
     return float(taken.sum() / predicted.sum())
-
-
-def level_after_refit(level: float, weight: float, *, learned: float | None = None) -> float:
-    """Return the level of a model that has since been fitted on the valid months, too.
-
-    With the valid months' share of the rides as `weight` it has learned the mean of two levels,
-    theirs (`learned`, or else that of the newest) and that of the months before, which is 1: what
-    is left to multiply by is less.
-
-    Examples
-    --------
-    >>> level_after_refit(1.1, weight=0.5)
-    1.0476190476190477
-    """
-    return level / (1 - weight + weight * (learned or level))
 
 
 def boost(

@@ -177,13 +177,7 @@ def parameter_effects(trials: Sequence[Trial], space: str | Space = "ours") -> p
 
 
 def suggest(space: Space, past: Sequence[Trial], *, number: int, seed: int) -> dict[str, float]:
-    """Return the parameters of the next trial, given the errors of those before it, in their order.
-
-    Examples
-    --------
-    >>> suggest(find_space("notes"), [], number=0, seed=0)["max_depth"] in range(4, 101)
-    True
-    """
+    """Return the parameters of the next trial, given those before it, in their order."""
     from hyperopt import tpe
     from hyperopt.base import Domain
 

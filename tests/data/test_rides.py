@@ -249,6 +249,6 @@ def test_five_rejected_rides_are_all_listed():
 
 def test_of_many_rejected_rides_the_first_are_listed_and_the_others_counted():
     rides = pd.concat([one(PULocationID=0)] * 7, ignore_index=True)
-    message = format_rejections(rides, rejected(rides), at_most=2)
-    assert message.count("row ") == 2
-    assert message.endswith("; and 5 more rows")
+    message = format_rejections(rides, rejected(rides))
+    assert message.count("row ") == 5
+    assert message.endswith("; and 2 more rows")

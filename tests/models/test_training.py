@@ -16,7 +16,7 @@ from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import score_parts
 from taxi_duration.models.catalog import MODELS, make_model
 from taxi_duration.models.features import RideFeatures
-from taxi_duration.models.training import fit, level_after_refit, month_level
+from taxi_duration.models.training import fit, month_level
 
 NAMES = list(MODELS)
 AFTER = ["dropoff_datetime", "duration"]
@@ -226,11 +226,6 @@ def test_the_level_is_the_minutes_taken_as_a_multiple_of_those_predicted():
     assert month_level(rides) == 1.5
 
 
-@pytest.mark.parametrize(("weight", "left"), [(0.0, 1.5), (0.25, 4 / 3), (0.5, 1.2), (1.0, 1.0)])
-def test_a_refit_leaves_of_the_level_what_it_has_not_learned(weight, left):
-    assert level_after_refit(1.5, weight) == pytest.approx(left)
-
-
 @pytest.mark.parametrize("name", ["xgboost", "quote"])
 def test_the_level_is_that_of_the_valid_month_as_the_first_fit_predicts_it(
     fit_quickly, split, name
@@ -245,7 +240,7 @@ def test_a_refit_weighs_the_valid_month_by_its_rides(fit_quickly, split):
     once, refitted = fit_quickly("xgboost"), fit_quickly("xgboost", refit=True)
     weight = len(split.valid) / len(split.train + split.valid)
     assert refitted.first_level == once.level != 1
-    assert refitted.level == level_after_refit(once.level, weight)
+    assert refitted.level == once.level / (1 - weight + weight * once.level)
 
 
 def test_the_level_of_several_valid_months_is_that_of_the_newest(split):
