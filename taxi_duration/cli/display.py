@@ -93,22 +93,14 @@ def show_progress(stream: TextIO | None = None, *, every: float = 30) -> Iterato
         progress.close()
 
 
-def access_warning(host: str) -> str:
-    """Return what to do about a server that others can reach; nothing of one that they cannot.
-
-    Examples
-    --------
-    >>> access_warning("127.0.0.1")
-    ''
-    >>> access_warning("0.0.0.0").partition(":")[0]
-    'Anyone who reaches 0.0.0.0 can use this server'
-    """
-    if is_loopback(host):
-        return ""
-    return (
-        f"Anyone who reaches {host} can use this server: put a reverse proxy with TLS and a login, "
-        "such as Caddy or nginx, in front, and listen on 127.0.0.1."
-    )
+def warn_of_access(host: str) -> None:
+    """Say what to do about a server that others can reach; nothing of one that they cannot."""
+    if not is_loopback(host):
+        click.echo(
+            f"taxi-duration: Anyone who reaches {host} can use this server: put a reverse proxy "
+            "with TLS and a login, such as Caddy or nginx, in front, and listen on 127.0.0.1.",
+            err=True,
+        )
 
 
 def open_page(address: str) -> None:
@@ -212,12 +204,17 @@ def format_history(history: pd.DataFrame) -> str:
 
 def _version(row: tuple) -> str:
     aliases = f", {' and '.join(row.aliases)}" if row.aliases else ""
+    own = [  # parameters of the model itself, not months or digests
+        f"{name} {value}"
+        for name, value in row.parameters.items()
+        if "sha256" not in name and name not in {*Split._fields, "refit"}
+    ]
     lines = {
         "model": row.model,
         "run": f"{row.run_id}, registered {row.created:%Y-%m-%d %H:%M} UTC",
         "months": f"train {row.train}, valid {row.valid}, test {row.test}, refit {row.refit}",
         "data": ", ".join(f"{name} {digest[:12]}" for name, digest in row.inputs.items()),
-        "parameters": ", ".join(f"{name} {value}" for name, value in _own(row.parameters)),
+        "parameters": ", ".join(own),
         "metrics": f"valid rmse {row.valid_rmse:.2f}, test rmse {row.test_rmse:.2f} minutes, "
         f"intervals cover {row.coverage:.1%} of the test month",
         "gate": str(row.verdict or "not run"),
@@ -225,15 +222,6 @@ def _version(row: tuple) -> str:
     }
     texts = [f"  {name:10}  {printable(str(text))}" for name, text in lines.items()]
     return "\n".join([f"version {row.version}{aliases}", *texts])
-
-
-def _own(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the parameters that are the model's own, not months or digests."""
-    return [
-        (name, value)
-        for name, value in parameters.items()
-        if "sha256" not in name and name not in {*Split._fields, "refit"}
-    ]
 
 
 def _promotion(entry: Entry) -> str:

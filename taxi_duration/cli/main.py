@@ -160,7 +160,6 @@ def run(
     if dry_run:
         click.echo("\n".join(stages.dry_run(paths, parameters, into / name)))
         return
-    stages.fetch_ahead(paths, parameters)
     with show_progress() as progress:
         executed = run_all(paths, parameters=parameters, into=into / name, force=force,
                            first=first, is_there=stages.IS_THERE, timeout=timeout,

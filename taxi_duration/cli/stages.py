@@ -1,10 +1,9 @@
-"""What the commands that run stages share: parameters, downloads, and a line for each stage."""
+"""What the commands that run stages share: parameters, and a line for each stage."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,18 +31,6 @@ def parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[s
             raise click.BadParameter(f"{pair!r} {reason}. Write NAME=VALUE.", param_hint="-p")
         given[name] = value
     return given
-
-
-def fetch_ahead(paths: Sequence[Path], given: Mapping[str, str]) -> None:
-    """Download what the notebooks will read from TLC: a kernel has no place for a progress bar."""
-    if given.get("source") != "tlc":
-        return
-    from taxi_duration.data.download import fetch_month
-    from taxi_duration.notebooks.discovery import check, months_of
-
-    for path, values in check(paths, given).items():
-        for month in chain(*months_of(path, values).values()):
-            fetch_month(month, service=Service.parse(values.get("service", "green")))
 
 
 def show(

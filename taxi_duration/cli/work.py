@@ -62,20 +62,10 @@ def score(months: str, model: str, into: Path | None, **how: object) -> None:
 
 @click.command()
 @options.model
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    envvar="TAXI_DURATION_HOST",
-    help="Address to listen on.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=8000,
-    show_default=True,
-    envvar="TAXI_DURATION_PORT",
-)
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="TAXI_DURATION_HOST",
+              help="Address to listen on.")  # fmt: skip
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True,
+              envvar="TAXI_DURATION_PORT")  # fmt: skip
 @options.folder("--requests", text="Where predicted rides are logged.", shown=BESIDE_RUNS)
 def serve(model: str, host: str, port: int, requests: Path | None) -> None:
     """Predict rides over HTTP, and on a page with a map.
@@ -88,11 +78,10 @@ def serve(model: str, host: str, port: int, requests: Path | None) -> None:
       taxi-duration serve
       taxi-duration serve --model models:/taxi-duration-quote@champion --port 8001
     """
-    from taxi_duration.cli.display import access_warning
+    from taxi_duration.cli.display import warn_of_access
     from taxi_duration.serving import http
 
-    if warning := access_warning(host):
-        click.echo(f"taxi-duration: {warning}", err=True)
+    warn_of_access(host)
 
     def announce(server: http.Server) -> None:
         what = f"{server.model.label} is served at {server.address}"
@@ -113,7 +102,7 @@ def ui(host: str, port: int) -> None:
     Example:
       taxi-duration ui
     """
-    from taxi_duration.cli.display import access_warning, open_page
+    from taxi_duration.cli.display import open_page, warn_of_access
     from taxi_duration.serving import http
     from taxi_duration.tracking.address import store_uri
     from taxi_duration.tracking.store import find_runs
@@ -122,8 +111,7 @@ def ui(host: str, port: int) -> None:
         open_page(find_runs(store_uri()))
         return
     with http.show_runs(host=host, port=port) as server:
-        if warning := access_warning(host):
-            click.echo(f"taxi-duration: {warning}", err=True)
+        warn_of_access(host)
         open_page(server.address)
         click.echo("Stop with Ctrl-C.", err=True)
         http.wait(server)
@@ -262,7 +250,6 @@ def month(
     chosen = Month.parse(month) if month else _published()
     given = stages.parameters(common | month_parameters(chosen, window=window), pairs)
     paths = find_notebooks(STAGES, folder=folder)
-    stages.fetch_ahead(paths, given)
     with show_progress() as progress:
         executed = run_month(chosen, paths, given, into=into / f"month-{chosen}",
                              is_there=stages.IS_THERE, progress=progress.start)  # fmt: skip

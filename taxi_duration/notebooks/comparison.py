@@ -71,11 +71,6 @@ def compare_notebooks(first: Path, second: Path) -> Comparison:
 
     Cells are the same if they have the same id, or the same source; those that stand in the place
     of each other are compared. What a cell with the tag `nbval-ignore-output` shows is left out.
-
-    Raises
-    ------
-    NotebookError
-        If one cannot be read.
     """
     notebooks = [read_notebook(path) for path in (first, second)]
     found = (_difference(*pair) for pair in _matched(*notebooks))

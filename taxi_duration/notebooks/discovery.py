@@ -65,7 +65,9 @@ def check(
         _check_names(path)
         with _naming(path.stem):
             values[path] = _values(*declared[path], parameters)
-            check_order(**months_of(path, values[path]))
+            chosen = {each.name: each.default for each in declared[path][0]} | values[path]
+            months = {part: chosen[part] for part in PARTS if chosen.get(part) is not None}
+            check_order(**months)
     return values
 
 
@@ -83,12 +85,6 @@ def _check_of_others(
             where, options = ", ".join(path.stem for path in notebooks), {*known, *beside}
             raise UsageError(f"{where}: no parameter {name!r}. {nearest(name, sorted(options))}")
         beside[name].convert(value)
-
-
-def months_of(notebook: Path, values: Mapping[str, object]) -> dict[str, Months]:
-    """Return the months that a notebook is about: those in `values`, else its defaults."""
-    chosen = {each.name: each.default for each in inspect(notebook)} | dict(values)
-    return {part: Months.parse(chosen[part]) for part in PARTS if chosen.get(part) is not None}
 
 
 def code_digest(notebook: Path) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import NotebookError, printable
 from taxi_duration.notebooks.discovery import read_notebook
+from taxi_duration.notebooks.kernel import TIMEOUT, execute_copy
 from taxi_duration.notebooks.leaks import find_leaks
 from taxi_duration.notebooks.names import find_undefined, find_unread, parse, read_magics
-from taxi_duration.notebooks.outputs import IGNORED
+from taxi_duration.notebooks.outputs import IGNORED, differ
 from taxi_duration.notebooks.parameters import read_parameters
-from taxi_duration.notebooks.rerun import RUN_ALL, TIMEOUT, find_hidden_state
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -23,6 +23,12 @@ Found = tuple[int | None, str]
 """The position of a cell from 0, or None for the whole notebook; and what is wrong."""
 Rule = Callable[["NotebookNode"], Iterator[Found]]
 
+RUN_ALL = "Restart the kernel, run all cells and save."
+HIDDEN = "It depends on a cell that is gone or ran elsewhere, or on other versions."
+STEADY = (
+    "Set a seed; show nothing of times, ids, addresses and what an earlier run has left; or tag "
+    f"the cell {IGNORED!r}."
+)
 SKIPPED = "nbval-skip"
 MARKS = {
     "NBVAL_IGNORE_OUTPUT": IGNORED,
@@ -72,8 +78,9 @@ def find_faults(path: Path, *, run: bool = True, timeout: int = TIMEOUT) -> list
         return [Fault(path, None, str(problem))]
     _tag_by_comments(notebook)
     found = list(find_written(notebook))
-    if run and _can_run(notebook):
-        found += find_hidden_state(notebook, path.parent, timeout=timeout)
+    is_python = _language(notebook) == "python"
+    if run and is_python and not any(_defines_its_names(notebook)):  # else a run ends there
+        found += _find_hidden_state(notebook, path.parent, timeout)
     ordered = sorted(dict.fromkeys(found), key=lambda each: -1 if each[0] is None else each[0])
     return [Fault(path, None if at is None else at + 1, text) for at, text in ordered]
 
@@ -96,6 +103,28 @@ def find_written(notebook: NotebookNode) -> Iterator[Found]:
         return
     for rule in RULES:
         yield from rule(notebook)
+
+
+def _find_hidden_state(notebook: NotebookNode, folder: Path, timeout: int) -> Iterator[Found]:
+    """Yield the cells that fail or show something else in a fresh kernel than is stored.
+
+    The notebook is run twice in a folder, so that what differs from run to run is told apart from
+    what depends on cells that were removed, or run in another order.
+    """
+    (first, failure), (second, later) = (execute_copy(notebook, folder, timeout) for _ in range(2))
+    failure = failure or later
+    end = len(notebook.cells) if failure is None else failure[0]
+    for at, cell in _code(notebook):
+        if at >= end or IGNORED in _tags(cell):
+            continue
+        once, again = first.cells[at].outputs, second.cells[at].outputs
+        if how := differ(once, again):
+            yield at, f"each run shows something else: {how}. {STEADY}"
+        elif cell.execution_count is not None and (how := differ(cell.outputs, once)):
+            text = f"run from top to bottom it shows something else than is stored: {how}."
+            yield at, f"{text} {HIDDEN} {RUN_ALL}"
+    if failure:
+        yield failure
 
 
 def _is_executed_in_order(notebook: NotebookNode) -> Iterator[Found]:
@@ -229,8 +258,3 @@ def _code(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
 
 def _tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
-
-
-def _can_run(notebook: NotebookNode) -> bool:
-    """Return whether a run can tell more than the cell at which it would end."""
-    return _language(notebook) == "python" and not any(_defines_its_names(notebook))

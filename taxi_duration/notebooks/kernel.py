@@ -1,19 +1,23 @@
-"""A kernel of the Python that runs us, over sockets of its own."""
+"""A kernel of the Python that runs us, and a copy of a notebook executed in one."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jupyter_client import AsyncKernelManager
+    from nbformat import NotebookNode
 
+TIMEOUT = 300  # seconds that a cell of a copy may take
 CLEANUP = 1.0  # seconds that an interrupted cell has to end
 SHUTDOWN = 1.5  # seconds that a kernel has to end, before it is killed
 PREFIX = "taxi-kernel-"  # of the folder with a kernel's sockets and temporary files
@@ -68,3 +72,39 @@ def kernel_class(
             await super().shutdown_kernel(now=now, restart=restart)
 
     return Kernel
+
+
+def execute_copy(
+    notebook: NotebookNode, folder: Path, timeout: int = TIMEOUT
+) -> tuple[NotebookNode, tuple[int, str] | None]:
+    """Return an executed copy; and the cell at which it failed, with the reason."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    copy, started = deepcopy(notebook), []
+    with tempfile.TemporaryDirectory(dir=socket_place(), prefix="taxi-check-") as sockets:
+        client = NotebookClient(
+            copy,
+            timeout=timeout,
+            record_timing=False,
+            kernel_name="python3",
+            kernel_manager_class=kernel_class(Path(sockets)),
+            resources={"metadata": {"path": str(folder)}},
+            on_cell_execute=lambda cell, cell_index: started.append(cell_index),  # noqa: ARG005
+        )
+        try:
+            client.execute()
+        except CellExecutionError as problem:
+            why = f"in a fresh kernel it raises {problem.ename}: {_line(problem.evalue)}"
+        except CellTimeoutError:
+            why = f"in a fresh kernel it is not done after {timeout} seconds"
+        except DeadKernelError:
+            why = "its Python died, perhaps for lack of memory"
+        else:
+            return copy, None
+    advice = "Correct it, or what it needs of the cells above."
+    return copy, (started[-1], f"{why}. {advice}")
+
+
+def _line(text: str) -> str:
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", text).split())[:100].rstrip(".")

@@ -66,11 +66,6 @@ def run_month(
         Folder of the results, and of the predictions.
     is_there, progress
         As `taxi_duration.notebooks.pipeline.run_all` takes them.
-
-    Raises
-    ------
-    ModelError
-        If the champion was trained on this month, or a later one.
     """
     name = str(parameters.get("name", NAME))
     place = str(into / "predictions")

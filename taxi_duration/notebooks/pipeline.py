@@ -28,14 +28,9 @@ def make_stages(
     is_there: Mapping[str, IsThere] | None = None,
     needs: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Stage]:
-    """Return the stages in their order, each with its parameters, before anything runs.
+    """Return the stages in their order, each checked and with its parameters and months.
 
-    Raises
-    ------
-    UsageError, NotebookError, MonthError
-        If a parameter, a name in a cell or a month does not fit.
-    SourceError
-        If a month is unavailable.
+    Months of TLC are downloaded: a kernel has no place for a progress bar.
     """
     for notebook in notebooks:
         check_name(notebook.stem)
@@ -50,7 +45,7 @@ def make_stages(
         needed = tuple((needs or NEEDS).get(notebook.stem, before))
         stages.append(Stage(notebook, given[notebook], values, into, needed, there))
     for stage in stages:
-        stage.inputs  # noqa: B018  a month that is missing shows before the first kernel
+        stage.inputs  # noqa: B018  which looks for its months
     return stages
 
 
@@ -82,14 +77,6 @@ def run_all(
     **how
         `timeout`, `stage_timeout`, `code` and `progress`, as
         `taxi_duration.notebooks.runner.run` takes them.
-
-    Raises
-    ------
-    UsageError, MonthError, SourceError
-        Before any notebook starts: a parameter or stage that there is not, a month that does not
-        exist or is unavailable.
-    NotebookError
-        Before that, if a notebook names what it does not define; at the end, if one has failed.
     """
     parameters = dict(parameters or {})
     stages = make_stages(notebooks, parameters, into=into, is_there=is_there)
@@ -156,11 +143,6 @@ def status(into: Path, *, is_there: Mapping[str, IsThere] | None = None) -> pd.D
     DataFrame
         `stage`, `state` ("up to date", "failed" or "to run"), `reason`, `seconds` and `finished`
         of the last execution, `page`.
-
-    Raises
-    ------
-    NotebookError
-        If none has run there.
     """
     plan = read_json(into / PIPELINE)
     if plan is None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.source import open_month
-from taxi_duration.data.trips import Split, Trips, load_trips
+from taxi_duration.data.trips import Split, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import predict_parts, score_predictions
 from taxi_duration.models.catalog import make_model
@@ -98,7 +98,8 @@ def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
     Months, parameters, threads, refit and level are those of the run; predictions are of the test
     month.
     """
-    split = Split(*(_trips(record, part, source) for part in Split._fields))
+    place = {"service": record.tags["service"], "source": source}
+    split = Split(*(load_trips(record.months(part), **place) for part in Split._fields))
     fitted = fit(
         record.model,
         split.train,
@@ -176,10 +177,6 @@ def _inputs(record: Record, source: str | Path) -> dict[str, str]:
     months = [month for part in Split._fields for month in record.months(part)]
     found = [open_month(each, service=record.tags["service"], source=source) for each in months]
     return {raw.file: raw.sha256 for raw in found}
-
-
-def _trips(record: Record, part: str, source: str | Path) -> Trips:
-    return load_trips(record.months(part), service=record.tags["service"], source=source)
 
 
 def _hyperparameters(record: Record) -> dict[str, object]:

@@ -83,21 +83,16 @@ def run(
 
     Raises
     ------
-    UsageError
-        If it does not declare a parameter, or with another type.
     NotebookError
-        Before it starts: a parameter that no later cell reads. Later: a cell that failed or took
-        too long, a kernel that died.
-    MonthError
-        If a month does not exist, or the months are in the wrong order.
-    SourceError
-        If `into` cannot be written.
+        If a cell failed or took too long, or the kernel died.
+    UsageError, MonthError, NotebookError, SourceError
+        Before it starts: if a parameter, a name in a cell or a month does not fit, or `into` cannot
+        be written.
     """
     import nbformat
 
-    check_name(notebook.stem)
+    started, name = time.monotonic(), check_name(notebook.stem)
     values = check([notebook], parameters or {})[notebook]
-    started, name = time.monotonic(), notebook.stem
     path, page = into / f"{name}.ipynb", into / f"{name}.html"
     check_writable(into)
     try:
@@ -108,7 +103,10 @@ def run(
                 environment=made.environment,
             )  # fmt: skip
     except CellFailure as failure:
-        raise _keep(failure, path) from failure
+        failed = path.with_suffix(FAILED)
+        with atomic_write(failed) as fresh:
+            nbformat.write(failure.notebook, fresh)
+        raise NotebookError(f"{name}, {str(failure).removesuffix('.')}. See {failed}.") from failure
     with atomic_write(page) as fresh_page, atomic_write(path) as fresh:
         nbformat.write(node, fresh)
         write_page(node, fresh_page, title=name, code=code,
@@ -118,16 +116,6 @@ def run(
     if "run_id" in result:
         attach(result["run_id"], [path, page])
     return Executed(name, path, page, seconds, result, attempt=made.id)
-
-
-def _keep(failure: CellFailure, path: Path) -> NotebookError:
-    """Write the failed copy; return an error that names it."""
-    import nbformat
-
-    failed = path.with_suffix(FAILED)
-    with atomic_write(failed) as fresh:
-        nbformat.write(failure.notebook, fresh)
-    return NotebookError(f"{path.stem}, {str(failure).removesuffix('.')}. See {failed}.")
 
 
 def _result(notebook: NotebookNode) -> dict[str, object]:

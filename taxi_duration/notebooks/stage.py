@@ -119,9 +119,13 @@ class Stage:
             "inputs": self.inputs,
             "library": package_digest(),
             "versions": environment(),
-            "stages": {need: _fingerprint_of(self.into, need) for need in self.needs},
+            "stages": {need: self._digest_of(need) for need in self.needs},
             "store": _models(self),
         }
+
+    def _digest_of(self, need: str) -> str | None:
+        record = read_record(self.into, need)
+        return record and digest(record["fingerprint"])
 
     def why_run(self, fingerprint: Mapping[str, object]) -> str:
         """Return why it has to run; empty if its results are there and nothing has changed."""
@@ -172,11 +176,6 @@ def _digest(path: Path) -> str | None:
 def digest(fingerprint: Mapping[str, object]) -> str:
     """Return the digest of a fingerprint, or of one that was read from its record."""
     return sha256(json.dumps(fingerprint).encode()).hexdigest()
-
-
-def _fingerprint_of(into: Path, stage: str) -> str | None:
-    record = read_record(into, stage)
-    return record and digest(record["fingerprint"])
 
 
 def _models(stage: Stage) -> list[str]:

@@ -24,15 +24,7 @@ FENCE = re.compile(r"\n*```(?:python)?\n+")  # between text and code
 
 
 def start_notebook(name: str, folder: Path) -> Path:
-    """Write a notebook with parameters, a short story and a result, executed once; return where.
-
-    Raises
-    ------
-    UsageError
-        If the name is not one of a file, or there is such a notebook.
-    NotebookError
-        If it cannot be executed.
-    """
+    """Write a notebook with parameters, a short story and a result, executed once; return where."""
     stem = check_name(name.removesuffix(".ipynb"))
     path = folder / f"{stem}.ipynb"
     if path.exists():
@@ -47,15 +39,7 @@ def start_notebook(name: str, folder: Path) -> Path:
 
 
 def start_project(folder: Path) -> list[Path]:
-    """Make a folder with our notebooks, a Makefile and a workflow for CI; return its files.
-
-    Raises
-    ------
-    UsageError
-        If there is something in the folder.
-    NotebookError
-        If the package is installed without what a project needs.
-    """
+    """Make a folder with our notebooks, a Makefile and a workflow for CI; return its files."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{str(folder)!r} exists already. Name a new folder.")
     files = list(_project())
@@ -73,7 +57,7 @@ def _executed(stem: str) -> str:
     try:
         from nbformat import v4, writes
 
-        from taxi_duration.notebooks.rerun import execute_copy
+        from taxi_duration.notebooks.kernel import execute_copy
     except ImportError as problem:
         raise missing_library(problem) from problem
     title = re.sub(r"[\W_\d]+", " ", stem).strip().capitalize() or "Question"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from taxi_duration.cli.display import model_table, next_commands, show_progress
+from taxi_duration.cli.display import model_table, next_commands, show_progress, warn_of_access
 
 
 class Log(io.StringIO):
@@ -69,6 +69,13 @@ def test_on_a_terminal_a_bar_shows_the_cells():
     shown = read_to_end(ours)
     assert "02_train" in shown
     assert "2 of 3 cells" in shown
+
+
+def test_only_a_server_that_others_can_reach_comes_with_advice(capsys):
+    warn_of_access("127.0.0.1")
+    warn_of_access("0.0.0.0")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("taxi-duration: Anyone who reaches 0.0.0.0 can use this server: put a ")
 
 
 @pytest.fixture
