@@ -4,12 +4,14 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
 
 import forks
 import requests
+import uvicorn
 
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.serving.batch import score_months
@@ -72,6 +74,20 @@ def mlflow_server(store, artifacts, folder, environment=None):
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.join()
+
+
+@contextmanager
+def serving_app(app):
+    """Run an application on loopback in a thread; give its address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def free_port():

@@ -1,6 +1,7 @@
 """Champions change while requests come without a pause; the server is killed under them."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -123,12 +124,17 @@ class Command:
     def __init__(self, folder):
         port = free_port()
         self.address, self.log = f"http://127.0.0.1:{port}", folder / "serve.log"
+        self.served = f"taxi-duration/2 is served at {self.address}; stop with Ctrl-C"
         words = ["taxi-duration", "serve", "--port", str(port), "--requests", str(folder / "log")]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(words, stderr=log)
 
     def lines(self):
         return [each for each in self.log.read_text().splitlines() if not each.startswith("{")]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(SOON)
 
     def wait_until_served(self, times):
         wait_for(lambda: sum("is served at" in each for each in self.lines()) == times)
@@ -144,8 +150,7 @@ def command(tmp_path):
     command = Command(tmp_path)
     command.wait_until_served(1)
     yield command
-    command.process.terminate()
-    command.process.wait(SOON)
+    command.stop()
 
 
 def test_a_server_that_is_killed_is_back_soon_and_no_answer_is_wrong(command, expected):
@@ -160,9 +165,8 @@ def test_a_server_that_is_killed_is_back_soon_and_no_answer_is_wrong(command, ex
     assert failed
     assert all(killed - 1 < each.at < back for each in failed)
     assert wrong([each for each in answers if each.status], expected) == []
-    served = f"taxi-duration/2 is served at {command.address}; stop with Ctrl-C"
     ended = f"The server at {command.address} has ended by SIGKILL, and is started again."
-    assert command.lines() == [served, ended, served]
+    assert command.lines() == [command.served, ended, command.served]
 
 
 def test_a_server_that_is_killed_as_soon_as_it_is_ready_ends_the_command(command):
@@ -170,3 +174,13 @@ def test_a_server_that_is_killed_as_soon_as_it_is_ready_ends_the_command(command
     assert command.process.wait(SOON) == ExitCode.STORE
     said = f"taxi-duration: The server at {command.address} has ended by SIGKILL. Start it again."
     assert command.lines()[1:] == [said]
+
+
+def test_what_a_server_writes_is_lines_of_json_each_request_with_its_id(command):
+    headers = {"X-Request-ID": "ours-1"}
+    assert requests.post(f"{command.address}/predict", json=EXAMPLE, headers=headers).ok
+    command.stop()
+    written = command.log.read_text().splitlines()
+    lines = [json.loads(each) for each in written if each != command.served]
+    (line,) = [each for each in lines if each["message"] == "request"]
+    assert (line["request_id"], line["status"], line["rides"]) == ("ours-1", 200, 1)

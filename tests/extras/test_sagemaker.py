@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 
 import boto3
-import numpy as np
 import pytest
 import requests
 from moto import mock_aws
-from thousand import expected_of, thousand_rides
+from thousand import ask_for_a_thousand, expected_of, thousand_rides
 
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register
@@ -99,15 +98,7 @@ def answers(address):
 
 def test_a_thousand_rides_get_the_minutes_and_the_reasons_of_the_library(container, model, split):
     rides = thousand_rides(split.test.frame)
-    minutes, reasons = expected_of(model.estimator, rides)
-    assert (len(minutes), len(reasons)) == (937, 63)
-    valid, whole = (
-        requests.post(f"{container}/invocations", json={"dataframe_records": each}, timeout=60)
-        for each in (rides.loc[minutes.index].to_dict("records"), rides.to_dict("records"))
-    )
-    found = [each["duration"] for each in valid.json()["predictions"]]
-    np.testing.assert_allclose(found, minutes, atol=1e-6)
-    said = whole.json()["message"]
-    assert whole.status_code == 400
-    assert all(f"row {row}: {reason}" in said for row, reason in reasons.head(5).items())
-    assert f"and {len(reasons) - 5} more rows" in said
+    expected = minutes, reasons = expected_of(model.estimator, rides)
+    assert (len(minutes), len(reasons)) == (928, 72)
+    with requests.Session() as client:
+        ask_for_a_thousand(client, container, rides, expected)

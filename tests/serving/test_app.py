@@ -5,17 +5,14 @@ import logging
 import re
 import shutil
 import socket
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import requests
-import uvicorn
-from shelf import changed_file
+from shelf import changed_file, serving_app
 from tlc import ZONES
 
 from taxi_duration.cli.main import main
@@ -39,20 +36,6 @@ from taxi_duration.tracking.training import record
 JSON = {"Content-Type": "application/json"}
 WITHOUT = {name: value for name, value in EXAMPLE.items() if name != "trip_distance"}
 SMALL = Limits(body=400, rides=2, seconds=2, at_once=1)
-
-
-@contextmanager
-def serving(app):
-    """Run an application on loopback in a thread; give its address."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 class Service:
@@ -94,7 +77,7 @@ def store(registry_database, split, tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(store):
     app = make_app("champion", requests=store / "requests")
-    with serving(app) as address:
+    with serving_app(app) as address:
         yield Service(app, address, store / "requests")
 
 
@@ -102,7 +85,7 @@ def service(store):
 def small(store):
     """The same with tight limits."""
     app = make_app("champion", requests=store / "small", limits=SMALL)
-    with serving(app) as address:
+    with serving_app(app) as address:
         yield Service(app, address, store / "small")
 
 
@@ -240,7 +223,7 @@ def test_the_map_is_the_models_own(service):
 def test_zones_have_names_once_their_table_is_in_the_cache(store, service):
     assert service.get("/map").json()["names"] == {}
     (store / FILE).write_bytes(ZONES)
-    with serving(make_app("champion", requests=store / "named")) as address:
+    with serving_app(make_app("champion", requests=store / "named")) as address:
         assert requests.get(f"{address}/map").json()["names"]["138"] == "Harbour"
         reasons = requests.post(f"{address}/explain", json=EXAMPLE).json()["reasons"]
     value = {each["because"]: each["value"] for each in reasons}
@@ -344,7 +327,7 @@ def test_each_request_is_a_line_of_json_except_probes(service, caplog):
 
 def test_the_metrics_count_requests_rides_rejections_and_time(store):
     app = make_app("champion", requests=store / "metrics")
-    with serving(app) as address:
+    with serving_app(app) as address:
         service = Service(app, address, store / "metrics")
         service.ask("/predict", [EXAMPLE, WITHOUT])
         service.ask("/predict", [EXAMPLE | {"PULocationID": 0}] * 3)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,17 +13,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import forks
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import requests
-from shelf import free_port
-from thousand import expected_of, thousand_rides
+from shelf import free_port, serving_app
+from thousand import MISTYPED_ROWS, ask_for_a_thousand, assert_same, expected_of, thousand_rides
 
 from taxi_duration.data.parquet import write_parquet
 from taxi_duration.data.rides import read_rides
-from taxi_duration.errors import ModelError, ServerError
+from taxi_duration.errors import ModelError, SchemaError, ServerError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
@@ -107,13 +107,40 @@ def pyfunc(registered, kind):
     return mlflow.pyfunc.load_model(f"models:/{MODELS[kind]}/1")
 
 
+def test_the_library_predicts_a_thousand_rides_as_the_pipeline_does(
+    registered, kind, thousand, expected
+):
+    minutes, reasons = expected
+    model = load(f"models:/{MODELS[kind]}/1")
+    assert_same(model.predict(thousand.loc[minutes.index]), minutes)
+    for row, reason in reasons.items():
+        with pytest.raises(SchemaError, match=f"row 0: {re.escape(reason)}"):
+            model.predict(thousand.loc[[row]])
+
+
 def test_mlflow_predicts_a_thousand_rides_as_the_pipeline_does(pyfunc, thousand, expected):
     minutes, reasons = expected
-    valid = typed(thousand.loc[minutes.index])
-    np.testing.assert_allclose(pyfunc.predict(valid)["duration"], minutes, atol=1e-6)
+    given = typed(thousand.drop(index=MISTYPED_ROWS))
+    minutes, reasons = (each[each.index.isin(given.index)] for each in (minutes, reasons))
+    assert_same(pyfunc.predict(given.loc[minutes.index]), minutes)
     with pytest.raises(Exception, match=f"row {reasons.index[0]}: ") as problem:
-        pyfunc.predict(typed(thousand))
+        pyfunc.predict(given)
     assert f"and {len(reasons) - 5} more rows" in str(problem.value)
+
+
+def test_mlflows_own_server_predicts_a_thousand_rides_as_the_pipeline_does(
+    pyfunc, client, thousand, expected
+):
+    from mlflow.pyfunc import scoring_server
+
+    with serving_app(scoring_server.init(pyfunc)) as address:
+        ask_for_a_thousand(client, address, thousand, expected)
+
+
+def test_the_server_predicts_a_thousand_rides_as_the_pipeline_does(
+    servers, client, kind, thousand, expected
+):
+    ask_for_a_thousand(client, servers[kind].address, thousand, expected)
 
 
 def test_a_batch_predicts_a_thousand_rides_as_the_pipeline_does(
@@ -127,24 +154,10 @@ def test_a_batch_predicts_a_thousand_rides_as_the_pipeline_does(
     write_parquet(rows.rename(columns=spelled), tmp_path / GREEN.file(Month(2021, 3)))
     model = load(f"models:/{MODELS[kind]}/1")
     (made,) = score_months(model, "2021-03", source=tmp_path, into=tmp_path / "out")
-    found = made.predictions().set_index("ride")["predicted"]
-    np.testing.assert_allclose(found, minutes, atol=1e-6)
+    found = made.predictions().set_index("ride").drop(columns="duration")
+    assert_same(found.rename(columns={"predicted": "duration"}), minutes)
     assert found.index.tolist() == minutes.index.tolist()
     assert made.rejected().set_index("ride")["reason"].to_dict() == reasons.to_dict()
-
-
-def test_the_server_predicts_a_thousand_rides_as_the_pipeline_does(send, kind, thousand, expected):
-    minutes, reasons = expected
-    status, found = send(thousand.loc[minutes.index].to_dict("records"), kind)
-    assert status == 200
-    np.testing.assert_allclose([each["duration"] for each in found], minutes, atol=1e-6)
-    status, said = send(thousand.to_dict("records"), kind)
-    assert status == 400
-    assert all(f"row {row}: {reason}" in said for row, reason in reasons.head(5).items())
-    assert f"and {len(reasons) - 5} more rows" in said
-    for row in reasons.index[:8]:
-        status, said = send([GOOD, thousand.loc[row].to_dict()], kind)
-        assert (status, f"row 1: {reasons[row]}" in said) == (400, True)
 
 
 def test_plain_json_gets_the_same_minutes_and_the_same_reasons(
@@ -153,9 +166,7 @@ def test_plain_json_gets_the_same_minutes_and_the_same_reasons(
     minutes, reasons = expected
     address = f"{servers[kind].address}/predict"
     found = client.post(address, json=thousand.loc[minutes.index].to_dict("records")).json()
-    np.testing.assert_allclose(
-        [each["duration"] for each in found["predictions"]], minutes, atol=1e-6
-    )
+    assert_same(found["predictions"], minutes)
     given = thousand[thousand["trip_distance"].notna()]  # `quote` predicts the others
     found = client.post(address, json=given.to_dict("records")).json()["rejected"]
     labels = [given.index[each["row"]] for each in found]
