@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sized
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.resources import files
@@ -45,6 +45,7 @@ from taxi_duration.serving.request_log import RequestLog, log_folder
 from taxi_duration.serving.telemetry import CONTENT_TYPE, Metrics, log_json
 
 SMALL = 16_384  # bytes of a body that is dealt with sooner than a thread is found for it
+JSON = "application/json"
 STOP_SECONDS = 2  # for requests at work
 PAGE = files("taxi_duration.serving") / "templates" / "page" / "index.html"
 POLICY = (
@@ -194,13 +195,19 @@ async def page() -> Response:
 
 async def _answered(request: Request, answer: Callable[[Request, bytes], object]) -> object:
     """Return what the function makes of the body; a large one is left to a thread."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RequestError(415, f"Content-Type is {kind or 'missing'!r}. Send 'application/json'.")
+    _checked_type(request, JSON)
     body = await request.body()
     if len(body) < SMALL and answer is _predict:
         return answer(request, body)
     return await asyncio.to_thread(answer, request, body)
+
+
+def _checked_type(request: Request, *taken: str) -> str:
+    found = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if found not in taken:
+        send = " or ".join(map(repr, taken))
+        raise RequestError(415, f"Content-Type is {found or 'missing'!r}. Send {send}.")
+    return found
 
 
 def _predict(request: Request, body: bytes) -> object:
@@ -230,11 +237,16 @@ def _parsed(state: State, body: bytes) -> object:
     except SchemaError as problem:
         state.metrics.rejections.labels("not JSON").inc()
         raise RequestError(400, str(problem)) from problem
-    if isinstance(content, list) and len(content) > state.limits.rides:
-        raise RequestError(
-            413, f"The list has {len(content):,} rides, the limit is {state.limits.rides:,}."
-        )
+    if isinstance(content, list):
+        _check_number(state, content)
     return content
+
+
+def _check_number(state: State, rides: Sized) -> None:
+    if len(rides) > state.limits.rides:
+        raise RequestError(
+            413, f"The request has {len(rides):,} rides, the limit is {state.limits.rides:,}."
+        )
 
 
 def _predicted(state: State, content: object) -> Prediction:
@@ -267,6 +279,14 @@ def _noted(state: State, given: Columns | pd.DataFrame, models: Models) -> Predi
     return found
 
 
+class TooManyRides(MlflowException):
+    """What MLflow's route answers with status 413: it has no code of its own for that."""
+
+    def get_http_status_code(self) -> int:
+        """Return the status."""
+        return 413
+
+
 class AnsweringModel:
     """What MLflow's routes take for their model: the one that answers at that moment."""
 
@@ -284,18 +304,21 @@ class AnsweringModel:
         main = SERVED.get().models.main
         try:
             given = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+            _check_number(self.state, given)
             found = _noted(self.state, given, Models(main, None))
-        except (TaxiDurationError, ValueError, TypeError) as problem:  # becomes status 400
+        except (TaxiDurationError, ValueError, TypeError) as problem:
             raise MlflowException(str(problem), error_code=INVALID_PARAMETER_VALUE) from problem
+        except RequestError as problem:
+            raise TooManyRides(str(problem)) from problem
         return [dict(zip(MINUTES, each, strict=True)) for each in found.minutes.T.tolist()]
 
 
 async def _check_invocation(request: Request) -> None:
-    """Reject a body on which MLflow's own route fails, or of which it drops a part."""
-    kind = request.headers.get("content-type")
-    if request.method == "POST" and not kind:
-        raise RequestError(415, "Content-Type is missing. Send 'application/json' or 'text/csv'.")
-    if request.method == "POST" and kind.startswith("application/json"):
+    """Reject a body on which MLflow's own route fails, or of which it drops a part.
+
+    A megabyte of parquet, which it would take too, can hold a billion rows.
+    """
+    if request.method == "POST" and _checked_type(request, JSON, "text/csv") == JSON:
         body, parse = await request.body(), partial(_parsed, request.app.state)
         parse(body) if len(body) < SMALL else await asyncio.to_thread(parse, body)
 

@@ -1,11 +1,13 @@
 """The service answers as the library does, says which version, and refuses in words."""
 
+import itertools
 import json
 import logging
 import re
 import shutil
 import socket
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import register
 from taxi_duration.serving import current, request_log
 from taxi_duration.serving.app import make_app
+from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.collection import collect
 from taxi_duration.serving.middleware import Limits
 from taxi_duration.serving.monitoring import monitor
@@ -149,14 +152,36 @@ def test_a_ride_that_is_not_valid_gets_row_field_and_limit(service, field, value
     (rejected,) = reply.json()["rejected"]
     assert (rejected["row"], rejected["field"], rejected["limit"]) == (1, field, limit)
     assert f"row 1: {field} {limit}" in reply.json()["error"]
+    reply = service.ask("/invocations", {"dataframe_records": [EXAMPLE, EXAMPLE | {field: value}]})
+    assert (reply.status_code, f"row 1: {field} {limit}" in reply.json()["message"]) == (400, True)
 
 
-def test_one_bad_ride_among_ten_thousand_is_named_by_its_row(service):
+@pytest.mark.parametrize(
+    ("path", "form"), [("/predict", "{}"), ("/invocations", '{{"dataframe_records": {}}}')]
+)
+def test_one_bad_ride_among_ten_thousand_is_named_by_its_row_and_one_more_is_too_many(
+    service, path, form
+):
     rides = [EXAMPLE] * 10_000
     rides[7654] = EXAMPLE | {"PULocationID": "x"}
-    reply = service.ask("/predict", rides)
-    assert reply.status_code == 400
-    assert [each["row"] for each in reply.json()["rejected"]] == [7654]
+    reply = service.ask(path, form.format(json.dumps(rides)).encode())
+    assert (reply.status_code, "row 7654: PULocationID is missing" in reply.text) == (400, True)
+    reply = service.ask(path, form.format(json.dumps([*rides, EXAMPLE])).encode())
+    said = "The request has 10,001 rides, the limit is 10,000."
+    assert (reply.status_code, said in reply.text) == (413, True)
+
+
+def test_a_body_of_100_mb_gets_413_and_is_not_kept(service):
+    parts = itertools.repeat(b"[" * 1_000_000, 100)
+    tracemalloc.start()
+    try:
+        reply = service.session.post(f"{service.address}/predict", data=parts, headers=JSON)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reply.status_code == 413
+    assert reply.json()["error"] == "The body has 100,000,000 bytes, the limit is 10,000,000."
+    assert most < 30_000_000
 
 
 BODIES = {
@@ -190,11 +215,23 @@ def test_what_is_no_ride_gets_400_and_an_example_or_advice(service, content, sai
     assert (reply.status_code, said in reply.json()["error"]) == (400, True), reply.text
 
 
-@pytest.mark.parametrize("path", ["/predict", "/invocations"])
-def test_a_body_of_no_stated_type_gets_415(service, path):
-    reply = service.session.post(f"{service.address}{path}", data=iter([b"{}"]))
-    assert reply.status_code == 415
-    assert "Send 'application/json'" in reply.json()["error"]
+@pytest.mark.parametrize(
+    ("path", "kind", "said"),
+    [
+        ("/predict", None, "Content-Type is 'missing'. Send 'application/json'."),
+        ("/predict", "text/csv", "Content-Type is 'text/csv'. Send 'application/json'."),
+        ("/invocations", None, "is 'missing'. Send 'application/json' or 'text/csv'."),
+        (
+            "/invocations",
+            "application/vnd.apache.parquet",
+            "arquet'. Send 'application/json' or",
+        ),
+    ],
+)
+def test_a_body_of_a_type_that_is_not_taken_gets_415(service, path, kind, said):
+    headers = {"Content-Type": kind} if kind else {}
+    reply = service.session.post(f"{service.address}{path}", data=iter([b"{}"]), headers=headers)
+    assert (reply.status_code, said in reply.json()["error"]) == (415, True), reply.text
 
 
 def test_csv_is_predicted_by_mlflows_route(service):
@@ -202,6 +239,15 @@ def test_csv_is_predicted_by_mlflows_route(service):
     reply = service.ask("/invocations", "\n".join(lines).encode(), **{"Content-Type": "text/csv"})
     assert reply.json()["predictions"] == [pytest.approx(minutes_of("champion", EXAMPLE)[0])]
     assert reply.headers["X-Model"] == "taxi-duration/2"
+
+
+def test_an_answer_of_mlflows_route_has_request_id_and_model_in_its_headers(service):
+    for zone, status in ((74, 200), (0, 400)):
+        content = {"dataframe_records": [EXAMPLE | {"PULocationID": zone}]}
+        reply = service.ask("/invocations", content, **{"X-Request-ID": "ours-2"})
+        assert reply.status_code == status
+        assert reply.headers["X-Request-ID"] == "ours-2"
+        assert reply.headers["X-Model"] == "taxi-duration/2"
 
 
 def test_a_ride_is_explained_as_in_the_library(service):
@@ -267,7 +313,7 @@ def test_what_mlflow_serves_is_still_there_beside_ready(service, path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ([EXAMPLE] * 3, "The list has 3 rides, the limit is 2."),
+        ([EXAMPLE] * 3, "The request has 3 rides, the limit is 2."),
         (b"0" * 401, "The body has 401 bytes, the limit is 400."),
     ],
 )
@@ -455,6 +501,15 @@ def test_a_log_becomes_a_scored_month_once_dropoffs_are_known(folder, dropoffs):
     (row,) = report.table.to_dict("records")
     assert (row["rows"], row["rejected"]) == (29, 1 / 29)
     assert row["bias"] == pytest.approx((made.predictions()["predicted"] - 12).head(25).mean())
+
+
+def test_served_rides_are_judged_next_to_a_scored_month(folder, dropoffs):
+    (scored,) = score_months("champion", "2021-02", into=folder)
+    served = collect("champion", "2021-03", dropoffs=dropoffs, requests=folder)
+    report = monitor("champion", "2021-02..2021-03", predictions=folder)
+    assert report.table["month"].astype(str).tolist() == ["2021-02", "2021-03"]
+    assert report.table["rows"].tolist() == [scored.manifest.rows, served.manifest.rows]
+    assert report.table["rmse"].notna().all()
 
 
 def test_the_command_says_what_was_collected_and_how_to_judge_it(folder, dropoffs, capsys):
