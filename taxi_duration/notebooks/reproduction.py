@@ -18,7 +18,7 @@ from taxi_duration.models.catalog import make_model
 from taxi_duration.models.training import fit
 from taxi_duration.registry.loading import RUN_ID, find_model, load_run, verified_files
 from taxi_duration.tracking.provenance import environment, package_digest
-from taxi_duration.tracking.runs import Record, list_runs, read_record
+from taxi_duration.tracking.runs import Record, list_runs, read_environment, read_record
 from taxi_duration.tracking.training import by_part, predictions_digest
 
 CLOSE = 1e-4  # minutes, that another computer's arithmetic may differ by
@@ -89,7 +89,7 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     where = source or _source(record)
     if data := _data(record.inputs, _inputs(record, where)):
         return Reproduction(record.run_id, record.model, NOTHING, tuple(data), pd.DataFrame())
-    return compare(record, *retrain(record, where))
+    return compare(record, read_environment(record.run_id), *retrain(record, where))
 
 
 def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
@@ -119,20 +119,24 @@ def retrain(record: Record, source: str | Path) -> tuple[Record, pd.DataFrame]:
         record,
         parameters=record.parameters | parameters,
         metrics=by_part(score_predictions(fitted.name, predictions)),
-        environment=environment(),
     )
     return again, predictions["test"]
 
 
-def compare(record: Record, again: Record, predictions: pd.DataFrame) -> Reproduction:
-    """Compare a second training with the recorded one: code, environment, figures."""
-    is_here = record.environment == again.environment
-    exact = is_here and _is_same("threads", record, again)
+def compare(
+    record: Record, kept: Mapping[str, str], again: Record, predictions: pd.DataFrame
+) -> Reproduction:
+    """Compare a second training with the recorded one: code, environment, figures.
+
+    The environment that was kept with the record is compared with the one here.
+    """
+    here = environment()
+    exact = kept == here and _is_same("threads", record, again)
     tolerance = 0 if exact else CLOSE
     metrics = pd.DataFrame({"recorded": record.metrics, "rebuilt": again.metrics}).reindex(METRICS)
     differences = [
         *_code(record, again),
-        *_environment(record.environment, again.environment),
+        *_environment(kept, here),
         *_figures(metrics, tolerance),
     ]
     if not _is_same("test_predictions_sha256", record, again):

@@ -21,7 +21,7 @@ from taxi_duration.models.intervals import GROUPS
 from taxi_duration.months import Months
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import RegisteredModel, find_model, set_description, set_tag
-from taxi_duration.tracking.runs import attach, download
+from taxi_duration.tracking.runs import attach, download, read_environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -163,7 +163,7 @@ def _facts(model: RegisteredModel) -> dict[str, object]:
         "is_gate_test": bool(set(gate or ()) & set(record.months("test"))),
         "identity": _pairs(_identity(model)),
         "files": pd.DataFrame(record.inputs.items(), columns=["file", "sha256"]),
-        "environment": _pairs(record.environment),
+        "environment": _pairs(read_environment(record.run_id)),
         "rows": rows.map(whole).reset_index(names="month"),
         "errors": _errors(record.metrics),
         "slices": {by: _slices(part, by) for by, part in slices.groupby("by", sort=False)},

@@ -62,8 +62,6 @@ class Record:
     ----------
     parameters, metrics, tags
         As `taxi_duration.tracking.training` wrote them; parameters are text.
-    environment
-        Computer, machine, Python and libraries (`taxi_duration.tracking.provenance.environment`).
     model_id
         Of the logged model; None if the run has none.
     started
@@ -77,7 +75,6 @@ class Record:
     parameters: dict[str, str] = field(repr=False)
     metrics: dict[str, float] = field(repr=False)
     tags: dict[str, str] = field(repr=False)
-    environment: dict[str, str] = field(repr=False)
 
     @property
     def model(self) -> str | None:
@@ -114,11 +111,11 @@ def read_record(run_id: str) -> Record:
         parameters=dict(run.data.params),
         metrics=dict(run.data.metrics),
         tags=dict(run.data.tags),
-        environment=_environment(run_id),
     )
 
 
-def _environment(run_id: str) -> dict[str, str]:
+def read_environment(run_id: str) -> dict[str, str]:
+    """Return the environment of a run, as `provenance.environment` does; empty if none is kept."""
     if ENVIRONMENT not in files_of(run_id):
         return {}
     with temporary_folder() as folder:

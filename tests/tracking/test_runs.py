@@ -5,7 +5,14 @@ from mlflow import MlflowClient
 
 from taxi_duration.errors import ModelError, TrackingError
 from taxi_duration.tracking.provenance import environment
-from taxi_duration.tracking.runs import attach, download, files_of, list_runs, read_record
+from taxi_duration.tracking.runs import (
+    attach,
+    download,
+    files_of,
+    list_runs,
+    read_environment,
+    read_record,
+)
 from taxi_duration.tracking.store import EXPERIMENT
 
 
@@ -33,7 +40,7 @@ def test_an_empty_store_lists_no_runs(store):
 
 def test_a_run_is_read_as_it_was_written(record, run):
     assert (record.run_id, record.status, record.model) == (run.run_id, "FINISHED", "xgboost")
-    assert record.environment == environment()
+    assert read_environment(record.run_id) == environment()
     assert record.metrics["valid_rows"] > 0
 
 
