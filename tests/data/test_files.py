@@ -8,13 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from taxi_duration.data.files import atomic_write, sha256, staging_folder, tree_digest
+from taxi_duration.data.files import (
+    atomic_write,
+    sha256,
+    staging_folder,
+    system_reason,
+    tree_digest,
+)
 from taxi_duration.data.parquet import write_parquet
 from taxi_duration.errors import SourceError
 
 
 def test_the_digest_is_that_of_the_bytes(january):
     assert sha256(january) == hashlib.sha256(january.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [
+        (OSError(28, "in other words"), "No space left on device"),
+        (OSError("The server has closed the connection"), "The server has closed the connection"),
+    ],
+)
+def test_an_error_has_the_words_of_the_system_or_of_who_raised_it(problem, reason):
+    assert system_reason(problem) == reason
 
 
 def test_nothing_is_left_of_a_file_whose_writing_fails(folder):

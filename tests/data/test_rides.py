@@ -229,6 +229,14 @@ def test_a_value_that_is_a_list_is_shown():
     assert format_rejections(rides, rejected(rides)).endswith("no number, got [74, 75]")
 
 
+def test_a_value_that_python_cannot_write_is_described():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    rides = one(PULocationID=nested)
+    assert format_rejections(rides, rejected(rides)).endswith(", got lists within lists")
+
+
 @pytest.mark.parametrize(("given", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "...")])
 def test_a_long_value_is_shortened(given, shown):
     rides = one(PULocationID=given)

@@ -399,7 +399,7 @@ def test_a_split_and_all_its_rows_are_of_the_service_and_source_asked_for(tmp_pa
 
 def test_two_months_together_keep_their_provenance(split):
     both = split.train + split.valid
-    assert both.service == GREEN
+    assert (both.service, both.source) == (GREEN, "sample")
     assert both.frame.index.equals(pd.RangeIndex(len(both)))
     assert len(both) == len(split.train) + len(split.valid)
     assert both.months == (JANUARY, JANUARY.next())
@@ -436,7 +436,7 @@ def test_a_split_counts_the_rows_of_each_month_of_a_part(several):
     assert rows.loc[train].to_numpy().tolist() == several.counts[rows.columns].to_numpy().tolist()
 
 
-@pytest.mark.parametrize("months", ["2021-01", "2020-11,2021-01"])
+@pytest.mark.parametrize("months", ["2021-01", "2020-11,2021-01", "2020-10..2020-11,2021-01"])
 def test_the_latest_months_are_as_if_loaded_alone(several, months):
     found, expected = several.latest(len(Months.parse(months))), load_trips(months)
     pd.testing.assert_frame_equal(found.frame, expected.frame)
