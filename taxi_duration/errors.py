@@ -176,11 +176,6 @@ def check_name(name: str, *, without: str = "") -> str:
     ----------
     without : str
         Characters that it must not have beside `/`, `\` and `:`.
-
-    Examples
-    --------
-    >>> check_name("taxi-duration-quote")
-    'taxi-duration-quote'
     """
     forbidden = SEPARATORS + without
     is_file = is_shown(name) and name[0] not in ".- " and name[-1] not in ". "

@@ -171,10 +171,6 @@ def check_order(
 
     All of train have to come before all of valid, and these before all of test; each part may be
     left out.
-
-    Examples
-    --------
-    >>> check_order("2020-11..2021-01", "2021-02", "2021-03")
     """
     given = {"train": train, "valid": valid, "test": test}
     parts = [(part, Months.parse(months)) for part, months in given.items() if months is not None]

@@ -16,13 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from taxi_duration.data.display import progress_bar
 from taxi_duration.data.files import atomic_write, sha256, staging_folder, write_errors
 from taxi_duration.data.parquet import read_schema
-from taxi_duration.errors import (
-    SourceError,
-    TaxiDurationError,
-    UsageError,
-    innermost_cause,
-    without_password,
-)
+from taxi_duration.errors import SourceError, UsageError, innermost_cause, without_password
 from taxi_duration.months import GREEN, Month, Service
 
 if TYPE_CHECKING:
@@ -87,14 +81,6 @@ def fetch_file(
         Whether to download over http, too, where anyone on the way can change the bytes.
     progress : bool
         Whether to show a progress bar; by default on a terminal and in JupyterLab.
-
-    Raises
-    ------
-    SourceError
-        If the file is not published, the server fails four times or leads to an address of http,
-        the file has another digest than recorded, or the folder cannot be written.
-    UsageError
-        If the address is not of https.
     """
     folder = cache_folder(cache)
     path = folder / name
@@ -180,7 +166,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_address(url: str, error: type[TaxiDurationError] = UsageError) -> None:
+def _check_address(url: str, error: type[Exception] = UsageError) -> None:
     """Reject an address over which anyone on the way can change what is downloaded."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):

@@ -39,11 +39,6 @@ def read_blocks(
     dict
         Arrays by the name of their column: times as `datetime64` in the file's unit, or as an
         index in UTC if they have a time zone; numbers as numpy's; missing values as NaN or NaT.
-
-    Raises
-    ------
-    SourceError
-        If the file is unreadable, damaged or not parquet, or the engine would misread it.
     """
     if engine not in ENGINES:
         raise SourceError(f"Engine {engine!r} is unknown. {nearest(engine, ENGINES)}")
@@ -62,25 +57,25 @@ def read_blocks(
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return all rows and columns of a file that fits in memory; raises as `read_blocks`."""
+    """Return all rows and columns of a file that fits in memory."""
     with _opened(path) as file, _read_errors(path):
         return file.read().to_pandas()
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """Return the names and types of a file's columns; raises as `read_blocks`."""
+    """Return the names and types of a file's columns."""
     with _opened(path) as file:
         return file.schema_arrow
 
 
 def announced_rows(path: Path) -> int:
-    """Return the number of rows that a file announces; raises as `read_blocks`."""
+    """Return the number of rows that a file announces."""
     with _opened(path) as file:
         return file.metadata.num_rows
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a frame as a file with page checksums; return its path. Raises as `write_errors`."""
+    """Write a frame as a file with page checksums; return its path."""
     with atomic_write(path) as fresh, parquet_writer(fresh) as write:
         write(frame)
     return path

@@ -34,11 +34,6 @@ def zone_names(source: str | Path = "tlc") -> dict[int, str]:
         "tlc" for the table that `taxi-duration fetch zones` downloads, a folder that has it, or any
         other source of months, which has no names.
 
-    Raises
-    ------
-    SourceError
-        If the table is not the one that was downloaded, or no table of zones.
-
     Examples
     --------
     >>> zone_names("sample")

@@ -99,7 +99,7 @@ def backtest(
     Parameters
     ----------
     months : sequence of Trips
-        One month each, in their order.
+        One month each, three or more, in their order and without gaps.
     model, threads
         As `taxi_duration.models.fit` takes them.
     windows : sequence of int
@@ -107,13 +107,6 @@ def backtest(
         the first month is left out.
     ahead : int
         How many months to test each fit on, to see it age.
-
-    Raises
-    ------
-    MonthError
-        If the months are fewer than three, or do not follow one another.
-    UsageError
-        If no window fits in them.
     """
     make_model(model)
     _check(months, windows)
@@ -152,12 +145,7 @@ def choose_window(
     windows : sequence of int
         Numbers of train months to try, each up to the newest one.
     model, threads
-        As `taxi_duration.models.training.fit` takes them.
-
-    Raises
-    ------
-    UsageError
-        If there are fewer train months than a window takes.
+        As `taxi_duration.models.fit` takes them.
     """
     longest = len(split.train.months)
     if windows and not 1 <= min(windows) <= max(windows) <= longest:

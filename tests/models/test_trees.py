@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from taxi_duration.models.trees import FlatTrees
+from taxi_duration.models.estimator import FlatTrees
 
 FORMS = {
     "as ours": {"max_depth": 8, "min_child_weight": 5},

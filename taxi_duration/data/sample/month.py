@@ -8,14 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taxi_duration.data.rides import FARTHEST
-from taxi_duration.data.sample.rides import (
-    LONGEST,
-    Rides,
-    add_dirt,
-    conditions,
-    draw_rides,
-    ride_counts,
-)
+from taxi_duration.data.sample.rides import LONGEST, Rides, add_dirt, draw_rides, ride_counts
 from taxi_duration.data.sample.world import FEEDS, feed, table
 from taxi_duration.errors import MonthError
 from taxi_duration.months import GREEN, Month, Service
@@ -67,11 +60,6 @@ def make_month(
         A row a ride, with the names and types of TLC's files: street hails first, then dispatched
         rides, each roughly in time. Distances in miles, money in dollars, New York time.
 
-    Raises
-    ------
-    MonthError
-        If `rows` or `seed` is negative.
-
     Examples
     --------
     >>> month = make_month(Month(2021, 3), rows=1000)
@@ -92,8 +80,7 @@ def make_month(
 
 def _make_feed(name: str, month: Month, rows: int, *, seed: np.random.SeedSequence) -> pd.DataFrame:
     chance, way, fault, after = seed.spawn(4)
-    special = conditions(name, month, seed=chance)
-    rides = draw_rides(feed(name), month, rows, special=special, seed=way)
+    rides = draw_rides(feed(name), month, rows, chance=chance, seed=way)
     add_dirt(rides, feed(name), month, seed=fault)
     start, second = np.datetime64(month.start, "us"), np.timedelta64(1_000_000, "us")
     known = {

@@ -40,15 +40,6 @@ class Rides:
     miles: np.ndarray
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """What is special about the rides of one feed in one month."""
-
-    minutes: np.ndarray  # (reaches,) log minutes
-    width: float  # times the usual noise
-    days: float  # sd of the days' log minutes
-
-
 def ride_counts(month: Month, *, service: Service, rows: int | None) -> dict[str, int]:
     """Return the number of rides of each feed: the real ones where known, or a share of `rows`."""
     counts = {name: _usual_count(table("months", name), month) for name in FEEDS}
@@ -73,24 +64,28 @@ def _season(month: Month) -> float:
     return -float(np.cos(2 * np.pi * (month.number - 1) / 12))
 
 
-def conditions(feed: str, month: Month, *, seed: np.random.SeedSequence) -> Conditions:
-    """Return a month's conditions: the real ones where known, else by season and chance."""
+def _conditions(
+    feed: str, month: Month, seed: np.random.SeedSequence
+) -> tuple[np.ndarray, float, float]:
+    """Return a month's conditions: the real ones where known, else by season and chance.
+
+    They are log minutes by reach, times the usual noise, and the sd of the days' log minutes.
+    """
     months, seasons = table("months", feed), table("seasons", feed)
     if str(month) in set(months["month"]):
         months, seasons = (rows[rows["month"] == str(month)] for rows in (months, seasons))
-        return Conditions(
-            filled(seasons, ["reach"], (3,)), *months[["width", "days"]].to_numpy()[0]
-        )
+        return filled(seasons, ["reach"], (3,)), *months[["width", "days"]].to_numpy()[0]
     usual = seasons.groupby("reach")["effect"].mean().to_numpy()
     chance = np.random.default_rng(seed).normal(0, CHANCE)
-    minutes = usual + SEASON_MINUTES * _season(month) + chance
-    return Conditions(minutes, width=1.0, days=months["days"].mean())
+    return usual + SEASON_MINUTES * _season(month) + chance, 1.0, months["days"].mean()
 
 
 def draw_rides(
-    feed: Feed, month: Month, rows: int, *, special: Conditions, seed: np.random.SeedSequence
-) -> Rides:
+    feed: Feed, month: Month, rows: int, *,
+    chance: np.random.SeedSequence, seed: np.random.SeedSequence,
+) -> Rides:  # fmt: skip
     """Draw rides as they are before any meter or clock fails, in the order of their hours."""
+    by_reach, noise, sd = _conditions(feed.name, month, chance)
     days, when, way, far, long = (np.random.default_rng(child) for child in seed.spawn(5))
     pair = feed.pairs[np.searchsorted(feed.chances[:-1], way.random(rows), side="right")]
     demand, day_minutes = days.normal(0, 1, (2, 31))
@@ -98,9 +93,10 @@ def draw_rides(
     order = np.argsort(hour, kind="stable")
     hour, pair = hour[order], pair[order]
     detour = _draw(feed.detours, feed.band[pair], far)
-    minutes = _usual_minutes(feed, pair, _slots(month)[hour], detour, special)
-    minutes += special.days * day_minutes[hour // 24]
-    minutes += special.width * feed.width[pair] * _draw(feed.noises, feed.band[pair], long)
+    minutes = _usual_minutes(feed, pair, _slots(month)[hour], detour)
+    minutes += by_reach[REACHES[feed.band[pair]]]
+    minutes += sd * day_minutes[hour // 24]
+    minutes += noise * feed.width[pair] * _draw(feed.noises, feed.band[pair], long)
     start = hour * HOUR + when.integers(0, HOUR, rows)
     seconds = _whole(60 * np.clip(np.exp(minutes), 1, LONGEST))
     if feed.name == "dispatch":
@@ -133,14 +129,14 @@ def _draw(quantiles: np.ndarray, band: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _usual_minutes(
-    feed: Feed, pair: np.ndarray, slot: np.ndarray, detour: np.ndarray, special: Conditions
+    feed: Feed, pair: np.ndarray, slot: np.ndarray, detour: np.ndarray
 ) -> np.ndarray:
     """Return the log minutes that a ride usually takes."""
     band = feed.band[pair]
     reach, rush = REACHES[band], slot % 24 + 24 * (slot >= 5 * 24)
     minutes = feed.base[pair] + feed.slopes[band] * np.clip(detour, -TAILS, TAILS)
     minutes += feed.slot_effects[slot] + feed.rush_effects[reach, rush]
-    return minutes + feed.tide[pair] * TIDES[slot % 24] + special.minutes[reach]
+    return minutes + feed.tide[pair] * TIDES[slot % 24]
 
 
 def _slots(month: Month) -> np.ndarray:
