@@ -17,7 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from tlc import ZONES
 
-from taxi_duration.data.zone_names import FILE
+from taxi_duration.data.zone_names import FILE, zone_names
+from taxi_duration.evaluation.explanation import explain
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register
 from taxi_duration.serving.http import serve
@@ -79,18 +80,43 @@ def wait_for(driver, text):
     WebDriverWait(driver, SECONDS).until(lambda _: shown(driver) == text)
 
 
-def test_two_clicks_and_an_hour_give_the_minutes_of_the_library(page):
-    click_zone(page, 74)
-    click_zone(page, 138)
-    wait_for_minutes(page)
+def shown_reasons(driver):
+    rows = "return [...document.querySelectorAll('#why tbody tr')]"
+    return driver.execute_script(f"{rows}.map(row => [row.cells[0], row.cells[2]]"
+                                 ".map(cell => cell.textContent))")  # fmt: skip
+
+
+def signed_minutes(minutes):
+    text = f"{minutes:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return text.strip("+\N{MINUS SIGN}") if abs(minutes) < 0.05 else text
+
+
+def expected_reasons(ride):
+    found = explain(load("champion").estimator, pd.DataFrame([ride]), names=zone_names())
+    because = (found["because"] + " " + found["value"]).tolist()
+    average, *others = found["minutes"]
+    signed = [signed_minutes(each) for each in others]
+    return [list(each) for each in zip(because, [f"{average:.1f}", *signed], strict=True)]
+
+
+def choose_two_zones(driver):
+    click_zone(driver, 74)
+    click_zone(driver, 138)
+    wait_for_minutes(driver)
+
+
+def test_two_clicks_a_weekday_and_an_hour_give_the_minutes_of_the_library_and_why(page):
+    choose_two_zones(page)
+    page.find_element(By.CSS_SELECTOR, "[name=day][value='4']").send_keys(Keys.SPACE)
     page.find_element(By.ID, "hour").send_keys(Keys.ARROW_RIGHT * 9)
     ride = sent(page)
-    assert ride["pickup_datetime"].endswith("T17:00:00")
+    pickup = pd.Timestamp(ride["pickup_datetime"])
+    assert (pickup.day_name(), pickup.hour) == ("Friday", 17)
     features = load("champion").estimator.pipeline[0]
     usual = features.repair_.medians_[ride["PULocationID"], ride["DOLocationID"]]
     assert ride["trip_distance"] == pytest.approx(usual, abs=0.01)
     wait_for(page, expected(ride))
-    assert len(page.find_elements(By.CSS_SELECTOR, "#why tbody tr")) == 7
+    assert shown_reasons(page) == expected_reasons(ride)
 
 
 def test_a_ride_is_chosen_by_keyboard_alone(page):
@@ -126,7 +152,13 @@ def test_what_is_typed_counts_and_an_error_is_shown_in_words(page):
     WebDriverWait(page, SECONDS).until(
         lambda _: "trip_distance is not 0 or more miles" in page.find_element(By.ID, "wait").text
     )
+    miles.clear()
+    miles.send_keys("7.5")
+    ride = sent(page)
+    assert ride["trip_distance"] == 7.5
+    wait_for(page, expected(ride))
     page.find_element(By.ID, "usual").click()
+    assert sent(page)["trip_distance"] != 7.5
     wait_for(page, expected(sent(page)))
     page.get_log("browser")  # Chromium reports the rejected request itself
 
@@ -143,7 +175,8 @@ def test_the_page_of_the_docs_shows_each_path_without_a_network(page, address):
     assert [each for each in found if not each.startswith((address, "data:"))] == []
 
 
-def test_nothing_is_wider_than_the_window(page):
+def test_nothing_is_wider_than_the_window_with_minutes_and_reasons_in_it(page):
+    choose_two_zones(page)
     widths = "return [document.documentElement.scrollWidth, window.innerWidth]"
     wide, window = page.execute_script(widths)
     assert wide <= window
