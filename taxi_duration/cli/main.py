@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,7 +18,7 @@ from taxi_duration import __version__
 from taxi_duration.cli import models, notebooks, options, stages, work
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
-from taxi_duration.months import Month, Months, Service
+from taxi_duration.months import Months, Service
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -207,7 +207,8 @@ def fetch(months: tuple[str, ...], service: str, **how: object) -> None:
     from taxi_duration.data.zone_names import fetch_zones
 
     kind, named = Service.parse(service), [word for word in months if word != "zones"]
-    wanted = [partial(fetch_month, month, service=kind) for month in _months(named)]
+    known = Months.parse(",".join(named)) if named else ()
+    wanted = [partial(fetch_month, month, service=kind) for month in known]
     for fetch_one in [*wanted, *([fetch_zones] if "zones" in months else [])]:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
@@ -236,7 +237,7 @@ def sample(months: tuple[str, ...], service: str, rows: int, seed: int, into: Pa
     from taxi_duration.data.sample import make_month
 
     kind = Service.parse(service)
-    for month in _months(months):
+    for month in Months.parse(",".join(months)):
         frame = make_month(month, service=kind, rows=rows, seed=seed)
         click.echo(write_parquet(frame, into / kind.file(month)))
 
@@ -275,11 +276,6 @@ def store() -> None:
 
 for command in (*notebooks.COMMANDS, *models.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
-
-
-def _months(words: Sequence[str]) -> Iterable[Month]:
-    """Return the months of words, each a month, a range or several of these."""
-    return Months.parse(",".join(words)) if words else ()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from taxi_duration.cli.display import NotebookBar
     from taxi_duration.notebooks.runner import Executed
 
-Result = dict[str, object]
-
 
 def parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[str, str]:
     """Return the parameters of options and of `-p`; each may be given once."""
@@ -35,7 +33,7 @@ def parameters(common: Mapping[str, str | None], pairs: Iterable[str]) -> dict[s
 
 def show(
     executed: Iterable[Executed], paths: Sequence[Path], progress: NotebookBar
-) -> dict[str, Result]:
+) -> dict[str, dict[str, object]]:
     """Print a line for each stage as it ends; return what each displayed as JSON, by its name."""
     from taxi_duration.notebooks.stage import NOT_RUN
 

@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect", "reproduce", "run"]
 
-FILES = {
-    "inspect": "discovery",
-    "reproduce": "reproduction",
-    "run": "runner",
-}
+FILES = {"inspect": "discovery", "reproduce": "reproduction", "run": "runner"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

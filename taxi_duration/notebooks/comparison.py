@@ -27,23 +27,13 @@ Numbered = tuple[int | None, "NotebookNode | None"]
 
 @dataclass(frozen=True)
 class CellDifference:
-    """How a cell of one notebook and that of another differ.
+    """How a cell of one notebook and that of another differ."""
 
-    Attributes
-    ----------
-    first, second : int or None
-        Their numbers, from 1; None if there is no such cell.
-    source, shown : list of pairs
-        Lines that differ in what is written, and in what is shown.
-    pictures : str
-        How the pictures differ; empty if they do not.
-    """
-
-    first: int | None
+    first: int | None  # its number from 1; None if there is no such cell
     second: int | None
-    source: list[Pair]
+    source: list[Pair]  # lines that differ
     shown: list[Pair]
-    pictures: str
+    pictures: str  # how they differ; empty if they do not
 
     def __bool__(self) -> bool:
         """Return whether anything differs."""

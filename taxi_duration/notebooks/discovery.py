@@ -52,7 +52,8 @@ def check(
 
     Rejected is a parameter that neither they nor the notebooks beside them declare, that looks
     like a credential, that is not of its type or that no later cell reads, months that do not
-    exist or are not in the order train, valid, test, and cells as `_check_names` has it.
+    exist or are not in the order train, valid, test, a name that no cell defines, and what is no
+    Python.
     """
     declared = {path: _declaration(path) for path in notebooks}
     known = {each.name for parameters, _ in declared.values() for each in parameters}
@@ -62,7 +63,8 @@ def check(
         _check_of_others(notebooks, known, others)
     values = {}
     for path in notebooks:
-        _check_names(path)
+        for at, problem in find_undefined([source for source, _tags in _code(path)]):
+            raise NotebookError(f"{path.stem}: cell [{at + 1}]: {problem}")
         with _naming(path.stem):
             values[path] = _values(*declared[path], parameters)
             chosen = {each.name: each.default for each in declared[path][0]} | values[path]
@@ -90,12 +92,6 @@ def _check_of_others(
 def code_digest(notebook: Path) -> str:
     """Return the digest of a notebook's code cells and their tags; prose and outputs apart."""
     return sha256(json.dumps(_code(notebook)).encode()).hexdigest()
-
-
-def _check_names(notebook: Path) -> None:
-    """Reject a name that no cell defines, a call of `exit` or `quit`, and what is no Python."""
-    for at, problem in find_undefined([source for source, _tags in _code(notebook)]):
-        raise NotebookError(f"{notebook.stem}: cell [{at + 1}]: {problem}")
 
 
 def _values(

@@ -7,11 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from taxi_duration.notebooks.credentials import (
-    credential_kind,
-    known_credential,
-    names_credential,
-)
+from taxi_duration.notebooks.credentials import credential_kind, known_credential, names_credential
 from taxi_duration.notebooks.names import parse
 from taxi_duration.notebooks.outputs import read_texts
 

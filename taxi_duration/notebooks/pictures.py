@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -45,14 +44,6 @@ def difference(stored: Sequence[Picture], fresh: Sequence[Picture]) -> str | Non
         if old.png != new.png and (where := _disagreement(old.png, new.png)):
             return f"picture {number} is drawn differently: {where}"
     return None
-
-
-def save_pictures(folder: Path, **kinds: Sequence[Picture]) -> Path:
-    """Write pictures as `1-KIND.png` and so on, and return the folder."""
-    for kind, pictures in kinds.items():
-        for number, picture in enumerate(pictures, 1):
-            (folder / f"{number}-{kind}.png").write_bytes(picture.png)
-    return folder
 
 
 def _decode(text: str) -> bytes:

@@ -89,11 +89,7 @@ def run_all(
 
 
 def run_stages(
-    stages: Sequence[Stage],
-    plan: Mapping[str, object],
-    *,
-    force: bool = False,
-    **how: object,
+    stages: Sequence[Stage], plan: Mapping[str, object], *, force: bool = False, **how: object
 ) -> Iterator[Executed]:
     """Run stages of one folder, as `run_all` does.
 

@@ -45,10 +45,12 @@ class _Comparison:
 
 
 def _compare(item: pytest.Item) -> None:
-    from taxi_duration.notebooks.pictures import difference, read_pictures, save_pictures
+    from taxi_duration.notebooks.pictures import difference, read_pictures
 
     stored, fresh = read_pictures(item.cell.outputs), read_pictures(item.test_outputs)
     if found := difference(stored, fresh):
         folder = item.config._tmp_path_factory.mktemp("pictures")
-        save_pictures(folder, stored=stored, fresh=fresh)
+        for kind, pictures in (("stored", stored), ("fresh", fresh)):
+            for number, picture in enumerate(pictures, 1):
+                (folder / f"{number}-{kind}.png").write_bytes(picture.png)
         item.raise_cell_error(f"{found}. See {folder}")

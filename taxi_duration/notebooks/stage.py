@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -49,26 +49,14 @@ IsThere = Callable[[Mapping[str, object]], bool]
 
 @dataclass(frozen=True)
 class Stage:
-    """A notebook of a pipeline.
-
-    Attributes
-    ----------
-    given, parameters
-        Its parameters: those that were given, and with the defaults of the others.
-    into
-        Folder of the pipeline's results.
-    needs
-        Names of the stages whose results it reads.
-    is_there
-        Whether what it leaves outside of this folder and the store is still there.
-    """
+    """A notebook of a pipeline."""
 
     notebook: Path
-    given: dict[str, object] = field(repr=False)
-    parameters: dict[str, object] = field(repr=False)
-    into: Path
-    needs: tuple[str, ...]
-    is_there: IsThere = field(repr=False)
+    given: dict[str, object]  # parameters
+    parameters: dict[str, object]  # the given ones, and the defaults of the others
+    into: Path  # folder of the pipeline's results
+    needs: tuple[str, ...]  # names of the stages whose results it reads
+    is_there: IsThere
 
     @property
     def name(self) -> str:
@@ -135,8 +123,10 @@ class Stage:
         for part, text in PARTS.items():
             if record["fingerprint"].get(part) != fingerprint[part]:
                 return text
-        if any(_digest(self.into / name) != was for name, was in record["files"].items()):
-            return "its notebook or page is gone"
+        for name, was in record["files"].items():
+            path = self.into / name
+            if not path.is_file() or files.sha256(path) != was:
+                return "its notebook or page is gone"
         if record["runs"] != finished_runs(record["attempt"]):
             return "runs that it recorded are gone"
         return "" if self.is_there(self.parameters) else "its predictions are gone"
@@ -167,10 +157,6 @@ def read_json(path: Path) -> dict | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _digest(path: Path) -> str | None:
-    return files.sha256(path) if path.is_file() else None
 
 
 def digest(fingerprint: Mapping[str, object]) -> str:

@@ -82,7 +82,7 @@ class Explorer:
     def such_rides(self, ride: Ride) -> tuple[str, pd.Series]:
         """Return which rides are most like it, and their minutes; the first 20 or more."""
         time = self.rides["pickup_datetime"].dt
-        is_pair = (self.rides[ENDS] == [ride.pickup, ride.dropoff]).all(axis="columns")
+        is_pair = self._is_pair(ride)
         hours_apart = (time.hour - ride.hour).abs()
         is_hour = np.minimum(hours_apart, 24 - hours_apart) <= 1
         is_day = (time.day_of_week >= 5) == (ride.weekday >= 5)
@@ -106,9 +106,28 @@ class Explorer:
             found = pd.DataFrame({"duration": np.ravel(found)})
         return {name: float(found[name].iloc[0]) for name in found if name in MINUTES}
 
+    @theme()
     def picture(self, ride: Ride) -> Picture:
         """Draw the minutes of such rides, and what is predicted."""
-        return _draw(self._title(ride), *self.such_rides(ride), self.predicted(ride))
+        (which, minutes), predicted = self.such_rides(ride), self.predicted(ride)
+        pair = f"{self._name(ride.pickup)} to {self._name(ride.dropoff)}"
+        time = f"{style.WEEKDAYS[ride.weekday]} {ride.hour:02d}:00"
+        figure, (axes,) = subplots(title=f"Zone {pair}, {time}")
+        axes.hist(minutes, EDGES, color=style.NAVY, label=which)
+        if "low" in predicted:
+            band = {"color": style.ORANGE, "alpha": 0.2, "label": "interval"}
+            axes.axvspan(predicted["low"], predicted["high"], **band)
+        if predicted:
+            line = {"color": style.ORANGE, "linewidth": 2.4, "label": "predicted"}
+            axes.axvline(predicted["duration"], **line)
+        axes.set(xlabel="duration (minutes)", xlim=(0, 60))
+        style.count_rides(axes)
+        axes.legend()
+        alt = (
+            "Histogram of the durations of rides like the one that was chosen, in minutes, with a "
+            "line and a band for what is predicted, if anything is."
+        )
+        return Picture(figure, alt)
 
     def text(self, ride: Ride) -> str:
         """Return in words what the picture shows."""
@@ -154,46 +173,25 @@ class Explorer:
     def _frame(self, ride: Ride) -> pd.DataFrame:
         """Return the ride as a frame, in the week of the first one, with its usual distance."""
         monday = self.rides["pickup_datetime"].min().to_period("W").start_time
-        is_pair = (self.rides[ENDS] == [ride.pickup, ride.dropoff]).all(axis="columns")
-        pickup = monday + pd.Timedelta(days=ride.weekday, hours=ride.hour)
         row = {
-            "pickup_datetime": pickup,
-            **dict(zip(ENDS, (ride.pickup, ride.dropoff), strict=True)),
-            "trip_distance": self.rides["trip_distance"][is_pair].median(),
+            "pickup_datetime": monday + pd.Timedelta(days=ride.weekday, hours=ride.hour),
+            "PULocationID": ride.pickup,
+            "DOLocationID": ride.dropoff,
+            "trip_distance": self.rides["trip_distance"][self._is_pair(ride)].median(),
         }
         return pd.DataFrame([row])
 
+    def _is_pair(self, ride: Ride) -> pd.Series:
+        return (self.rides[ENDS] == [ride.pickup, ride.dropoff]).all(axis="columns")
+
     def _name(self, zone: int) -> str:
         return f"{zone} {self.names[zone]}" if zone in self.names else str(zone)
-
-    def _title(self, ride: Ride) -> str:
-        time = f"{style.WEEKDAYS[ride.weekday]} {ride.hour:02d}:00"
-        return f"Zone {self._name(ride.pickup)} to {self._name(ride.dropoff)}, {time}"
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.picture(self.first())._repr_mimebundle_()
         if _is_watched():
             data |= self.widget()._repr_mimebundle_()
         return data, metadata
-
-
-@theme()
-def _draw(title: str, which: str, minutes: pd.Series, predicted: Mapping[str, float]) -> Picture:
-    figure, (axes,) = subplots(title=title)
-    axes.hist(minutes, EDGES, color=style.NAVY, label=which)
-    if "low" in predicted:
-        band = {"color": style.ORANGE, "alpha": 0.2, "label": "interval"}
-        axes.axvspan(predicted["low"], predicted["high"], **band)
-    if predicted:
-        axes.axvline(predicted["duration"], color=style.ORANGE, linewidth=2.4, label="predicted")
-    axes.set(xlabel="duration (minutes)", xlim=(0, 60))
-    style.count_rides(axes)
-    axes.legend()
-    alt = (
-        "Histogram of the durations of rides like the one that was chosen, in minutes, with a "
-        "line and a band for what is predicted, if anything is."
-    )
-    return Picture(figure, alt)
 
 
 def _is_watched() -> bool:

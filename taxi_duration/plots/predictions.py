@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 
 from taxi_duration.plots import style
 from taxi_duration.plots.style import (
@@ -138,7 +137,7 @@ def residuals(
         line = {"alpha": alpha, "color": colour, "linewidth": 0}
         axes.fill_between(lows.index, lows, highs, label=f"{high - low:.0%} of rides", **line)
     axes.plot(groups.median(), color=colour, linewidth=2.2, label="median")
-    _mark_zero(axes)
+    axes.axhline(0, color=style.BLACK, linewidth=1.2, zorder=1)
     axes.set(xlabel="predicted duration (minutes)", ylabel=style.ERROR, xlim=(0, 60))
     axes.legend(ncols=3, **style.LEGEND_ABOVE)
     alt = (
@@ -146,11 +145,6 @@ def residuals(
         "for nine tenths of the rides, and a line at zero; below it predictions are too short."
     )
     return Picture(figure, alt)
-
-
-def _mark_zero(axes: Axes) -> None:
-    """Draw a line where there is no error."""
-    axes.axhline(0, color=style.BLACK, linewidth=1.2, zorder=1)
 
 
 @theme()
@@ -220,7 +214,7 @@ def error_by(scores: pd.DataFrame, *, model: str | None = None) -> Picture:
     errors.plot(slices, scores["rmse"], label="RMSE", **line)
     line |= {"markerfacecolor": "white", "linestyle": "--"}
     errors.plot(slices, scores["bias"], label="bias: predicted − actual", **line)
-    _mark_zero(errors)
+    errors.axhline(0, color=style.BLACK, linewidth=1.2, zorder=1)
     errors.set(ylabel="error (minutes)")
     errors.legend(ncols=2, **style.LEGEND_ABOVE)
     rides.bar(slices, scores["rows"], color=style.GREY)

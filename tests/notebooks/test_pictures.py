@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taxi_duration.notebooks.pictures import (
-    SHADES,
-    Picture,
-    difference,
-    read_pictures,
-    save_pictures,
-)
+from taxi_duration.notebooks.pictures import SHADES, Picture, difference, read_pictures
 
 BARS = np.full((60, 80, 3), 255, dtype="uint8")
 BARS[20:, 10:30] = (51, 71, 91)
@@ -79,8 +73,3 @@ def test_outputs_without_pictures_are_passed_over():
     assert (
         read_pictures([{"output_type": "stream", "text": "x"}, {"data": {"text/plain": "3"}}]) == []
     )
-
-
-def test_both_pictures_can_be_looked_at(tmp_path):
-    save_pictures(tmp_path, stored=picture(BARS), fresh=picture(BARS))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-fresh.png", "1-stored.png"]

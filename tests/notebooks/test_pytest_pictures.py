@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -33,7 +34,7 @@ def changed():
     return notebook
 
 
-def test_a_changed_bar_number_and_order_are_found_and_nothing_else(changed, pytester):
+def test_a_changed_bar_number_and_order_are_found_and_the_bars_can_be_looked_at(changed, pytester):
     nbformat.write(changed, "theirs.ipynb")
     done = pytester.runpytest_subprocess(
         "--nbval", "--nbval-current-env", "--nbval-pictures", "--color=no"
@@ -43,6 +44,8 @@ def test_a_changed_bar_number_and_order_are_found_and_nothing_else(changed, pyte
         ("2", "Cell outputs differ"),
         ("4", "Cell outputs differ"),
     ]
+    folder = Path(re.search(r"pixels.* See (\S+)", done.stdout.str())[1])
+    assert sorted(path.name for path in folder.iterdir()) == ["1-fresh.png", "1-stored.png"]
 
 
 def test_without_nbval_the_option_is_rejected_in_one_line(pytester, monkeypatch):
