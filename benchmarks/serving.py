@@ -31,10 +31,16 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from harness import in_own_process, load_months, print_table, report
+from harness import in_own_process, load_months, print_table, record, report
 
 PREDICT = 0.8  # of the hand-written route's latency, at most
 INVOCATIONS = 1.2  # of the trivial model's latency, at most
+COMPARED = (
+    "/predict",
+    "a hand-written route",
+    "/invocations",
+    "a trivial model on MLflow's server",
+)
 WARM_UP = 50  # requests that are not counted
 TURN = 20  # requests to one server before the next has its turn
 HOST = "127.0.0.1"
@@ -100,10 +106,10 @@ def train(months: str | None, folder: Path) -> Path:
     from mlflow import MlflowClient, artifacts
 
     from taxi_duration.registry import register
-    from taxi_duration.tracking import record
+    from taxi_duration.tracking import record as train_and_record
 
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-    run = record("xgboost", load_months(months))
+    run = train_and_record("xgboost", load_months(months))
     register(run.run_id)
     (output,) = MlflowClient().get_run(run.run_id).outputs.model_outputs
     address = f"models:/{output.model_id}"
@@ -239,12 +245,13 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[f
     alone = in_own_process(predict_without_server, ours, options.requests, VARIABLES)
     with ExitStack() as stack:
         port = serve_ours(stack)
-        ways = {
-            "/predict": Way(port, "/predict", RIDE),
-            "a hand-written route": serve_hand_written(ours, folder, stack),
-            "/invocations": Way(port, "/invocations", {"dataframe_records": [RIDE]}),
-            "a trivial model on MLflow's server": serve_trivial(ours, folder, stack),
-        }
+        each = (
+            Way(port, "/predict", RIDE),
+            serve_hand_written(ours, folder, stack),
+            Way(port, "/invocations", {"dataframe_records": [RIDE]}),
+            serve_trivial(ours, folder, stack),
+        )
+        ways = dict(zip(COMPARED, each, strict=True))
         served = request_in_turn(ways, options.requests)
         load = (ways["/predict"], options.seconds, options.connections)
         steady, failed = in_own_process(request_without_pause, *load)
@@ -269,21 +276,30 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--connections", type=int, default=16)
     with tempfile.TemporaryDirectory() as folder:
-        ways, failed = measure(parser.parse_args(), Path(folder))
+        found = summarize(*measure(parser.parse_args(), Path(folder)))
     rows = (
-        [way, str(len(taken)), *(f"{each:.1f} ms" for each in np.percentile(taken, [50, 99]))]
-        for way, taken in ways.items()
+        (way, str(each["requests"]), f"{each['p50']:.1f} ms", f"{each['p99']:.1f} ms")
+        for way, each in found["ways"].items()
     )
     print_table(("one ride", "requests", "p50", "p99"), *rows)
-    predict, by_hand, invocations, trivial = (
-        np.median(taken) for taken in list(ways.values())[2:6]
-    )
-    ratios = predict / by_hand, invocations / trivial
+    predict, invocations, failed = (found[name] for name in ("predict", "invocations", "failed"))
     print(
-        f"\n/predict takes {ratios[0]:.2f} of a hand-written route, /invocations {ratios[1]:.2f} "
+        f"\n/predict takes {predict:.2f} of a hand-written route, /invocations {invocations:.2f} "
         f"of a trivial model; {failed} failed."
     )
-    return report(misses(*ratios, failed))
+    record("serving", found)
+    return report(misses(predict, invocations, failed))
+
+
+def summarize(ways: dict[str, list[float]], failed: int) -> dict[str, object]:
+    """Return milliseconds by way, and what is promised of them: two ratios, and none failed."""
+    found = {}
+    for way, taken in ways.items():
+        half, most = np.percentile(taken, [50, 99]).tolist()
+        found[way] = {"requests": len(taken), "p50": half, "p99": most}
+    predict, by_hand, invocations, trivial = (found[way]["p50"] for way in COMPARED)
+    ratios = {"predict": predict / by_hand, "invocations": invocations / trivial}
+    return {"ways": found, "failed": failed, **ratios}
 
 
 def misses(predict: float, invocations: float, failed: int) -> Iterator[str]:

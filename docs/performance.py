@@ -101,11 +101,31 @@ def training_table(found: dict[str, dict[str, float]]) -> str:
     return "\n".join(markdown(header, rows))
 
 
+def serving_table(found: dict[str, Any]) -> str:
+    """Return the time that one ride takes over HTTP, and under load."""
+    header = (
+        "one ride over HTTP",
+        "requests",
+        "half within",
+        "99 % within",
+        "time, as a share of the row below",
+    )
+    shares = {f"/{name}": f"{found[name]:.2f}" for name in ("predict", "invocations")}
+    rows = [
+        (way, f"{each['requests']:,}", f"{each['p50']:.1f} ms", f"{each['p99']:.1f} ms",
+         shares.get(way, ""))
+        for way, each in found["ways"].items()
+    ]  # fmt: skip
+    table = "\n".join(markdown(header, rows))
+    return f"{table}\n\nRequests that failed under load: {found['failed']:,}."
+
+
 TABLES = {
     "training": training_table,
     "speed": speed_table,
     "scoring": scoring_table,
     "growth": growth_table,
+    "serving": serving_table,
 }
 
 

@@ -194,3 +194,27 @@ def test_a_service_that_is_slow_or_fails_misses_its_promise(
     benchmark_of, predict, invocations, failed, said
 ):
     assert list(benchmark_of("serving").misses(predict, invocations, failed)) == said
+
+
+@pytest.fixture
+def served(benchmark_of):
+    """What the benchmark of the service says of milliseconds that are made up."""
+    serving = benchmark_of("serving")
+    ways = dict(zip(serving.COMPARED, ([1.0, 2.0, 3.0], [4.0], [6.0], [5.0]), strict=True))
+    return serving.summarize({"the library alone": [1.0], **ways, "under load": [9.0] * 1200}, 3)
+
+
+def test_the_service_is_measured_by_medians_and_the_slowest_of_a_hundred(served):
+    assert served["ways"]["/predict"] == {"requests": 3, "p50": 2.0, "p99": pytest.approx(2.98)}
+    assert (served["predict"], served["invocations"], served["failed"]) == (0.5, 1.2, 3)
+
+
+def test_the_page_of_performance_has_a_table_of_the_service(served, monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    performance = importlib.import_module("performance")
+    about = {"machine": {"processor": "One", "cores": 2, "load": 1.0}, "figures": served}
+    lines = performance.tables({"serving": about}).splitlines()
+    assert "| /predict | 3 | 2.0 ms | 3.0 ms | 0.50 |" in lines
+    assert "| /invocations | 1 | 6.0 ms | 6.0 ms | 1.20 |" in lines
+    assert "| under load | 1,200 | 9.0 ms | 9.0 ms |  |" in lines
+    assert "Requests that failed under load: 3." in lines
