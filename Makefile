@@ -49,8 +49,8 @@ test-rooms:
 test-stories:
 	@COVERAGE_FILE=.coverage.stories $(PYTEST) $(STORIES)
 
-test-extras: .venv-extras/ready ## Test what runs under Prefect, Kubeflow and Spark, in an environment of its own
-	@$(EXTRAS)/python -m pytest -q tests/extras
+test-extras: .venv-extras/ready ## Test servers, schedulers, Spark and browsers, in an environment of their own
+	@$(EXTRAS)/python -m pytest -q -rs tests/extras
 
 RESOLUTION ?= lowest-direct
 

@@ -149,7 +149,8 @@ def without_password(text: str) -> str:
     >>> without_password("no answer from postgresql://ann:secret@db/mlflow")
     'no answer from postgresql://ann:***@db/mlflow'
     """
-    return re.sub(r"(//[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+    # SQLAlchemy takes a slash in a password, requests an @
+    return re.sub(r"(//[^/@:\s]*):[^@\s]*@(?:[^/@\s]*@)*", r"\1:***@", text)
 
 
 def innermost_cause(text: str) -> str:

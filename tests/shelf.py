@@ -61,11 +61,11 @@ def serving(database, folder):
 
 
 @contextmanager
-def mlflow_server(store, artifacts, folder, environment=None):
+def mlflow_server(store, artifacts, folder, *options, environment=None):
     """Run `mlflow server` on loopback, in front of a store; give its address."""
     port = free_port()
     words = ["server", "-w", "1", "--port", port, "--backend-store-uri", store]
-    words += ["--artifacts-destination", artifacts]
+    words += ["--artifacts-destination", artifacts, *options]
     logs = {"out": folder / "log", "err": folder / "errors"}
     server = forks.start(SERVER, *words, **logs, environment=environment)
     try:

@@ -1,4 +1,4 @@
-"""`make` rejects an unsupported Python in one line, and sets nothing up."""
+"""`make` rejects an unsupported Python in one line; `.ci/run` installs what tests need."""
 
 import os
 import shutil
@@ -52,3 +52,20 @@ def test_the_pages_of_runs_are_for_this_computer_unless_it_is_said(tmp_path, wor
     command = [MAKE, "ui", f"BIN={tmp_path}", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True, **how)
     assert done.stdout == f"ui --host {host}\n"
+
+
+def test_a_package_of_the_extras_that_cannot_be_installed_stops_nothing(tmp_path):
+    for name in ("bash", "dirname", "ls"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    for name in ("make", "apt-get", "java", "initdb", "chromedriver"):
+        (tmp_path / name).write_text(
+            f'#!{tmp_path}/bash\necho {name} "$@" >&3; [ {name} != apt-get ]\n'
+        )
+        (tmp_path / name).chmod(0o755)
+    words = [f"exec {ROOT}/.ci/run 3>&1"]
+    done = subprocess.run(["bash", "-c", *words], env={"PATH": str(tmp_path)}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b".ci/run: chromium cannot be installed\n")
+    assert done.stdout.decode().splitlines() == [
+        "make test", "apt-get update", "apt-get install -y chromium", "make test-extras",
+        "make audit",
+    ]  # fmt: skip

@@ -148,6 +148,8 @@ def _quieten() -> None:
     """Silence what does not concern a notebook's reader; call it before MLflow is imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # the address may hold a password, and what is printed is kept in pages
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; 7 would be 4 minutes
     for chatty in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.pyfunc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -195,6 +197,11 @@ def _reason_and_advice(problem: BaseException) -> str:
         folder, advice = gettempdir(), "Make room, or name another with TMPDIR."
         if shutil.disk_usage(folder).free < FULL:
             return f"the temporary folder {folder!r} is full. {advice}"
+    if getattr(problem, "error_code", None) == "UNAUTHENTICATED":
+        return (
+            f"{shown_uri()} does not know this user or password. Set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
     reason = without_password(

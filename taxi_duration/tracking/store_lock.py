@@ -30,7 +30,7 @@ def store_lock(key: str, *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
 
     A process that is killed leaves its lock. On the same computer it is found to be gone; whether
     one of another computer is cannot be known, so that nothing expires: the error says what to
-    delete. What the lock cannot prevent is a change by someone who does not ask for it, e.g. in
+    rename. What the lock cannot prevent is a change by someone who does not ask for it, e.g. in
     MLflow's pages, or one that the server carries out after its sender has given up.
 
     Parameters
@@ -62,12 +62,11 @@ def _take(store: MlflowClient, name: str, timeout: float) -> str:
         found = store.get_experiment_by_name(name)
         if found and found.tags.get(REQUEST) == request:  # it was sent twice
             return found.experiment_id
-        if found and _is_left(found):
-            _remove_left(store, found)
-        elif time.monotonic() >= until:
+        if found and _is_left(found) and _remove_left(store, found):
+            continue
+        if time.monotonic() >= until:
             raise TrackingError(_held(name, found, timeout))
-        else:
-            time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _is_left(lock: Experiment) -> bool:
@@ -80,11 +79,14 @@ def _is_left(lock: Experiment) -> bool:
     return lock.lifecycle_stage == "deleted" or (is_owned and Owner.of(lock.tags).is_gone())
 
 
-def _remove_left(store: MlflowClient, lock: Experiment) -> None:
+def _remove_left(store: MlflowClient, lock: Experiment) -> bool:
+    """Remove a lock, unless another process does, or a server with accounts does not permit it."""
     from mlflow.exceptions import MlflowException
 
-    with suppress(MlflowException):  # another process removes it, too
+    with suppress(MlflowException):
         _remove(store, lock)
+        return True
+    return False
 
 
 def _remove(store: MlflowClient, lock: Experiment) -> None:
@@ -101,6 +103,6 @@ def _held(name: str, lock: Experiment | None, seconds: float) -> str:
     pid, host = (lock.tags.get(f"owner_{each}") for each in ("pid", "host"))
     return (
         f"Process {pid} of {host!r} has held the {name} for {seconds:g} s. Wait for its end; if it "
-        f"was killed, delete its lock: mlflow experiments delete --experiment-id "
-        f"{lock.experiment_id}."
+        f"was killed, rename its lock: mlflow experiments rename --experiment-id "
+        f"{lock.experiment_id} --new-name 'left {lock.experiment_id}'."
     )

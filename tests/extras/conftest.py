@@ -4,16 +4,21 @@ import importlib.util
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
+import yaml
 from shelf import free_port, mlflow_server
 
+PASSWORDS = {"admin": "of the administrator", "ann": "of Ann, a secret", "ben": "of Ben, a secret"}
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +57,7 @@ def postgres():
     """The address of a new database."""
     initdb, postgres = (program_of_postgres(name) for name in ("initdb", "postgres"))
     if not initdb:
-        pytest.skip("PostgreSQL is not installed")
+        pytest.skip("needs PostgreSQL (Debian: postgresql)")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -83,14 +88,57 @@ def s3():
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def accounts():
+    """Have a server of MLflow keep accounts as deploy/compose.yaml does; return its variables."""
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    written = compose["configs"]["accounts"]["content"]
+
+    def accounts(database, folder):
+        settings = folder / "accounts.ini"
+        settings.write_text(re.sub("(?<=database_uri = ).*", database, written))
+        return {
+            "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+            "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORDS["admin"],
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
+        }
+
+    return accounts
+
+
+def add_user(address, name):
+    """What the administrator does for a new colleague."""
+    account = {"username": name, "password": PASSWORDS[name]}
+    admin = ("admin", PASSWORDS["admin"])
+    users = f"{address}/api/2.0/mlflow/users/create"
+    requests.post(users, json=account, auth=admin, timeout=60).raise_for_status()
+
+
 @pytest.fixture(scope="module")
-def team(folder, postgres, s3, tmp_path_factory):
-    """MLFLOW_TRACKING_URI names a server; who uses it has no credentials of S3, and needs none."""
-    environment = {**os.environ, **KEYS, "MLFLOW_S3_ENDPOINT_URL": s3.meta.endpoint_url}
+def team(folder, postgres, s3, accounts, tmp_path_factory):
+    """Ann works with a server that asks who one is; she has no credentials of S3, and needs none.
+
+    It gives a context in which another user does.
+    """
     place = tmp_path_factory.mktemp("server")
+    environment = {**os.environ, **KEYS, "MLFLOW_S3_ENDPOINT_URL": s3.meta.endpoint_url}
+    environment |= accounts(postgres, place)
+    how = ["s3://models/team", place, "--app-name=basic-auth"]
     with (
-        mlflow_server(postgres, "s3://models/team", place, environment) as address,
+        mlflow_server(postgres, *how, environment=environment) as address,
         pytest.MonkeyPatch.context() as patch,
+        working_as("ann"),
     ):
         patch.setenv("MLFLOW_TRACKING_URI", address)
+        for name in ("ann", "ben"):
+            add_user(address, name)
+        yield working_as
+
+
+@contextmanager
+def working_as(name, password=None):
+    """A while in which the environment says who one is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", name)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", password or PASSWORDS[name])
         yield

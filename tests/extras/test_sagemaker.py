@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import pytest
 import requests
+from botocore.stub import Stubber
 from moto import mock_aws
 from thousand import ask_for_a_thousand, expected_of, thousand_rides
 
@@ -56,12 +58,42 @@ def test_an_endpoint_runs_the_image_with_its_store_on_the_port_of_sagemaker(depl
     assert found["Environment"] == {"TAXI_DURATION_PORT": "8080", "MLFLOW_TRACKING_URI": STORE}
 
 
-def test_another_image_moves_the_endpoint_that_there_is(deploy, sagemaker):
+def test_an_endpoint_knows_the_user_of_the_store(deploy, sagemaker, monkeypatch):
+    user = {"MLFLOW_TRACKING_USERNAME": "service", "MLFLOW_TRACKING_PASSWORD": "of a test"}
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
     deploy(f"{IMAGE}:1", ROLE, STORE)
-    with pytest.raises(NotImplementedError, match="update_endpoint"):  # which moto does not play
+    assert user.items() <= image_of(sagemaker)["Environment"].items()
+
+
+@pytest.mark.parametrize("tag", [":1.0", ":2021_04-", f"@sha256:{'a' * 64}", ""])
+def test_any_tag_makes_a_name_that_sagemaker_takes(deploy, sagemaker, tag):
+    name = deploy(IMAGE + tag, ROLE, STORE)
+    limits = sagemaker.meta.service_model.shape_for("EndpointConfigName").metadata
+    assert len(name) <= limits["max"]
+    assert re.fullmatch(limits["pattern"], name)
+
+
+def test_another_image_moves_the_endpoint_that_there_is(deploy, sagemaker, monkeypatch):
+    """By canned answers, since moto has no update_endpoint; ours is on the second page."""
+    names = {"taxi-duration-quote": {"NextToken": "more"}, "taxi-duration": {}}
+    pages = [{"Endpoints": [about(name)], **more} for name, more in names.items()]
+    move = {"EndpointName": "taxi-duration", "EndpointConfigName": "taxi-duration-2"}
+    with Stubber(sagemaker) as answers:
+        answers.add_response("create_model", {"ModelArn": ROLE})
+        answers.add_response("create_endpoint_config", {"EndpointConfigArn": ROLE})
+        answers.add_response("list_endpoints", pages[0])
+        answers.add_response("list_endpoints", pages[1])
+        answers.add_response("update_endpoint", {"EndpointArn": ROLE}, move)
+        monkeypatch.setattr(boto3, "client", lambda _name: sagemaker)
         deploy(f"{IMAGE}:2", ROLE, STORE)
-    assert len(sagemaker.list_endpoints()["Endpoints"]) == 1
-    assert len(sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 2
+        answers.assert_no_pending_responses()
+
+
+def about(name):
+    """What a list says of an endpoint."""
+    times = dict.fromkeys(["CreationTime", "LastModifiedTime"], datetime.now(UTC))
+    return {"EndpointName": name, "EndpointArn": ROLE, "EndpointStatus": "InService", **times}
 
 
 @pytest.fixture

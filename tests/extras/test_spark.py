@@ -27,7 +27,9 @@ from taxi_duration.serving.results import PREDICTIONS, REJECTED
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),
-    pytest.mark.skipif(not shutil.which("java"), reason="there is no Java"),
+    pytest.mark.skipif(
+        not shutil.which("java"), reason="needs Java (Debian: openjdk-17-jre-headless)"
+    ),
 ]
 YEAR = "2020-01..2020-12"
 

@@ -1,4 +1,9 @@
-"""A server of MLflow with PostgreSQL and S3, and people on several computers in front of it."""
+"""A server of MLflow with PostgreSQL, S3 and accounts; Ann and Ben on computers in front of it."""
+
+import os
+import shlex
+import subprocess
+from urllib.parse import quote
 
 import forks
 import pytest
@@ -7,6 +12,7 @@ from mlflow import MlflowClient
 from shelf import GOOD, free_port
 
 from taxi_duration.cli.main import main
+from taxi_duration.errors import ExitCode, TrackingError
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import NAME, find_model
 from taxi_duration.registry.promotion import register
@@ -25,22 +31,47 @@ RIDE = {
 
 @pytest.fixture(scope="module")
 def notebooks(team):
-    """Two notebooks have run on the sample months: one trained, the other searched."""
-    for words in (
-        ["run", "02_train", "-p", "models=ridge", "--name", "team"],
-        ["run", "03_tune", "-p", "trials=2", "--name", "team"],
-    ):
-        assert main(words) == 0
+    """Ann has run two notebooks on the sample months: one trained, the other searched."""
+    address = os.environ["MLFLOW_TRACKING_URI"]
+    assert main(["run", "02_train", "-p", "models=ridge", "--name", "team"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address.replace("//", f"//ann:{quoted_password()}@"))
+        assert main(["run", "03_tune", "-p", "trials=2", "--name", "team"]) == 0
+
+
+def quoted_password():
+    return quote(os.environ["MLFLOW_TRACKING_PASSWORD"])
 
 
 @pytest.fixture(scope="module")
-def champion(notebooks):
-    """The version that is champion first: the ridge of 02_train."""
-    experiments = [each.experiment_id for each in MlflowClient().search_experiments()]
-    (run,) = MlflowClient().search_runs(experiments, "tags.model = 'ridge'")
+def champion(notebooks, team):
+    """The version that is champion first: Ann's ridge of 02_train, which Ben has promoted."""
+    (run,) = (run for run in all_runs() if run.data.tags.get("model") == "ridge")
     assert main(["register", run.info.run_id]) == 0
-    assert main(["promote", "challenger", "--gate", "2021-03", "--why", "the first"]) == 0
+    with team("ben"):
+        assert main(["promote", "challenger", "--gate", "2021-03", "--why", "the first"]) == 0
     return find_model("champion")
+
+
+def all_runs():
+    experiments = [each.experiment_id for each in MlflowClient().search_experiments()]
+    return MlflowClient().search_runs(experiments)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run", "02_train"], ["history"], ["score", "2021-03"], ["serve"], ["ui"]],
+    ids=" ".join,
+)
+def test_a_wrong_password_ends_in_one_line_without_it(team, words, capsys):
+    with team("ann", "something wrong"):
+        assert main(words) == 6
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "does not know this user or password. Set MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD."
+    )
+    assert "something wrong" not in line
 
 
 def test_a_model_of_a_notebook_lies_in_the_bucket(champion, s3):
@@ -48,18 +79,32 @@ def test_a_model_of_a_notebook_lies_in_the_bucket(champion, s3):
     assert any(name.endswith("artifacts/pipeline.skops") for name in names)
 
 
-def test_the_champion_is_reproduced(champion, capsys):
-    assert main(["reproduce", "champion"]) == 0
+def test_a_password_in_the_address_is_kept_nowhere(notebooks, folder, s3):
+    kept = [path.read_text() for path in folder.glob("runs/team/*")]
+    objects = s3.list_objects_v2(Bucket="models")["Contents"]
+    files = [s3.get_object(Bucket="models", Key=each["Key"])["Body"] for each in objects]
+    kept += [each.read().decode(errors="replace") for each in files]
+    kept += [str(run.to_dictionary()) for run in all_runs()]
+    assert [each for each in kept if "trials" in each]
+    assert [each for each in kept if quoted_password() in each] == []
+
+
+def test_a_colleague_reproduces_the_champion(champion, team, capsys):
+    with team("ben"):
+        assert main(["reproduce", "champion"]) == 0
     assert "reproduced" in capsys.readouterr().out
 
 
-def test_the_champion_scores_a_month(champion, folder):
-    assert main(["score", "2021-03", "--into", str(folder / "scored")]) == 0
-    assert list(folder.glob("scored/**/*.parquet"))
+def test_a_colleague_scores_a_month_and_judges_it(champion, team, folder, capsys):
+    place = str(folder / "scored")
+    with team("ben"):
+        assert main(["score", "2021-03", "--into", place]) == 0
+        assert main(["monitor", "2021-03", "--predictions", place]) in {0, ExitCode.ALARM}
+    assert "monitor/06_monitor.html" in capsys.readouterr().out
 
 
-def test_the_champion_answers_as_a_service(champion):
-    with serve("champion", port=free_port()) as service:
+def test_the_champion_answers_as_a_service(champion, team):
+    with team("ben"), serve("champion", port=free_port()) as service:
         body = {"dataframe_records": [RIDE]}
         reply = requests.post(f"{service.address}/invocations", json=body, timeout=30)
     assert 1 < reply.json()["predictions"][0]["duration"] < 60
@@ -94,12 +139,15 @@ def start_apart(code, folder, *words):
     return forks.start(code, *words, folder, out=folder / "out", err=folder / "err")
 
 
-def test_of_two_promotions_on_two_computers_one_is_refused(champion, months, tmp_path):
+def test_of_two_promotions_on_two_computers_one_is_refused(champion, team, months, tmp_path):
     rivals = [
         register(record("xgboost", months, **GOOD, random_state=seed).run_id).version
         for seed in (0, 1)
     ]
-    processes = [start_apart(PROMOTE, tmp_path / each, each) for each in rivals]
+    processes = []
+    for who, version in zip(("ann", "ben"), rivals, strict=True):
+        with team(who):
+            processes.append(start_apart(PROMOTE, tmp_path / version, version))
     codes = [forks.end(process) for process in processes]
     assert sorted(codes) == [0, 7]
     winner, loser = (rivals[codes.index(code)] for code in (0, 7))
@@ -144,6 +192,7 @@ def test_a_lock_in_postgresql_lets_one_process_of_several_at_work(tmp_path):
     assert count.read_text() == "20"
 
 
+BURNT = "a computer that burnt"
 KILLED = """
 import os, signal
 from taxi_duration.tracking.store_lock import store_lock
@@ -153,7 +202,18 @@ with store_lock("model of a killed process"):
 """
 
 
-def test_the_lock_of_a_process_that_was_killed_is_taken_over():
+def test_the_lock_of_a_colleagues_process_that_was_killed_is_taken_over(team):
     assert forks.end(forks.start(KILLED)) == -9
-    with store_lock("model of a killed process", timeout=0):
+    with team("ben"), store_lock("model of a killed process", timeout=10):
         pass
+
+
+def test_the_lock_that_another_computer_has_left_is_renamed_as_the_error_says(team):
+    MlflowClient().create_experiment(f"lock of {BURNT}")
+    with team("ben"):
+        with pytest.raises(TrackingError) as held, store_lock(BURNT, timeout=0):
+            pass
+        advice = str(held.value).rpartition(": ")[2].removesuffix(".")
+        subprocess.run(shlex.split(advice), check=True, capture_output=True)
+        with store_lock(BURNT, timeout=0):
+            pass

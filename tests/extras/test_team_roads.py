@@ -1,4 +1,4 @@
-"""Two whole roads at once, each as on a computer of its own, against PostgreSQL and S3."""
+"""Two whole roads at once, Ann's and Ben's, each on a computer, against PostgreSQL and S3."""
 
 import json
 import os
@@ -33,11 +33,12 @@ STAGES = ["02_train", "03_tune", "04_select", "05_score", "06_monitor"]
 VALUES = ("models=linear", "trials=1", "threads=1", "into=PLACE", "predictions=PLACE")
 
 
-def start_road(computer):
-    """Start the whole road in a folder, as on a computer of its own."""
+def start_road(computer, team):
+    """Start the whole road in a folder, as on the computer of whom it is named after."""
     computer.mkdir(exist_ok=True)
     pairs = [f"-p{each.replace('PLACE', str(computer / 'predictions'))}" for each in VALUES]
-    environment = os.environ | {"COMPUTER": str(computer), "PYTHONPATH": str(TESTS)}
+    with team(computer.name):
+        environment = os.environ | {"COMPUTER": str(computer), "PYTHONPATH": str(TESTS)}
     words = [sys.executable, "-c", ROAD, "run", *STAGES, *pairs, "--name", computer.name]
     how = {"cwd": computer, "env": environment, "stdout": subprocess.DEVNULL}
     return subprocess.Popen(words, **how, stderr=subprocess.PIPE, text=True)
@@ -46,12 +47,12 @@ def start_road(computer):
 @pytest.fixture(scope="module")
 def roads(folder, team):
     """The folders of two whole roads that were taken at once, to their end."""
-    computers = [folder / "one", folder / "other"]
-    processes = [start_road(each) for each in computers]
+    computers = [folder / "ann", folder / "ben"]
+    processes = [start_road(each, team) for each in computers]
     for computer, process in zip(computers, processes, strict=True):
         said = process.communicate(timeout=1200)[1]
         if process.returncode and "changed meanwhile" in said:  # it asks to be run again
-            process = start_road(computer)
+            process = start_road(computer, team)
             said = process.communicate(timeout=1200)[1]
         assert process.returncode == 0, said
     return computers

@@ -59,7 +59,11 @@ def test_a_device_is_no_store_and_stays(monkeypatch, tmp_path, capsys):
     assert (tmp_path / "pipe").is_fifo()
 
 
-@pytest.mark.parametrize("uri", ["carrier://ada:secret@pigeon", "http://ada:secret@[::1"])
+@pytest.mark.parametrize(
+    "uri",
+    ["carrier://ada:secret@pigeon", "http://ada:secret@[::1", "http://ada:/secret@x:9/",
+     "http://ada:a@secret@[::1"],
+)  # fmt: skip
 def test_a_message_masks_the_password_of_a_store(uri, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert main(["history"]) == 6

@@ -6,10 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from unittest.mock import Mock
 
 import psutil
 import pytest
-from mlflow import MlflowClient
+from mlflow import MlflowClient, MlflowException
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking import store_lock as module
@@ -66,7 +67,7 @@ def test_nothing_is_left_of_a_lock_among_the_experiments(client):
     assert [each.name for each in client.search_experiments()] == ["Default"]
 
 
-def test_a_lock_that_is_held_too_long_is_reported_with_its_owner_and_how_to_delete_it(client):
+def test_a_lock_that_is_held_too_long_is_reported_with_its_owner_and_how_to_rename_it(client):
     with (
         store_lock("a model"),
         pytest.raises(TrackingError) as error,
@@ -75,7 +76,7 @@ def test_a_lock_that_is_held_too_long_is_reported_with_its_owner_and_how_to_dele
         pass
     owner = Owner.this()
     assert str(error.value).startswith(f"Process {owner.pid} of {owner.host!r} has held the {NAME}")
-    assert str(error.value).endswith("mlflow experiments delete --experiment-id 1.")
+    assert str(error.value).endswith("rename --experiment-id 1 --new-name 'left 1'.")
 
 
 def test_the_lock_of_a_process_that_is_gone_is_taken_over(client, ended):
@@ -97,6 +98,14 @@ def test_a_lock_that_was_deleted_by_hand_is_free(client, ended):
     left = client.create_experiment(NAME, tags=ended | {"owner_host": "another"})
     client.delete_experiment(left)
     assert not is_held()
+
+
+def test_a_lock_that_others_may_not_remove_is_waited_for_no_longer(client, ended, monkeypatch):
+    client.delete_experiment(client.create_experiment(NAME, tags=ended))
+    refused = Mock(side_effect=MlflowException("Permission denied"))
+    monkeypatch.setattr(MlflowClient, "restore_experiment", refused)
+    with pytest.raises(TrackingError), store_lock("a model", timeout=0.3):
+        pass
 
 
 def test_who_comes_late_to_remove_a_lock_that_was_left_removes_no_other(client, ended):
