@@ -199,8 +199,8 @@ def _reason_and_advice(problem: BaseException) -> str:
             return f"the temporary folder {folder!r} is full. {advice}"
     if getattr(problem, "error_code", None) == "UNAUTHENTICATED":
         return (
-            f"{shown_uri()} does not know this user or password. Set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD."
+            f"{address.shown_uri()} does not know this user or password. Set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]

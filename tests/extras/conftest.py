@@ -115,17 +115,21 @@ def add_user(address, name):
 
 
 @pytest.fixture(scope="module")
-def team(folder, postgres, s3, accounts, tmp_path_factory):
+def variables(postgres, s3, accounts, tmp_path_factory):
+    """The environment of a server with models in S3 and accounts."""
+    endpoint = {"MLFLOW_S3_ENDPOINT_URL": s3.meta.endpoint_url}
+    return os.environ | KEYS | endpoint | accounts(postgres, tmp_path_factory.mktemp("accounts"))
+
+
+@pytest.fixture(scope="module")
+def team(folder, postgres, variables, tmp_path_factory):
     """Ann works with a server that asks who one is; she has no credentials of S3, and needs none.
 
     It gives a context in which another user does.
     """
-    place = tmp_path_factory.mktemp("server")
-    environment = {**os.environ, **KEYS, "MLFLOW_S3_ENDPOINT_URL": s3.meta.endpoint_url}
-    environment |= accounts(postgres, place)
-    how = ["s3://models/team", place, "--app-name=basic-auth"]
+    how = ["s3://models/team", tmp_path_factory.mktemp("server"), "--app-name=basic-auth"]
     with (
-        mlflow_server(postgres, *how, environment=environment) as address,
+        mlflow_server(postgres, *how, environment=variables) as address,
         pytest.MonkeyPatch.context() as patch,
         working_as("ann"),
     ):

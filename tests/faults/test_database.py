@@ -1,20 +1,17 @@
 """A database that is locked or damaged, and a server that goes away: waited for, or one line."""
 
-import os
 import random
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-import requests
-from mlflow import MlflowClient
+from lost_server import Server, train_while_it_goes
 
 from taxi_duration.cli.main import main
 from taxi_duration.errors import TrackingError
@@ -84,69 +81,32 @@ def test_a_server_that_fails_is_named_in_one_line(broken_server, monkeypatch, ca
     assert broken_server in line
 
 
-class Server:
-    """`mlflow server` on a port of its own, which can be killed and started again."""
+class Guarded(BaseHTTPRequestHandler):
+    """Knows nobody."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def do_POST(self):
+        self.send_error(401)
 
-    @property
-    def address(self):
-        return f"http://127.0.0.1:{self.port}"
+    log_message = Mock()
 
-    def start(self):
-        words = [sys.executable, "-m", "mlflow", "server", "-w", "1", "--port", str(self.port)]
-        words += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
-        words += ["--artifacts-destination", str(self.folder / "artifacts")]
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                words, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(600):
-            with suppress(requests.RequestException):
-                if requests.get(f"{self.address}/health", timeout=5).ok:
-                    return
-            time.sleep(0.2)
-        raise TimeoutError(self.address)
 
-    def kill(self):
-        os.killpg(self.process.pid, 9)
-        self.process.wait()
+def test_a_server_that_does_not_know_who_asks_is_named_with_what_to_set(monkeypatch, capsys):
+    with HTTPServer(("127.0.0.1", 0), Guarded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        assert main(["history"]) == TrackingError.exit_code
+        server.shutdown()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.")
 
 
 @pytest.fixture
 def server(migrated, tmp_path):
     shutil.copy(migrated, tmp_path / "mlflow.db")
-    server = Server(tmp_path)
+    server = Server(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts", tmp_path)
     server.start()
     yield server
     server.kill()
-
-
-RECORD = """
-from taxi_duration.cli.main import cli, main
-from taxi_duration.data.trips import load_split
-from taxi_duration.tracking.training import record_all
-
-@cli.command("record")
-def command():
-    record_all(["linear", "ridge"], load_split("2021-01", "2021-02", "2021-03"))
-
-raise SystemExit(main(["record"]))
-"""
-
-
-def figures(address):
-    """The error of each finished training, and the states of all runs."""
-    client = MlflowClient(address)
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
-    finished = [run for run in runs if run.info.status == "FINISHED" and "model" in run.data.tags]
-    errors = {run.data.tags["model"]: run.data.metrics["valid_rmse"] for run in finished}
-    return errors, {run.info.status for run in runs}
 
 
 @pytest.mark.soak
@@ -154,18 +114,4 @@ def test_a_training_fails_in_one_line_when_its_server_goes_and_works_when_it_is_
     server, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-    words = {"args": [sys.executable, "-c", RECORD], "stderr": subprocess.PIPE, "text": True}
-    for wait in (1, 2, 4):
-        with subprocess.Popen(**words) as training:
-            while "RUNNING" not in figures(server.address)[1]:
-                time.sleep(0.1)
-            time.sleep(wait / 4)
-            server.kill()
-            said = training.communicate()[1]
-        assert training.returncode == TrackingError.exit_code
-        assert len(said.splitlines()) == 1
-        server.start()
-    assert subprocess.run(**words).returncode == 0
-    errors, states = figures(server.address)
-    assert set(errors) == {"linear", "ridge"}
-    assert "RUNNING" not in states
+    train_while_it_goes(server, (0.25, 0.5, 1))
