@@ -1,10 +1,12 @@
 """The files of deploy/ and .github/ as their readers see them: by schemas and by hadolint."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -104,3 +106,15 @@ def test_the_image_gets_pinned_libraries_only(tmp_path):
     assert len(added) > 100, done.stderr
     assert [each for each in added if f"\n{each} " not in pins] == []
     assert not any(each.startswith(("nvidia", "jupyterlab==")) for each in added)
+
+
+def test_the_pip_section_for_conda_installs_the_versions_that_are_here(tmp_path):
+    """As conda does: it writes the section into a file beside its own, and hands that to pip."""
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    section = yaml.safe_load((DEPLOY / "environment.yml").read_text())["dependencies"][-1]["pip"]
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "condaenv.txt").write_text("\n".join(section))
+    words = ["pip", "install", "--dry-run", "--python", sys.executable, "-r", "condaenv.txt"]
+    how = {"cwd": tmp_path / "deploy", "capture_output": True, "text": True}
+    done = subprocess.run([ROOT / ".venv" / "bin" / "uv", *words], **how)
+    assert (done.returncode, "Would make no changes" in done.stderr) == (0, True), done.stderr
