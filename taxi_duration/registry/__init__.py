@@ -2,11 +2,7 @@
 
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import history, promote, register, rollback
-from taxi_duration.registry.selection import (
-    candidates,
-    select_best,
-    with_throughput,
-)
+from taxi_duration.registry.selection import candidates, select_best, with_throughput
 
 __all__ = [
     "candidates",

@@ -53,20 +53,7 @@ class Card:
 
 
 def make_card(model: str | RegisteredModel) -> Card:
-    """Return the card of a registered model, made from its record alone.
-
-    Parameters
-    ----------
-    model : str or RegisteredModel
-        As `find_model` takes it, or found.
-
-    Raises
-    ------
-    ModelError
-        If there is no such version, or its files are not those that were registered.
-    TrackingError
-        If its run lacks a table that a card needs.
-    """
+    """Return the card of a model, found or as `find_model` takes it, from its record alone."""
     from markdown_it import MarkdownIt
 
     found = find_model(model) if isinstance(model, str) else model
@@ -80,11 +67,6 @@ def attach_card(card: Card) -> None:
     """Attach a card: its files to the run, to the version a tag with their place, and its text.
 
     MLflow's page of the version shows the text.
-
-    Raises
-    ------
-    TrackingError
-        If the store cannot be written.
     """
     with temporary_folder() as folder:
         page = card.save(folder)[1]

@@ -139,7 +139,9 @@ def judge(
     limits = limits or Limits()
     squares = pd.DataFrame({"new": _squares(gate, challenger), "old": _squares(gate, champion)})
     rmse, before = np.sqrt(squares.mean())
-    low, high = difference_interval(_by_day(squares, _days(gate)))
+    days = _days(gate)
+    sums = {each: np.bincount(days, weights=squares[each]) for each in squares}
+    low, high = difference_interval(pd.DataFrame({"rides": np.bincount(days), **sums}))
     worst, change, rides = _worst_slice(gate, squares, at_least=limits.rides)
     return Verdict.of(
         challenger=challenger.name, champion=champion.name, sha256=challenger.sha256,
@@ -181,12 +183,6 @@ def _days(gate: Trips) -> np.ndarray:
             f"The gate's rides are of {len(names)} days, fewer than {MIN_DAYS}. Take a whole month."
         )
     return days
-
-
-def _by_day(squares: pd.DataFrame, day: np.ndarray) -> pd.DataFrame:
-    """Return the rides of each day, and the sum of their squared errors by model."""
-    sums = {each: np.bincount(day, weights=squares[each]) for each in squares}
-    return pd.DataFrame({"rides": np.bincount(day), **sums})
 
 
 def _worst_slice(gate: Trips, squares: pd.DataFrame, *, at_least: int) -> tuple[str, float, int]:

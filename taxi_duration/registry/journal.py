@@ -69,13 +69,7 @@ def shared_lock(name: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def change_of(name: str, champion: str | None) -> Iterator[None]:
-    """Let one process, on whatever computer, change a champion that is still the one it knows.
-
-    Raises
-    ------
-    ModelError
-        If another one is champion now.
-    """
+    """Let one process, on whatever computer, change a champion that is still the one it knows."""
     with shared_lock(name):
         found = champion_of(name)
         if found != champion:
@@ -126,11 +120,6 @@ def former_champion(name: str) -> str:
     """Return the version that a rollback goes back to: the champion before the present one.
 
     Champions are a stack: a promotion puts a version on top, a rollback takes one away.
-
-    Raises
-    ------
-    ModelError
-        If there was none.
     """
     champions: list[str] = []
     for entry in read_journal(name):

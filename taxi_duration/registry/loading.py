@@ -174,17 +174,8 @@ def set_description(model: RegisteredModel, text: str) -> None:
 def verified_files(record: Record, address: str | None = None) -> Iterator[Path]:
     """Copy a model's files to a temporary folder, if they are those that its run recorded.
 
-    Parameters
-    ----------
-    record : Record
-        Of the run.
-    address : str, optional
-        Name of the model in messages, e.g. "models:/taxi-duration/3".
-
-    Raises
-    ------
-    ModelError
-        If a byte has changed since the run, or the files would have MLflow run other code.
+    It is an error if a byte has changed, or if they would have MLflow run other code. Messages name
+    the model by its address, e.g. "models:/taxi-duration/3".
     """
     address = address or f"models:/{record.model_id}"
     expected = record.parameters.get("model_sha256")

@@ -9,19 +9,10 @@ import pandas as pd
 
 from taxi_duration.data.trips import Split, Trips
 from taxi_duration.errors import ModelError, TaxiDurationError
-from taxi_duration.registry import journal
+from taxi_duration.registry import journal, loading
 from taxi_duration.registry.card import describe
 from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
-from taxi_duration.registry.loading import (
-    DIGEST,
-    NAME,
-    VERDICT,
-    RegisteredModel,
-    check_model_name,
-    find_model,
-    set_tag,
-    verified_files,
-)
+from taxi_duration.registry.loading import NAME, RegisteredModel, find_model
 from taxi_duration.registry.selection import throughput
 from taxi_duration.tracking.pages import ABOUT_MODELS, NOTE
 from taxi_duration.tracking.runs import Record, files_of, read_record
@@ -38,11 +29,12 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
     Raises
     ------
     ModelError
-        If the run does not pass `check_run`.
+        If the run has not finished, has no model with a signature, comes from changed code whose
+        patch was not kept, is no better than "median", or its files are not those it recorded.
     UsageError
         If the name cannot be used.
     """
-    check_model_name(name)
+    loading.check_model_name(name)
     record = read_record(run_id)
     check_run(record)
     store, source = client(), f"models:/{record.model_id}"
@@ -53,7 +45,7 @@ def register(run_id: str, *, name: str = NAME) -> RegisteredModel:
         found = store.search_model_versions(f"name = '{name}' and source_path = '{source}'")
         if not found:
             how = {
-                "tags": {DIGEST: record.parameters["model_sha256"]},
+                "tags": {loading.DIGEST: record.parameters["model_sha256"]},
                 "model_id": record.model_id,
                 "description": _description(record),
             }
@@ -74,14 +66,9 @@ def _description(record: Record) -> str:
 
 
 def check_run(record: Record) -> None:
-    """Raise an error if the model of a run must not be registered.
+    """Raise `ModelError` if the model of a run must not be registered."""
+    from mlflow.models import Model
 
-    Raises
-    ------
-    ModelError
-        If the run has not finished, has no model with a signature, comes from changed code whose
-        patch was not kept, is no better than "median", or its files are not those it recorded.
-    """
     if record.status != "FINISHED" or not record.model_id:
         state = "has no model" if record.status == "FINISHED" else f"is {record.status}"
         raise ModelError(f"Run {record.run_id!r} {state}. Register a finished run of a model.")
@@ -96,7 +83,12 @@ def check_run(record: Record) -> None:
             f"Run {record.run_id!r} comes from changed code, and its patch was not kept. "
             "Commit, and train again."
         )
-    _check_signature(record)
+    with loading.verified_files(record) as folder:
+        if Model.load(str(folder)).signature is None:
+            raise ModelError(
+                f"The model of run {record.run_id!r} does not say what it takes and gives. "
+                "Log it with a signature."
+            )
 
 
 def promote(
@@ -150,7 +142,7 @@ def promote(
         if dry_run:
             return verdict
         with journal.change_of(found.name, champion):
-            set_tag(challenger, VERDICT, verdict.to_json())
+            loading.set_tag(challenger, loading.VERDICT, verdict.to_json())
             if verdict.accepted:
                 _set_champion(challenger, "promote", why=why, verdict=verdict)
     if verdict.accepted:
@@ -205,31 +197,8 @@ def history(*, name: str = NAME) -> pd.DataFrame:
     return pd.DataFrame([_row(version, changes) for version in versions])
 
 
-def _check_signature(record: Record) -> None:
-    from mlflow.models import Model
-
-    with verified_files(record) as folder:
-        if Model.load(str(folder)).signature is None:
-            raise ModelError(
-                f"The model of run {record.run_id!r} does not say what it takes and gives. "
-                "Log it with a signature."
-            )
-
-
 def _candidate(model: RegisteredModel, gate: Trips) -> Candidate:
     """Return a version with its predictions of the gate's rides, which it must not have seen."""
-    _check_gate(gate, model)
-    estimator = model.estimator
-    return Candidate(
-        name=str(model),
-        minutes=estimator.predict_unchecked(gate.frame)["duration"].to_numpy(),
-        size_mb=model.record.metrics["model_bytes"] / 1e6,
-        rows_per_second=throughput(estimator.pipeline, gate.frame),
-        sha256=model.sha256,
-    )
-
-
-def _check_gate(gate: Trips, model: RegisteredModel) -> None:
     record = model.record
     first, last = gate.months[0], record.last_seen
     if not first > last:
@@ -242,6 +211,14 @@ def _check_gate(gate: Trips, model: RegisteredModel) -> None:
             f"The gate has rides of {gate.service.name} taxis, {model} has learned from "
             f"{record.tags.get('service')} ones. Take its service, or another name."
         )
+    estimator = model.estimator
+    return Candidate(
+        name=str(model),
+        minutes=estimator.predict_unchecked(gate.frame)["duration"].to_numpy(),
+        size_mb=record.metrics["model_bytes"] / 1e6,
+        rows_per_second=throughput(estimator.pipeline, gate.frame),
+        sha256=model.sha256,
+    )
 
 
 def _set_champion(

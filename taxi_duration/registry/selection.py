@@ -149,10 +149,10 @@ Allow more.
     return table.loc[table["valid_rmse"].idxmin()]
 
 
-def throughput(pipeline: Pipeline, rides: pd.DataFrame, *, repeats: int = 3) -> float:
-    """Return how many rides a pipeline predicts in a second, at its best of some repeats."""
+def throughput(pipeline: Pipeline, rides: pd.DataFrame) -> float:
+    """Return how many rides a pipeline predicts in a second, at its best of three times."""
     some, seconds = rides.head(SPEED_ROWS), []
-    for _ in range(repeats):
+    for _ in range(3):
         start = perf_counter()
         pipeline.predict(some)
         seconds.append(perf_counter() - start)

@@ -5,9 +5,4 @@ from taxi_duration.serving.http import serve
 from taxi_duration.serving.monitoring import monitor
 from taxi_duration.serving.results import tally
 
-__all__ = [
-    "monitor",
-    "score_months",
-    "serve",
-    "tally",
-]
+__all__ = ["monitor", "score_months", "serve", "tally"]

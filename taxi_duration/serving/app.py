@@ -30,10 +30,9 @@ from taxi_duration.data.rides import LAST_ZONE, RIDE, ZONES, Columns
 from taxi_duration.data.zone_names import zone_names
 from taxi_duration.errors import SchemaError, SourceError, TaxiDurationError
 from taxi_duration.evaluation.explanation import can_explain, explain
-from taxi_duration.serving.current import Current, Models
+from taxi_duration.serving.current import EXAMPLE, Current, Models
 from taxi_duration.serving.middleware import SERVED, Limits, Middleware, RequestError
 from taxi_duration.serving.request import (
-    EXAMPLE,
     MINUTES,
     Prediction,
     RidesError,
@@ -85,20 +84,7 @@ logger = logging.getLogger(__name__)
 def make_app(
     model: str, *, requests: str | Path | None = None, limits: Limits | None = None
 ) -> FastAPI:
-    """Return the application: our routes, and MLflow's as they are.
-
-    Parameters
-    ----------
-    model : str
-        As `taxi_duration.registry.load` takes it; an alias is followed.
-    requests : str or Path, optional
-        Folder for the log of requests; by default one beside the recorded runs.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or its files are not those that were recorded.
-    """
+    """Return the application that `serve` runs: our routes, and MLflow's as they are."""
     app = FastAPIOffline(redoc_url=None, title="taxi_duration", description=ABOUT, lifespan=_run)
     state = app.state
     state.current, state.log = Current(model), RequestLog(log_folder(requests))

@@ -1,4 +1,4 @@
-"""Batch scoring: a model and months in, predictions and rejected rows on disk out."""
+"""Batch scoring: a model and months in, predictions and rejected rows on disk out, by blocks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
+from taxi_duration.data import rides
 from taxi_duration.data.batches import ahead
 from taxi_duration.data.files import atomic_write, sha256, write_errors
 from taxi_duration.data.parquet import parquet_writer
-from taxi_duration.data.rides import is_plausible_distance
+from taxi_duration.data.rides import ZONES
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.errors import UsageError, nearest
+from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
-from taxi_duration.serving.blocks import predict_rows, read_rows, split_rows
-from taxi_duration.serving.results import (
-    PREDICTIONS,
-    REJECTED,
-    Manifest,
-    MonthResult,
-    month_folder,
-    predictions_folder,
-    remove_leftovers,
-)
+from taxi_duration.serving import results
+from taxi_duration.serving.results import PREDICTIONS, REJECTED, Manifest, MonthResult
 from taxi_duration.tracking.provenance import environment
 
 Predict: TypeAlias = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
 
+BLOCK = 200_000  # rows that are read, predicted and written together
+PREDICTED_COLUMNS = [
+    "ride", "pickup_datetime", *ZONES, "trip_distance", "predicted", "low", "high",
+    "model_version", "duration",
+]  # fmt: skip
+REJECTED_COLUMNS = [
+    "ride", "pickup_datetime", "dropoff_datetime", *ZONES, "trip_distance", "reason",
+]  # fmt: skip
 ENGINES = ("local", "spark")
 SEARCHED_COLUMNS = ["ride", "pickup_datetime"]  # with statistics, by which readers skip pages
 # compression would make the files a third smaller, and writing them more than twice as slow
@@ -82,7 +85,7 @@ def score_months(
         Called after each block with the month and its number of rows done so far.
     """
     kind, wanted = Service.parse(service), Months.parse(months)
-    folder = predictions_folder(into)
+    folder = results.predictions_folder(into)
     if engine not in ENGINES:
         raise UsageError(f"Engine {engine!r} is unknown. {nearest(engine, ENGINES)}")
     model = load(model) if isinstance(model, str) else model
@@ -120,7 +123,7 @@ def _score_month(
 ) -> MonthResult:
     from filelock import FileLock
 
-    folder = month_folder(into, raw.month, raw.service)
+    folder = results.month_folder(into, raw.month, raw.service)
     origin = origin_of(model, raw.service, raw.month, {raw.file: raw.sha256})
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +131,7 @@ def _score_month(
             known = MonthResult.find(folder)
             if known and known.is_current(origin) and not force:
                 return known
-            remove_leftovers(folder)
+            results.remove_leftovers(folder)
             with atomic_write(folder) as fresh:
                 blocks = predict(ahead(read_rows(raw)))
                 manifest = write_blocks(blocks, fresh, model, origin, progress)
@@ -170,7 +173,7 @@ def write_blocks(
             reasons.update(rejected["reason"])
             counts.update(rows=len(block), predicted=len(predictions))
             if model.estimator.needs_distance:
-                is_repaired = ~is_plausible_distance(predictions["trip_distance"])
+                is_repaired = ~rides.is_plausible_distance(predictions["trip_distance"])
                 counts.update(repaired=int(is_repaired.sum()))
             if progress:
                 progress(counts["rows"])
@@ -180,3 +183,42 @@ def write_blocks(
     )
     manifest.save(folder)
     return manifest
+
+
+def read_rows(raw: RawMonth) -> Iterator[pd.DataFrame]:
+    """Read a month in blocks of few rows, with the same types in each month.
+
+    Columns are `ride` (row in the month's file, from 0), `pickup_datetime`, `dropoff_datetime` (New
+    York time), `PULocationID`, `DOLocationID`, `trip_distance` (as given), `duration` (minutes).
+    """
+    done = 0
+    for columns in raw.blocks(rows=BLOCK):
+        times = {name: columns[name] for name in ("pickup_datetime", "dropoff_datetime")}
+        rows = {
+            "ride": np.arange(done, done + len(columns["pickup_datetime"])),
+            **{name: rides.in_new_york(each) for name, each in times.items()},
+            **{name: columns[name].astype(float) for name in (*ZONES, "trip_distance")},
+            "duration": rides.read_minutes(*times.values()),
+        }
+        done += len(rows["ride"])
+        yield pd.DataFrame(rows, copy=False)
+
+
+def predict_rows(estimator: Estimator, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows as `read_rows` yields them with `predicted`, `low`, `high` and `reason`.
+
+    A row that is no valid ride has a reason and no minutes, any other minutes and no reason.
+    """
+    read = rides.read_rides(rows)
+    reasons = rides.rejections(read, distance=estimator.needs_distance)
+    found = estimator.predict_unchecked(read[reasons.isna()])
+    minutes = found.rename(columns={"duration": "predicted"}).reindex(rows.index)
+    return pd.concat([rows, minutes, reasons.rename("reason").astype("str")], axis=1)
+
+
+def split_rows(rows: pd.DataFrame, *, version: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the predictions and the rejected rows, with the columns and types of their files."""
+    is_rejected = rows["reason"].notna()
+    whole = dict.fromkeys([*ZONES, "model_version"], "int32")
+    predictions = rows[~is_rejected].assign(model_version=version)[PREDICTED_COLUMNS].astype(whole)
+    return predictions, rows[is_rejected][REJECTED_COLUMNS]

@@ -37,12 +37,6 @@ def collect(
         that are not in it have no known duration.
     requests : str or Path, optional
         Folder of the log; by default the one beside the recorded runs.
-
-    Raises
-    ------
-    SchemaError
-        If the model has predicted no ride of the month, or the file lacks a column or has a ride
-        twice.
     """
     found, wanted, folder = find_model(model), Month.parse(month), log_folder(requests)
     file, service = Path(dropoffs), Service.parse(found.record.tags["service"])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from taxi_duration.data.rides import read_columns
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.journal import CHAMPION
 from taxi_duration.registry.loading import NAME, RegisteredModel, find_model
@@ -15,11 +19,11 @@ from taxi_duration.registry.promotion import CHALLENGER
 
 QUOTE = f"{NAME}-quote"  # name of the model that predicts rides without distance
 EVERY = 2.0  # seconds between two looks at the registry
-KNOWN_RIDE = {
-    "pickup_datetime": np.array(["2021-03-01T08:00"], dtype="datetime64[us]"),
-    "PULocationID": np.array([74.0]),
-    "DOLocationID": np.array([75.0]),
-    "trip_distance": np.array([2.5]),
+EXAMPLE = {
+    "pickup_datetime": "2021-03-01T08:00:00",
+    "PULocationID": 74,
+    "DOLocationID": 75,
+    "trip_distance": 2.5,
 }
 
 logger = logging.getLogger(__name__)
@@ -33,32 +37,19 @@ class Models(NamedTuple):
 
 
 class Current:
-    """The models of an address, and a thread that follows its alias.
-
-    Parameters
-    ----------
-    address : str
-        As `taxi_duration.registry.load` takes it. What an alias names may change; a version never.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or its files are not those that were recorded.
-    """
+    """The models of an address, as `find_model` takes it; a thread may follow its alias."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.problems: dict[str, str] = {}  # by model, logged once
-        main = _checked(find_model(address))
-        self.models = Models(main, None)
+        self.models = Models(_checked(find_model(address)), None)
         self.refresh()
 
     def refresh(self) -> None:
         """Take over what the registry names now; whatever is wrong with it, the former stays."""
-        main = self._newest("model", [self.address], self.models.main)
-        aliases = [f"{QUOTE}@{alias}" for alias in (CHAMPION, CHALLENGER)]
+        main = self._newest("model", lambda: find_model(self.address), self.models.main)
         needs_quote = main.estimator.needs_distance
-        quote = self._newest("quote", aliases, self.models.quote) if needs_quote else None
+        quote = self._newest("quote", find_quote, self.models.quote) if needs_quote else None
         self.models = Models(main, quote)  # in one step: a request never sees half of a change
 
     def follow(self, stop: threading.Event) -> None:
@@ -67,44 +58,40 @@ class Current:
             self.refresh()
 
     def _newest(
-        self, which: str, addresses: list[str], former: RegisteredModel | None
+        self,
+        which: str,
+        find: Callable[[], RegisteredModel | None],
+        former: RegisteredModel | None,
     ) -> RegisteredModel | None:
         try:
-            found = _find_first(addresses)
+            found = find()
             if (found and found.version) != (former and former.version):
                 former = found and _checked(found)
                 logger.info("The %s is now %s", which, former.address if former else "none")
             self.problems.pop(which, None)
         except Exception as problem:  # noqa: BLE001  the present version answers on
-            self._report(which, former, problem)
+            reason, stays = str(problem), former.address if former else "none"
+            if self.problems.get(which) != reason:
+                self.problems[which] = reason
+                logger.error("The %s stays %s: %s", which, stays, reason)  # noqa: TRY400
         return former
 
-    def _report(self, which: str, former: RegisteredModel | None, problem: Exception) -> None:
-        reason = str(problem)
-        if self.problems.get(which) != reason:
-            self.problems[which] = reason
-            stays = former.address if former else "none"
-            logger.error("The %s stays %s: %s", which, stays, reason)
 
-
-def _find_first(addresses: list[str]) -> RegisteredModel | None:
-    """Return the model of the first address that there is; of a single one, or an error."""
-    for address in addresses:
-        try:
-            return find_model(address)
-        except ModelError:
-            if len(addresses) == 1:
-                raise
+def find_quote() -> RegisteredModel | None:
+    """Return the champion of `QUOTE`, else its challenger, if there is one."""
+    for alias in (CHAMPION, CHALLENGER):
+        with suppress(ModelError):
+            return find_model(f"{QUOTE}@{alias}")
     return None
 
 
 def _checked(model: RegisteredModel) -> RegisteredModel:
     """Load a model from verified files, and have it predict a ride."""
-    found = model.estimator.predict_columns(KNOWN_RIDE)
+    found = model.estimator.predict_columns(read_columns(pd.DataFrame([EXAMPLE])))
     low, minutes, high = (found[name].item() for name in ("low", "duration", "high"))
     if not 0 <= low <= minutes <= high < np.inf:
         raise ModelError(
-            f"{model.name}/{model.version} predicts {minutes!r} minutes between {low!r} and "
+            f"{model.label} predicts {minutes!r} minutes between {low!r} and "
             f"{high!r} for a known ride. Promote another version."
         )
     return model

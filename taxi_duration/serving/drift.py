@@ -22,18 +22,11 @@ NUMERIC = ("trip_distance", "predicted")  # the others are categories
 
 
 def drift(rides: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """Measure how far inputs and predictions have drifted from the months of the training.
+    """Return how far inputs and predictions have drifted from the months of the training.
 
-    Parameters
-    ----------
-    rides, reference : DataFrame
-        `pickup_datetime`, `PULocationID`, `DOLocationID`, `trip_distance`, `predicted`.
-
-    Returns
-    -------
-    DataFrame
-        A row for each of `DRIFT_COLUMNS`: `column` (in words), `psi` (see `stability_index`), and
-        for numeric ones `shift`: the Wasserstein distance in the reference's standard deviations.
+    Both have the columns of rides, and `predicted`. A row for each of `DRIFT_COLUMNS` has `column`
+    (in words), `psi` (see `stability_index`), and for numeric ones `shift`: the Wasserstein
+    distance in the reference's standard deviations.
     """
     now, then = _drift_columns(rides), _drift_columns(reference)
     rows = [
@@ -52,14 +45,7 @@ def stability_index(now: pd.Series, then: pd.Series, *, numeric: bool) -> float:
 
     It is the symmetric Kullback-Leibler divergence of their histograms [2]_. By custom [1]_, values
     under 0.1 are no change, and from 0.25 on the population has changed. Numbers are counted in
-    tenths of the reference, missing ones apart; rare categories are counted together.
-
-    Parameters
-    ----------
-    now, then : Series
-        Values, and those of the reference.
-    numeric : bool
-        Whether they are numbers rather than categories.
+    tenths of the reference `then`, missing ones apart; rare categories are counted together.
 
     References
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,17 +92,8 @@ def serve(
 def keep_serving(model: str, announce: Callable[[Server], None], **how: object) -> NoReturn:
     """Serve a registered model for good: a process that a signal has killed is started again.
 
-    Parameters
-    ----------
-    announce : callable
-        Is called with each server once it is ready.
-    how
-        As `serve` takes it.
-
-    Raises
-    ------
-    ServerError
-        As `serve` does; if the process ends by itself, or is killed within five seconds.
+    `announce` is called with each server once it is ready. It is an error if the process ends by
+    itself, or is killed within five seconds.
     """
     while True:
         with serve(model, **how) as server:
@@ -115,13 +107,7 @@ def keep_serving(model: str, announce: Callable[[Server], None], **how: object) 
 
 @contextmanager
 def show_runs(*, host: str = "127.0.0.1", port: int = PAGES_PORT) -> Iterator[Server]:
-    """Show the recorded runs in MLflow's pages until the end of the block.
-
-    Raises
-    ------
-    ServerError
-        If the port is unavailable, or the server does not start.
-    """
+    """Show the recorded runs in MLflow's pages until the end of the block."""
     words = ["mlflow", "server", "-w", "1", "--host", host, "--port", str(port),
              "--uvicorn-opts", "--log-level warning"]  # fmt: skip
     variables = {
@@ -141,14 +127,8 @@ def run_server(
 ) -> Iterator[subprocess.Popen]:
     """Run a module of Python as a server until the end of the block, or of this process.
 
-    Parameters
-    ----------
-    words : sequence of str
-        The module and its arguments.
-    ready : str
-        Path that answers once the server does.
-    variables
-        Further variables of its environment.
+    `words` are the module and its arguments, `variables` further ones of its environment; the path
+    `ready` answers once the server does.
     """
     _check_port(host, port)
     # a group of its own, since Ctrl-C would reach it before we stop it
@@ -158,12 +138,15 @@ def run_server(
             _wait_until_ready(process, f"http://{host}:{port}{ready}")
             yield process
         finally:
-            _stop(process)
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _check_port(host: str, port: int) -> None:
-    import socket
-
     try:
         socket.create_server((host, port)).close()
     except OSError as problem:
@@ -185,23 +168,8 @@ def _wait_until_ready(process: subprocess.Popen, address: str) -> None:
     raise ServerError(f"No server started at {address}. Read its messages above.")
 
 
-def _stop(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def wait(server: Server) -> NoReturn:
-    """Wait until the server ends, which it does only if something has ended it.
-
-    Raises
-    ------
-    ServerError
-        Always.
-    """
+    """Wait until something ends the server, and raise a `ServerError` that says what."""
     raise ServerError(f"{_wait(server)}. Start it again.")
 
 

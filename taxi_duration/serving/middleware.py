@@ -8,7 +8,6 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 from uuid import uuid4
 
 from starlette.responses import JSONResponse
@@ -69,11 +68,6 @@ class Middleware:
         self.app, self.current, self.metrics, self.limits = app, current, metrics, limits
         self.at_work = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many requests are at work as may be at once."""
-        return self.at_work >= self.limits.at_once
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the application answer."""
         if scope["type"] != "http":
@@ -82,7 +76,7 @@ class Middleware:
         models = self.current.models
         served = Served(_request_id(scope), models, models.main.label)
         SERVED.set(served)
-        scope["full"] = self.is_full
+        scope["full"] = self.at_work >= self.limits.at_once
         self.at_work += 1
         try:
             await self._answer(scope, receive, _with_headers(send, served))
@@ -98,14 +92,16 @@ class Middleware:
             async with asyncio.timeout(limit):
                 await self.app(scope, receive, send)
         except TimeoutError:
-            await _refuse(503, f"The answer takes over {limit:g} s.", scope, receive, send)
+            problem = RequestError(503, f"The answer takes over {limit:g} s.")
+            await problem.response()(scope, receive, send)
         except RequestError as problem:
             await problem.response()(scope, receive, send)
         except Exception:
             served = SERVED.get()
             logger.exception("unexpected error", extra={"fields": {"request_id": served.id}})
             if served.status is None:
-                await _refuse(500, "Unexpected error; it is in the log.", scope, receive, send)
+                problem = RequestError(500, "Unexpected error; it is in the log.")
+                await problem.response()(scope, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> Receive:
         """Wait for the whole body; one that is too large is read to its end, and not kept."""
@@ -144,10 +140,6 @@ def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     text = given.decode("latin-1")
     return text if REQUEST_ID.fullmatch(text) else uuid4().hex
-
-
-async def _refuse(status: int, sentence: str, *asgi: Any) -> None:  # noqa: ANN401
-    await RequestError(status, sentence).response()(*asgi)
 
 
 def _with_headers(send: Send, served: Served) -> Send:

@@ -26,56 +26,26 @@ EXPERIMENT = "taxi-duration-monitoring"
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a month's figures, and how many months beyond them are an alarm.
+    """Limits of a month's figures, and how many months beyond them are an alarm."""
 
-    Attributes
-    ----------
-    rmse
-        Share by which the error may exceed that of the valid month at training.
-    bias
-        Minutes, up or down.
-    coverage
-        Difference between the share of rides within their interval and the promised one.
-    rejected
-        Share of rows that are no valid rides.
-    psi
-        Population stability index of an input or of the predictions.
-    months, of_last
-        It is an alarm if the latest month is beyond a limit, and so many of the last ones.
-    """
-
-    rmse: float = 0.10
-    bias: float = 2.0
-    coverage: float = 0.05
-    rejected: float = 0.02
-    psi: float = 0.25
-    months: int = 2
-    of_last: int = 3
+    rmse: float = 0.10  # share by which it may exceed that of the valid month at training
+    bias: float = 2.0  # minutes, up or down
+    coverage: float = 0.05  # difference of the share of rides in their interval from the promised
+    rejected: float = 0.02  # share of rows that are no valid rides
+    psi: float = 0.25  # population stability index of an input or of the predictions
+    months: int = 2  # beyond a limit, the latest among them, that are an alarm
+    of_last: int = 3  # months among which these are counted
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A model at its training, with which months are compared.
+    """A model at its training, with which months are compared."""
 
-    Attributes
-    ----------
-    rides
-        Of the months that it was trained on, with `predicted` minutes.
-    rmse
-        On the valid month, in minutes.
-    coverage
-        Share of rides that its intervals were made to cover.
-    last
-        The last month that it was trained on.
-    model
-        Kind of model, e.g. "xgboost".
-    """
-
-    rides: pd.DataFrame = field(repr=False)
-    rmse: float
-    coverage: float
-    last: str
-    model: str | None = None
+    rides: pd.DataFrame = field(repr=False)  # of the months of the training, with `predicted`
+    rmse: float  # on the valid month, in minutes
+    coverage: float  # share of rides that its intervals were made to cover
+    last: str  # month that it was trained on
+    model: str | None = None  # kind of model, e.g. "xgboost"
 
 
 @dataclass(frozen=True)
@@ -96,25 +66,16 @@ class ScoredMonth:
 class Report:
     """Figures of scored months, and whether they are an alarm.
 
-    Attributes
-    ----------
-    table
-        A row a month: `month`, `age` (months since training), `rmse`, `mae`, `bias`, `within_5`,
-        `level` (minutes that its rides took as a multiple of those predicted: how far traffic has
-        moved since training), `coverage`, `rejected` (a share), `psi` (the largest), `rows`,
-        `verdict`.
-    drift
-        As `taxi_duration.serving.drift.drift`, with the `month`.
-    alarm
-        Whether action is needed.
-    months
-        In their order.
+    `table` has a row a month: `month`, `age` (months since training), `rmse`, `mae`, `bias`,
+    `within_5`, `level` (minutes that its rides took as a multiple of those predicted: how far
+    traffic has moved since training), `coverage`, `rejected` (a share), `psi` (the largest),
+    `rows`, `verdict`.
     """
 
     table: pd.DataFrame = field(repr=False)
-    drift: pd.DataFrame = field(repr=False)
-    alarm: bool
-    months: tuple[ScoredMonth, ...] = field(repr=False)
+    drift: pd.DataFrame = field(repr=False)  # as `taxi_duration.serving.drift.drift`, by `month`
+    alarm: bool  # whether action is needed
+    months: tuple[ScoredMonth, ...] = field(repr=False)  # in their order
     reference: Reference
     limits: Limits
 
@@ -185,11 +146,6 @@ def evaluate_months(
 
     Only rides of 1 to 60 minutes count for the error, as in training. One unusual month is no
     alarm: the latest has to be beyond a limit, and so many of the last ones (see `Limits`).
-
-    Raises
-    ------
-    ModelError
-        If there is no month, or one whose durations are not known.
     """
     limits = limits or Limits()
     if not months:

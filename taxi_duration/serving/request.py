@@ -20,15 +20,9 @@ from taxi_duration.data.rides import (
 )
 from taxi_duration.errors import SchemaError, nearest
 from taxi_duration.registry.loading import RegisteredModel
-from taxi_duration.serving.current import Models
+from taxi_duration.serving.current import EXAMPLE, Models
 
 FIELDS = frozenset(RIDE)
-EXAMPLE = {
-    "pickup_datetime": "2021-03-01T08:00:00",
-    "PULocationID": 74,
-    "DOLocationID": 75,
-    "trip_distance": 2.5,
-}
 MINUTES = ("duration", "low", "high")
 LISTED = 100  # rejected rides that an answer lists
 Where: TypeAlias = np.ndarray | slice
@@ -63,12 +57,6 @@ class Prediction(NamedTuple):
 def parse_json(body: bytes) -> object:
     """Return what a body holds; what JSON leaves open is an error here.
 
-    Raises
-    ------
-    SchemaError
-        If it is no JSON, a key is there twice, a number has thousands of digits, or lists lie in
-        lists a thousand deep.
-
     Examples
     --------
     >>> parse_json(b'{"PULocationID": 74, "PULocationID": 75}')
@@ -98,13 +86,7 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_request(content: object) -> Columns:
-    """Return the rides of a request, an object or a list of them, as columns of given values.
-
-    Raises
-    ------
-    SchemaError
-        If there is no ride, or a row is no object or has an unknown field.
-    """
+    """Return the rides of a request, an object or a list of them, as columns of given values."""
     rides = content if isinstance(content, list) else [content]
     if not rides:
         raise SchemaError("The list has no ride. Send at least one.")
@@ -123,13 +105,7 @@ def read_request(content: object) -> Columns:
 
 
 def predict_rides(given: Columns, models: Models) -> Prediction:
-    """Predict rides, those without distance by the model that needs none.
-
-    Raises
-    ------
-    RidesError
-        If one is not valid.
-    """
+    """Predict rides, those without distance by the model that needs none; all, or none of them."""
     rides, shares = read_columns(given), _share(given, models)
     number = len(rides[RIDE[0]])
     minutes, by = np.empty((len(MINUTES), number)), np.empty(number, dtype=object)

@@ -21,29 +21,17 @@ PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "ma
 
 @dataclass(frozen=True)
 class Manifest:
-    """Origin and counts of a month's predictions.
-
-    Attributes
-    ----------
-    input
-        sha256 of the month's file, by its name.
-    rejected
-        Rows by reason; with `predicted` they add up to `rows`.
-    repaired
-        Rows predicted with a median distance in place of one that is 0 or over 60 miles.
-    files
-        sha256 of each file beside the manifest.
-    """
+    """Origin and counts of a month's predictions."""
 
     service: str
     month: str
-    input: dict[str, str]
+    input: dict[str, str]  # sha256 of the month's file, by its name
     model: dict[str, str | int]
     rows: int
     predicted: int
-    rejected: dict[str, int]
-    repaired: int
-    files: dict[str, str]
+    rejected: dict[str, int]  # rows by reason; with `predicted` they add up to `rows`
+    repaired: int  # predicted with a median distance in place of one that is 0 or over 60 miles
+    files: dict[str, str]  # sha256 of each file beside the manifest
     environment: dict[str, str]
 
     def save(self, folder: Path) -> None:
@@ -54,17 +42,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class MonthResult:
-    """A month's predictions on disk.
-
-    Attributes
-    ----------
-    fresh
-        Whether they were made now; False if the same model had predicted the same file before.
-    """
+    """A month's predictions on disk."""
 
     folder: Path
     manifest: Manifest
-    fresh: bool
+    fresh: bool  # made now; False if the same model had predicted the same file before
 
     @classmethod
     def find(cls, folder: Path) -> MonthResult | None:

@@ -28,7 +28,7 @@ from taxi_duration.data.files import staging_folder, tree_digest
 from taxi_duration.errors import EngineError, ModelError
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.loading import RegisteredModel
-from taxi_duration.serving.blocks import BLOCK, predict_rows
+from taxi_duration.serving.batch import BLOCK, predict_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,11 +60,6 @@ def on_spark(model: RegisteredModel, *, device: str = "cpu") -> Iterator[Callabl
 
     Spark starts at the first month, and is stopped at the end of the block; a session that is
     there is used, and stays.
-
-    Raises
-    ------
-    EngineError
-        If Spark or Java is not installed, Spark does not start, or a job fails.
     """
     with ExitStack() as stack:
 
@@ -182,12 +177,19 @@ def _map_blocks(
 ) -> Iterator[pd.DataFrame]:
     """Predict several blocks in a job, and yield them again in their order."""
     import pyarrow as pa
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     blocks = iter(blocks)
     while several := list(islice(blocks, BLOCKS)):
         rows = pa.Table.from_pandas(pd.concat(several), preserve_index=False)
-        with _job_errors():
+        try:
             predicted = _run_job(rows, spark, predict)
+        except (PySparkException, Py4JError, OSError) as problem:
+            raise EngineError(
+                f"Spark could not predict a month: {_reason(str(problem))} "
+                "What was predicted before is kept: score again."
+            ) from problem
         yield from (
             predicted.slice(start, BLOCK).to_pandas() for start in range(0, len(rows), BLOCK)
         )
@@ -230,21 +232,6 @@ def _estimator(folder: str, sha256: str, device: str) -> Estimator:
             f"not {sha256[:12]}. Score again."
         )
     return Estimator.load(files / "artifacts").on(device)
-
-
-@contextmanager
-def _job_errors() -> Iterator[None]:
-    """Say in one line why a job failed: what a worker raised, or Spark's own reason."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except (PySparkException, Py4JError, OSError) as problem:
-        raise EngineError(
-            f"Spark could not predict a month: {_reason(str(problem))} "
-            "What was predicted before is kept: score again."
-        ) from problem
 
 
 def _reason(text: str) -> str:

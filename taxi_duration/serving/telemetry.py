@@ -7,14 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+import prometheus_client as prometheus
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from taxi_duration.serving.current import Models
@@ -47,17 +40,20 @@ class Metrics:
     """Figures of a service, in the names and units that Prometheus recommends."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # they double the lines, and say nothing
-        self._registry = CollectorRegistry()
+        prometheus.disable_created_metrics()  # they double the lines, and say nothing
+        self._registry = prometheus.CollectorRegistry()
         how = {"registry": self._registry, "namespace": "taxi_duration"}
-        self.requests = Counter(
+        self.requests = prometheus.Counter(
             "requests", "Requests by route and status.", ["route", "status"], **how
         )
-        self.seconds = Histogram("request_seconds", "Time that a request takes.", ["route"],
-                                 buckets=SECONDS, **how)  # fmt: skip
-        self.rides = Counter("rides", "Predicted rides.", ["model", "version"], **how)
-        self.rejections = Counter("rejections", "Rejected rides and requests.", ["reason"], **how)
-        self._model = Gauge(
+        self.seconds = prometheus.Histogram(
+            "request_seconds", "Time that a request takes.", ["route"], buckets=SECONDS, **how
+        )
+        self.rides = prometheus.Counter("rides", "Predicted rides.", ["model", "version"], **how)
+        self.rejections = prometheus.Counter(
+            "rejections", "Rejected rides and requests.", ["reason"], **how
+        )
+        self._model = prometheus.Gauge(
             "model", "1 for each version that answers.", ["model", "version"], **how
         )
 
@@ -66,4 +62,4 @@ class Metrics:
         self._model.clear()
         for each in filter(None, models):
             self._model.labels(each.name, each.version).set(1)
-        return generate_latest(self._registry)
+        return prometheus.generate_latest(self._registry)

@@ -37,12 +37,8 @@ def log_model(fitted: Fitted, intervals: Intervals, rides: pd.DataFrame) -> int:
     Models-from-code around a skops file is the one form that MLflow loads where pickles are
     forbidden; it carries the library, so it predicts where `taxi_duration` is not installed. The
     logged files are loaded again: they must predict the same, and their digest becomes a parameter
-    of the run, `model_sha256`, since tags can be overwritten.
-
-    Parameters
-    ----------
-    rides : DataFrame
-        Columns of `Trips.frame`; the first ones become the input example.
+    of the run, `model_sha256`, since tags can be overwritten. The first rides become the input
+    example.
     """
     import mlflow
 

@@ -28,25 +28,13 @@ TOLERANCE = 2.0  # seconds; psutil adds times that are rounded
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, so described that no other one can be taken for it.
+    """A process, so described that no other one can be taken for it."""
 
-    Attributes
-    ----------
-    host
-        Name of the computer, and a digest of its machine id.
-    boot
-        Id of the computer's present boot; empty where the system gives none.
-    namespace
-        Of process ids: a container has its own.
-    started
-        Seconds from the boot; unlike a time of day they do not move with the clock.
-    """
-
-    host: str
-    boot: str
-    namespace: str
+    host: str  # name of the computer, and a digest of its machine id
+    boot: str  # id of the computer's present boot; empty where the system gives none
+    namespace: str  # of process ids: a container has its own
     pid: int
-    started: float
+    started: float  # seconds from the boot; unlike a time of day they do not move with the clock
 
     @classmethod
     def this(cls) -> Owner:
@@ -86,12 +74,7 @@ class Owner:
 def owned_run(run_id: str | None = None, **how: object) -> Iterator[mlflow.ActiveRun]:
     """Start a run of this process, or go on with one, until the end of the block.
 
-    An error closes it as FAILED, an interruption as KILLED.
-
-    Parameters
-    ----------
-    **how
-        As `mlflow.start_run` takes it.
+    Takes what `mlflow.start_run` does. An error closes it as FAILED, an interruption as KILLED.
     """
     import mlflow
 
@@ -109,12 +92,8 @@ def owned_run(run_id: str | None = None, **how: object) -> Iterator[mlflow.Activ
 def close_abandoned_runs(store: mlflow.MlflowClient, *, ours: bool = False) -> list[str]:
     """Close as KILLED the runs in a store whose process is gone, and return their ids.
 
-    Files of theirs that MLflow has not copied to the end are removed.
-
-    Parameters
-    ----------
-    ours : bool
-        Whether to close those of this process too, as it is about to end.
+    Files of theirs that MLflow has not copied to the end are removed. `ours` says to close those of
+    this process too, as it is about to end.
     """
     here = Owner.this()
     running = store.search_runs(
@@ -141,18 +120,14 @@ def _remove_unfinished(store: mlflow.MlflowClient, run_id: str) -> None:
 @cache
 def _process(pid: int) -> Owner:
     """Return a process of this computer; cached by its id, since a fork has another."""
+    machine = sha256(_read(MACHINE).encode()).hexdigest()[:8]  # the id itself is confidential
     return Owner(
-        host=_host(),
+        host=f"{platform.node()} {machine}",
         boot=_read(BOOT),
         namespace=str(NAMESPACE.readlink()) if NAMESPACE.is_symlink() else "",
         pid=pid,
         started=round(_started(psutil.Process(pid)), 2),
     )
-
-
-def _host() -> str:
-    machine = sha256(_read(MACHINE).encode()).hexdigest()[:8]  # the id itself is confidential
-    return f"{platform.node()} {machine}"
 
 
 def _started(process: psutil.Process) -> float:

@@ -31,19 +31,10 @@ LIBRARIES = (
 
 
 class Code(NamedTuple):
-    """A git commit, and as a patch what the checkout has beyond it.
+    """A git commit, and as a patch what the checkout has beyond it."""
 
-    Attributes
-    ----------
-    commit
-        None where the package does not lie in a git checkout.
-    patch
-        Changed files, and new ones that are code and not ignored by git; empty if the tree is
-        clean. Bytes that are not UTF-8 are escaped.
-    """
-
-    commit: str | None
-    patch: str = ""
+    commit: str | None  # None where the package does not lie in a git checkout
+    patch: str = ""  # changed files and new code; bytes that are not UTF-8 are escaped
 
 
 @dataclass(frozen=True)

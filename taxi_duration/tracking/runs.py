@@ -29,18 +29,10 @@ COLUMNS = {
 
 
 def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.DataFrame:
-    """Return the recorded runs of models, latest first.
+    """Return the recorded runs of models, or only the children of a run, latest first.
 
-    Parameters
-    ----------
-    parent : str
-        Only the children of this run.
-
-    Returns
-    -------
-    DataFrame
-        Columns `run_id`, `model`, `status`, `valid_rmse`, `test_rmse` (minutes), `fit_seconds`,
-        `size_mb`.
+    Columns are `run_id`, `model`, `status`, `valid_rmse`, `test_rmse` (minutes), `fit_seconds` and
+    `size_mb`.
     """
     if parent:
         check_name(parent, without="'")
@@ -56,22 +48,12 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
 
 @dataclass(frozen=True)
 class Record:
-    """A run as the store holds it.
-
-    Attributes
-    ----------
-    parameters, metrics, tags
-        As `taxi_duration.tracking.training` wrote them; parameters are text.
-    model_id
-        Of the logged model; None if the run has none.
-    started
-        In UTC.
-    """
+    """A run as the store holds it."""
 
     run_id: str
     status: str
-    started: pd.Timestamp
-    model_id: str | None
+    started: pd.Timestamp  # UTC
+    model_id: str | None  # of the logged model
     parameters: dict[str, str] = field(repr=False)
     metrics: dict[str, float] = field(repr=False)
     tags: dict[str, str] = field(repr=False)

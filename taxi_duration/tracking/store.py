@@ -59,13 +59,7 @@ def open_store(experiment: str = EXPERIMENT) -> None:
 
 
 def find_runs(base: str) -> str:
-    """Return the address at which MLflow's pages show the runs.
-
-    Parameters
-    ----------
-    base : str
-        Of the server that shows the pages of the store.
-    """
+    """Return the address at which the server at `base` shows the runs of this store."""
     open_store()
     with store_errors("The store cannot be opened"):
         experiment = client().get_experiment_by_name(EXPERIMENT)
@@ -163,12 +157,8 @@ def _quieten() -> None:
 def store_errors(what: str, *, unknown: str | None = None) -> Iterator[None]:
     """Report a failure of MLflow, the database, S3 or the file system as a `TrackingError`.
 
-    Parameters
-    ----------
-    what : str
-        Begins the message, e.g. "The runs cannot be read".
-    unknown : str, optional
-        Message of a `ModelError` where MLflow says that there is no such run or model.
+    Its message begins with `what`, e.g. "The runs cannot be read"; `unknown` is that of a
+    `ModelError` where MLflow says that there is no such run or model.
     """
     _quieten()
     from mlflow.exceptions import MlflowException
@@ -260,12 +250,7 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Let one process at a time work on what the key names, e.g. a registered model.
 
     The lock lies beside the database, or in the user's folder if the store is a server. It holds
-    among the processes of one computer, of all its users.
-
-    Parameters
-    ----------
-    timeout : float
-        Seconds to wait for another process.
+    among the processes of one computer, of all its users, who wait so many seconds for it.
     """
     from filelock import FileLock, Timeout
 

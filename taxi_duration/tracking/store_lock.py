@@ -22,7 +22,7 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def store_lock(key: str, *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-    """Let one process at a time, on whatever computer, change what the key names.
+    """Let one process at a time, on whatever computer, change what the key names; others wait.
 
     The lock is an experiment "lock of KEY" whose tags describe its owner. Names of experiments are
     unique in a store, so of several processes that create it at once one succeeds. It is given back
@@ -32,11 +32,6 @@ def store_lock(key: str, *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     one of another computer is cannot be known, so that nothing expires: the error says what to
     rename. What the lock cannot prevent is a change by someone who does not ask for it, e.g. in
     MLflow's pages, or one that the server carries out after its sender has given up.
-
-    Parameters
-    ----------
-    timeout : float
-        Seconds to wait for another process.
     """
     name, store = f"lock of {key}", client()
     with store_errors(f"The {name} cannot be taken"):

@@ -21,8 +21,7 @@ from taxi_duration.errors import EngineError
 from taxi_duration.months import GREEN, Months
 from taxi_duration.registry.loading import load
 from taxi_duration.serving import spark
-from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.blocks import read_rows
+from taxi_duration.serving.batch import read_rows, score_months
 from taxi_duration.serving.results import PREDICTIONS, REJECTED
 
 pytestmark = [

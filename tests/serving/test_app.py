@@ -462,9 +462,10 @@ def test_a_registry_that_does_not_respond_changes_nothing(service, monkeypatch, 
     assert service.ask("/predict", EXAMPLE).json()["version"] == 2
 
 
-def test_a_quote_that_is_not_there_is_no_news(service, caplog):
+def test_a_quote_that_is_not_there_is_no_news(service, monkeypatch, caplog):
+    monkeypatch.setattr(current, "QUOTE", "nobody")
     with caplog.at_level(logging.INFO):
-        quote = service.app.state.current._newest("quote", ["nobody@a", "nobody@b"], None)
+        quote = service.app.state.current._newest("quote", current.find_quote, None)
     assert quote is None
     assert "The quote" not in caplog.text
 

@@ -20,7 +20,7 @@ from taxi_duration.models.catalog import MODELS
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
-from taxi_duration.serving import blocks, spark
+from taxi_duration.serving import batch, spark
 from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.results import MonthResult, tally
 
@@ -127,7 +127,7 @@ def test_it_is_predicted_again_when_something_has_changed(score, model, dirty, t
 
 def test_blocks_and_row_groups_change_nothing(score, monkeypatch):
     whole = score().predictions()
-    monkeypatch.setattr(blocks, "BLOCK", 37)
+    monkeypatch.setattr(batch, "BLOCK", 37)
     pd.testing.assert_frame_equal(score(force=True).predictions(), whole)
 
 
@@ -157,7 +157,7 @@ def test_a_bit_that_changes_in_what_is_written_is_noticed(score):
 
 
 def test_progress_is_the_month_and_its_rows_done_so_far(score, monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK", 250)
+    monkeypatch.setattr(batch, "BLOCK", 250)
     calls = []
     score(progress=lambda *call: calls.append(call))
     assert calls == [(JANUARY, 250), (JANUARY, 500), (JANUARY, 600)]
@@ -205,10 +205,10 @@ import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from taxi_duration.models.estimator import Estimator
-from taxi_duration.serving import batch, blocks
+from taxi_duration.serving import batch
 
 folder, model, into, last = map(Path, sys.argv[1:])
-blocks.BLOCK = 50
+batch.BLOCK = 50
 model = SimpleNamespace(
     name="taxi-duration", version="3", sha256="5eal", estimator=Estimator.load(model)
 )
@@ -237,7 +237,7 @@ def start(model, dirty, tmp_path):
 def test_killed_at_any_point_and_run_again_the_bytes_are_those_of_an_undisturbed_run(
     start, score, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(blocks, "BLOCK", 50)
+    monkeypatch.setattr(batch, "BLOCK", 50)
     undisturbed = bytes_of(score().folder)
     place = tmp_path / "predictions" / "service=green"
     shutil.rmtree(place)
