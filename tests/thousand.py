@@ -49,8 +49,8 @@ def expected_of(estimator: Estimator, given: pd.DataFrame) -> tuple[pd.DataFrame
     reasons = rejections(rides, distance="trip_distance" in estimator.inputs)
     valid = rides[reasons.isna()]
     minutes = estimator.level * estimator.pipeline.predict(valid).astype(float)
-    low, high = estimator.intervals.ends(minutes)
-    expected = pd.DataFrame({"duration": minutes, "low": low, "high": high}, valid.index)
+    ends = estimator.intervals.around(minutes)
+    expected = pd.DataFrame({"duration": minutes, **ends}, valid.index)
     return expected, reasons.dropna().astype(object)
 
 

@@ -165,7 +165,6 @@ def baseline(gate: Trips) -> Candidate:
 
 
 def _squares(gate: Trips, candidate: Candidate) -> np.ndarray:
-    """Return the squared error of each ride."""
     minutes = np.asarray(candidate.minutes, dtype=float)
     if minutes.shape != (len(gate),) or not np.isfinite(minutes).all():
         raise ModelError(

@@ -8,11 +8,10 @@ import sys
 from datetime import UTC, datetime
 
 import prometheus_client as prometheus
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from taxi_duration.serving.current import Models
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE = prometheus.exposition.CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 

@@ -39,9 +39,9 @@ def list_runs(*, parent: str | None = None, experiment: str = EXPERIMENT) -> pd.
     open_store(experiment)
     import mlflow
 
-    wanted = f"tags.mlflow.parentRunId = '{parent}'" if parent else "tags.model LIKE '%'"
+    children = f" AND tags.mlflow.parentRunId = '{parent}'" if parent else ""
     with store_errors("The runs cannot be read"):
-        found = mlflow.search_runs(filter_string=wanted)
+        found = mlflow.search_runs(filter_string=f"tags.model LIKE '%'{children}")
     runs = found.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
     return runs.assign(size_mb=runs["size_mb"] / 1e6)
 

@@ -1,5 +1,6 @@
 """Recorded runs: listed, read back, their files copied and added to."""
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -13,7 +14,7 @@ from taxi_duration.tracking.runs import (
     read_environment,
     read_record,
 )
-from taxi_duration.tracking.store import EXPERIMENT
+from taxi_duration.tracking.store import EXPERIMENT, open_store
 
 
 @pytest.fixture
@@ -31,6 +32,13 @@ def test_runs_are_listed_latest_first(recorded_store, recorded):
 def test_the_runs_of_one_parent_are_listed(recorded_store, recorded):
     found = list_runs(parent=recorded.training.run_id)
     assert found["model"].tolist() == ["quote", "xgboost"]
+
+
+def test_a_child_without_a_model_is_not_listed(store):
+    open_store()
+    with mlflow.start_run() as parent, mlflow.start_run(nested=True):
+        pass
+    assert list_runs(parent=parent.info.run_id).empty
 
 
 def test_an_empty_store_lists_no_runs(store):
