@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Found = tuple[int | None, str]
 """The position of a cell from 0, or None for the whole notebook; and what is wrong."""
-Rule = Callable[["NotebookNode"], Iterator[Found]]
 
 RUN_ALL = "Restart the kernel, run all cells and save."
 HIDDEN = "It depends on a cell that is gone or ran elsewhere, or on other versions."
@@ -222,7 +221,7 @@ def _is_plain_python(notebook: NotebookNode) -> Iterator[Found]:
                 yield at, f"it has the magic '{signs}{name}'. Write it in Python, or remove it."
 
 
-RULES: tuple[Rule, ...] = (
+RULES = (
     _is_executed_in_order,
     _keeps_its_outputs,
     _shows_no_error,

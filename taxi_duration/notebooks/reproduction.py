@@ -86,9 +86,14 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     """
     record = read_record(model if RUN_ID.fullmatch(model) else find_model(model).run_id)
     _check(record)
-    where = source or _source(record)
-    if data := _data(record.inputs, _inputs(record, where)):
-        return Reproduction(record.run_id, record.model, NOTHING, tuple(data), pd.DataFrame())
+    where = source or record.tags.get("source")
+    if not where:
+        raise ModelError(
+            f"Run {record.run_id!r} does not say where {', '.join(record.inputs)} came from. "
+            "Say where they are: --source."
+        )
+    if changed := _changed_inputs(record, where):
+        return Reproduction(record.run_id, record.model, NOTHING, tuple(changed), pd.DataFrame())
     return compare(record, read_environment(record.run_id), *retrain(record, where))
 
 
@@ -166,21 +171,17 @@ def _check(record: Record) -> None:
         pass
 
 
-def _source(record: Record) -> str:
-    source = record.tags.get("source")
-    if not source:
-        raise ModelError(
-            f"Run {record.run_id!r} does not say where {', '.join(record.inputs)} came from. "
-            "Say where they are: --source."
-        )
-    return source
-
-
-def _inputs(record: Record, source: str | Path) -> dict[str, str]:
-    """Return the digests of the files that are now where the run's inputs came from."""
+def _changed_inputs(record: Record, source: str | Path) -> list[str]:
+    """Return a sentence for each file that is not there, or not as the run had it."""
     months = [month for part in Split._fields for month in record.months(part)]
-    found = [open_month(each, service=record.tags["service"], source=source) for each in months]
-    return {raw.file: raw.sha256 for raw in found}
+    raw = [open_month(each, service=record.tags["service"], source=source) for each in months]
+    found = {each.file: each.sha256 for each in raw}
+    return [
+        f"Data: {name} is not the file that was recorded: sha256 {digest[:12]} recorded, "
+        f"{found.get(name, 'none')[:12]} here."
+        for name, digest in record.inputs.items()
+        if found.get(name) != digest
+    ]
 
 
 def _hyperparameters(record: Record) -> dict[str, object]:
@@ -194,15 +195,6 @@ def _value(text: str) -> object:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _data(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
-    return [
-        f"Data: {name} is not the file that was recorded: sha256 {digest[:12]} recorded, "
-        f"{found.get(name, 'none')[:12]} here."
-        for name, digest in recorded.items()
-        if found.get(name) != digest
-    ]
 
 
 def _code(record: Record, again: Record) -> list[str]:
