@@ -124,7 +124,7 @@ def test_a_failing_notebook_ends_in_one_line_and_exit_code_5(call):
 def test_the_command_that_a_failure_offers_goes_on_from_there(call):
     last = HERE / "wants_a_file.ipynb"
     words = ["-p", "rows=4", "-p", "file=here.txt", "--timeout", 60, "--code", "--name", "both"]
-    code, (done,), (line,) = call("run", STORY, last, *words)
+    code, (done,), (line,) = call("run", "--force", STORY, last, *words)
     assert (code, "story" in done) == (5, True)
     offered = shlex.split(line.partition("go on with: ")[2])
     assert offered == ["taxi-duration", "run", *map(str, (STORY, last, *words))]
