@@ -14,14 +14,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from taxi_duration.data.batches import in_batches, in_threads, n_rides
 from taxi_duration.data.rides import Columns, as_array, as_columns, is_plausible_distance
+from taxi_duration.models import zones
 from taxi_duration.models.encoding import CrossFit, ZoneTargetEncoder, with_folds
-from taxi_duration.models.zones import (
-    PairDistances,
-    ZoneMap,
-    pair_codes,
-    ride_distance,
-    ride_zones,
-)
 
 DISTANCE = ("distance", "given_distance", "repaired")
 OTHERS = (
@@ -61,9 +55,9 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> DistanceRepair:  # noqa: ARG002
         """Fit the medians on rides."""
-        return self.fit_distances(PairDistances(in_batches([as_columns(X)])))
+        return self.fit_distances(zones.PairDistances(in_batches([as_columns(X)])))
 
-    def fit_distances(self, distances: PairDistances) -> DistanceRepair:
+    def fit_distances(self, distances: zones.PairDistances) -> DistanceRepair:
         """Fit the medians on the distances of rides."""
         by_pair, starts = distances.one_way(), distances.by_pickup()
         self.medians_ = np.where(np.isnan(by_pair), starts[:, None], by_pair).astype(np.float32)
@@ -71,11 +65,11 @@ class DistanceRepair(TransformerMixin, BaseEstimator):
 
     def medians(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the median distance between the zones of each ride, in miles."""
-        return np.take(self.medians_, pair_codes(*ride_zones(X)))
+        return np.take(self.medians_, zones.pair_codes(*zones.ride_zones(X)))
 
     def transform(self, X: pd.DataFrame | Columns) -> np.ndarray:
         """Return the repaired distance, the given one (0 if none), and 1 where they differ."""
-        given = ride_distance(X)
+        given = zones.ride_distance(X)
         given = np.where(np.isnan(given), 0, given)
         good = is_plausible_distance(given)
         return _columns(np.where(good, given, self.medians(X)), given, ~good)
@@ -117,9 +111,9 @@ class RideFeatures(TransformerMixin, BaseEstimator):
 
         They hold the `duration`, too. What is returned is for `training_matrices`.
         """
-        distances = PairDistances(batches())
+        distances = zones.PairDistances(batches())
         self.repair_ = DistanceRepair().fit_distances(distances)
-        self.map_ = ZoneMap().fit_distances(distances)
+        self.map_ = zones.ZoneMap().fit_distances(distances)
         self.encoder_ = ZoneTargetEncoder()
         return self.encoder_.cross_fit(batches(), rides=distances.rides)
 
@@ -170,12 +164,12 @@ class ReferenceFeatures(TransformerMixin, BaseEstimator):
     def fit(self, X: pd.DataFrame, y: object = None) -> ReferenceFeatures:  # noqa: ARG002
         """Fit the pairs that there are, and the median distance for where it is missing."""
         self.pairs_ = OneHotEncoder(handle_unknown="ignore").fit(_pairs(X))
-        self.median_ = float(np.nan_to_num(np.nanmedian(ride_distance(X))))
+        self.median_ = float(np.nan_to_num(np.nanmedian(zones.ride_distance(X))))
         return self
 
     def transform(self, X: pd.DataFrame | Columns) -> sparse.csr_matrix:
         """Return a sparse matrix; a pair never seen is all zeros."""
-        distance = ride_distance(X)
+        distance = zones.ride_distance(X)
         distance = np.where(np.isnan(distance), self.median_, distance)
         rows = np.arange(len(distance))
         # built by hand to keep zeros as values: boosted trees take an absent entry for missing
@@ -189,4 +183,4 @@ def _columns(*columns: np.ndarray) -> np.ndarray:
 
 
 def _pairs(X: pd.DataFrame | Columns) -> np.ndarray:
-    return pair_codes(*ride_zones(X))[:, None]
+    return zones.pair_codes(*zones.ride_zones(X))[:, None]
