@@ -74,5 +74,5 @@ def stream_trips(
     True
     """
     raws = [open_month(each, service=service, source=source) for each in Months.parse(months)]
-    counts = [count_rows(raw, read_month(raw)) for raw in raws]
+    counts = [count_rows(raw) for raw in raws]
     return TripStream(tuple(raws), pd.DataFrame(counts))

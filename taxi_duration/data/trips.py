@@ -6,7 +6,7 @@ distances come at prediction time, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -211,8 +211,7 @@ def load_trips(
     check_order(after, wanted)
     raws = [open_month(month, service=service, source=source) for month in wanted]
     rides = ColumnBuffer(sum(raw.rows for raw in raws))
-    parts = [(raw, _added(read_month(raw, engine=engine), rides)) for raw in raws]
-    counts = pd.DataFrame([count_rows(*each) for each in parts])
+    counts = pd.DataFrame([count_rows(raw, engine=engine, into=rides) for raw in raws])
     frame = pd.DataFrame(rides.columns(), copy=False)
     sha256 = {raw.file: raw.sha256 for raw in raws}
     return Trips(frame, wanted, raws[0].service, counts, sha256, raws[0].source)
@@ -246,9 +245,15 @@ def read_month(raw: RawMonth, *, engine: Engine = "pyarrow") -> Iterator[_Part]:
     return (_keep(_read(block), raw.month) for block in ahead(raw.blocks(engine=engine)))
 
 
-def count_rows(raw: RawMonth, parts: Iterable[_Part]) -> pd.Series:
-    """Return the number of rows of a month that were kept, and for each reason."""
-    counts = [(len(part.rides["duration"]), *part.left_out, *part.odd) for part in parts]
+def count_rows(
+    raw: RawMonth, *, engine: Engine = "pyarrow", into: ColumnBuffer | None = None
+) -> pd.Series:
+    """Return a month's number of kept rows, and of rows by reason; add kept rides to `into`."""
+    counts = []
+    for part in read_month(raw, engine=engine):
+        counts.append((len(part.rides["duration"]), *part.left_out, *part.odd))
+        if into is not None:
+            into.add(part.rides)
     found = pd.Series(np.sum(counts, axis=0), index=["kept", *LEFT_OUT, *ODD], name=str(raw.month))
     if not found["kept"]:
         rows = found[list(LEFT_OUT)].sum()
@@ -276,13 +281,6 @@ def _reason_codes(rides: Columns) -> np.ndarray:
     few = {"duration": minutes[others]}
     codes[others] = np.select([applies(few) for applies in LEFT_OUT.values()], range(len(LEFT_OUT)))
     return codes
-
-
-def _added(parts: Iterable[_Part], rides: ColumnBuffer) -> Iterator[_Part]:
-    """Yield the parts, and add the rides of each to those that there are."""
-    for part in parts:
-        rides.add(part.rides)
-        yield part
 
 
 def _read(block: Block) -> dict[str, np.ndarray]:

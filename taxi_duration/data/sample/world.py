@@ -55,7 +55,7 @@ class Feed:
     rush_effects: np.ndarray  # (reaches, 48) log minutes by hour, of workdays and weekends
     tide: np.ndarray  # log minutes of each pair in the morning; the reverse in the evening
     noises: np.ndarray  # (bands, scores) log minutes
-    width: np.ndarray  # of the noise, by pair
+    width: np.ndarray  # of the noise, by pair: busy ones are steadier
     dirt: dict[str, float]  # shares of rides by kind of dirt
     zero: tuple[np.ndarray, np.ndarray]  # minutes from which on a share of distances is 0
 
@@ -67,7 +67,8 @@ def feed(name: str) -> Feed:
     rides = _pair_rides(name, rng)
     occurs = np.flatnonzero(rides)
     own = OWN * float(table("own", name)["sd"].iloc[0])
-    zero = table("zero", name)
+    zero, traffic = table("zero", name), table("traffic")
+    steadier = np.interp(np.log(np.maximum(rides, 1)), np.log(traffic["busy"]), traffic["effect"])
     effect, tide = (_pair_effects(rides, smooth, rng) for smooth in (SMOOTH, 1.0))
     return Feed(
         name=name,
@@ -83,7 +84,7 @@ def feed(name: str) -> Feed:
         rush_effects=filled(table("rushes"), ["reach", "rush"], (3, 48)),
         tide=(TIDE * tide).ravel(),
         noises=_calmed(_quantiles(table("noises", name)), explained=own),
-        width=_noise_width(rides).ravel(),
+        width=steadier.ravel(),
         dirt=table("dirt", name).set_index("kind")["share"].to_dict(),
         zero=(zero["minutes"].to_numpy(), zero["share"].to_numpy()),
     )
@@ -213,9 +214,3 @@ def _calmed(noise: np.ndarray, *, explained: float) -> np.ndarray:
     left = UNEXPLAINED * np.sqrt(1 - explained**2 / variance)
     usual = 1.2 * np.exp(-((SCORES / USUAL) ** 2))
     return noise * (1 - (1 - left[:, None]) * usual)
-
-
-def _noise_width(rides: np.ndarray) -> np.ndarray:
-    """Return how wide the noise of a pair is by its rides: busy pairs are steadier."""
-    traffic = table("traffic")
-    return np.interp(np.log(np.maximum(rides, 1)), np.log(traffic["busy"]), traffic["effect"])
