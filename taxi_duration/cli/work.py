@@ -131,7 +131,7 @@ def collect(month: str, dropoffs: Path, model: str, requests: Path | None) -> No
     Example:
       taxi-duration collect 2021-03 dropoffs.csv
     """
-    from taxi_duration.serving.collection import collect as make
+    from taxi_duration.serving.request_log import collect as make
 
     made = make(model, month, dropoffs=dropoffs, requests=requests)
     counts, folder = made.manifest, made.folder.parents[1]

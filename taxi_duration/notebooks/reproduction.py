@@ -72,7 +72,7 @@ def reproduce(model: str, *, source: str | Path | None = None) -> Reproduction:
     Parameters
     ----------
     model : str
-        A run's id, or a version as `taxi_duration.registry.loading.find_model` takes it.
+        A run's id, or a version as `taxi_duration.registry.load` takes it.
     source : str
         Where the months are now, if not where they came from.
 

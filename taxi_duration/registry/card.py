@@ -53,7 +53,7 @@ class Card:
 
 
 def make_card(model: str | RegisteredModel) -> Card:
-    """Return the card of a model, found or as `find_model` takes it, from its record alone."""
+    """Return the card of a model, found or as `load` takes it, from its record alone."""
     from markdown_it import MarkdownIt
 
     found = find_model(model) if isinstance(model, str) else model

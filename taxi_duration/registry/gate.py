@@ -116,11 +116,6 @@ def judge(
     interval that excludes zero. The interval comes from drawing whole days [1]_, since rides of
     one day share weather and traffic.
 
-    Raises
-    ------
-    ModelError
-        If a model has no finite number for each ride, or the rides are of less than a week.
-
     References
     ----------
     .. [1] B. Efron, R. J. Tibshirani, "An introduction to the bootstrap" (1993), chapter 8; days

@@ -114,19 +114,9 @@ class RegisteredModel:
 
 
 def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
-    """Find a registered model; an alias is resolved once, here, and no file is read.
+    """Find a registered model, as `load` takes it; an alias is resolved once, here.
 
-    Parameters
-    ----------
-    model : str
-        "3", "champion", "taxi-duration@champion", "models:/taxi-duration/3", or a run's id.
-    name : str
-        Of the registered model, where `model` names none.
-
-    Raises
-    ------
-    ModelError
-        If there is no such version.
+    No file is read. An address without a name is one of the model of that `name`.
     """
     unknown = (
         f"There is no model {model!r} named {name!r} in {shown_uri()}. Choose one in the notebook "
@@ -137,10 +127,15 @@ def find_model(model: str, *, name: str = NAME) -> RegisteredModel:
 
 
 def load(model: str = f"models:/{NAME}@champion") -> RegisteredModel:
-    """Find a registered model as `find_model` does, and load its estimator from verified files.
+    """Find a registered model, and load its estimator from verified files.
 
     Nothing is unpickled, and no code beside the model runs: loading needs this library. Where it
     is not installed, `mlflow.pyfunc.load_model` takes the same address.
+
+    Parameters
+    ----------
+    model : str
+        "3", "champion", "taxi-duration@champion", "models:/taxi-duration/3", or a run's id.
 
     Raises
     ------

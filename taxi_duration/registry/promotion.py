@@ -109,7 +109,7 @@ def promote(
     Parameters
     ----------
     version : str or RegisteredModel
-        As `find_model` takes it, or found.
+        As `load` takes it, or found.
     gate : Trips
         The newest month, which has chosen nothing so far; each use is recorded.
     why : str

@@ -37,7 +37,7 @@ class Models(NamedTuple):
 
 
 class Current:
-    """The models of an address, as `find_model` takes it; a thread may follow its alias."""
+    """The models of an address, as `load` takes it; a thread may follow its alias."""
 
     def __init__(self, address: str) -> None:
         self.address = address

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxi_duration.data.files import temporary_folder
 from taxi_duration.data.trips import LONGEST, SHORTEST, load_trips
 from taxi_duration.errors import ModelError
 from taxi_duration.evaluation.metrics import coverage, score
@@ -18,6 +17,7 @@ from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
 from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
 from taxi_duration.tracking.owner import owned_run
+from taxi_duration.tracking.provenance import log_texts
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 
@@ -206,7 +206,7 @@ def _record(report: Report, model: RegisteredModel, months: str) -> None:
     open_store(EXPERIMENT)
     import mlflow
 
-    name = f"{model.name}/{model.version} {months}"
+    name = f"{model.label} {months}"
     tags = {"alarm": str(report.alarm), "verdict": report.verdict}
     figures = report.table.drop(columns=["month", "verdict"])
     with store_errors("The report cannot be recorded"), owned_run(run_name=name, tags=tags):
@@ -214,10 +214,8 @@ def _record(report: Report, model: RegisteredModel, months: str) -> None:
         mlflow.log_params({f"limit_{key}": value for key, value in vars(report.limits).items()})
         for step, row in figures.iterrows():
             mlflow.log_metrics(row.dropna().to_dict(), step=step)
-        with temporary_folder() as folder:
-            report.table.to_csv(folder / "months.csv", index=False)
-            report.drift.to_csv(folder / "drift.csv", index=False)
-            mlflow.log_artifacts(str(folder))
+        tables = {"months.csv": report.table, "drift.csv": report.drift}
+        log_texts({name: table.to_csv(index=False) for name, table in tables.items()})
 
 
 def _figures(month: ScoredMonth, reference: Reference, drifts: pd.DataFrame) -> dict[str, object]:

@@ -28,10 +28,10 @@ from taxi_duration.registry.promotion import register
 from taxi_duration.serving import current, request_log
 from taxi_duration.serving.app import make_app
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.collection import collect
 from taxi_duration.serving.middleware import Limits
 from taxi_duration.serving.monitoring import monitor
 from taxi_duration.serving.request import EXAMPLE
+from taxi_duration.serving.request_log import collect
 from taxi_duration.serving.telemetry import JsonLines
 from taxi_duration.tracking.store import client
 from taxi_duration.tracking.training import record
