@@ -36,7 +36,6 @@ FORKS.set_forkserver_preload(
         "taxi_duration.cli.main",
         "taxi_duration.evaluation.backtest",
         "taxi_duration.evaluation.explanation",
-        "taxi_duration.models.matrices",
         "taxi_duration.notebooks.pipeline",
         "taxi_duration.plots",
         "taxi_duration.registry.card",

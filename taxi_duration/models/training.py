@@ -1,23 +1,30 @@
-"""Named models, fitted on trips: stopped early, refitted if wanted, at the newest month's level."""
+"""Named models, fitted on trips: stopped early, refitted if wanted, at the newest month's level.
+
+XGBoost is fed batch by batch, so that the features of all rides are never held.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial, reduce
+from operator import add
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from taxi_duration.data.batches import ahead, in_batches
 from taxi_duration.data.display import html_table
+from taxi_duration.data.rides import Columns
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model, set_device
-from taxi_duration.models.matrices import make_matrices, training_matrix
+from taxi_duration.models.features import RideFeatures
 from taxi_duration.months import Months
 
 if TYPE_CHECKING:
@@ -129,6 +136,37 @@ def month_level(predictions: pd.DataFrame) -> float:
     return float(taken.sum() / predicted.sum())
 
 
+def make_matrices(
+    features: BaseEstimator, train: Trips, valid: Trips
+) -> tuple[xgboost.DMatrix, xgboost.DMatrix]:
+    """Fit the transformer of rides, and return features and minutes of both months."""
+    import xgboost
+
+    seen = _training_matrix(features, train)
+    if not isinstance(features, RideFeatures):
+        return seen, xgboost.DMatrix(features.transform(valid.frame), valid.frame["duration"])
+    return seen, _binned_matrix(
+        lambda: ((features.transform(rides), rides["duration"]) for rides in _batches([valid])),
+        ref=seen,
+    )
+
+
+def _training_matrix(features: BaseEstimator, *parts: Trips) -> xgboost.DMatrix:
+    """Fit the transformer of rides on all parts; return their features for training and minutes.
+
+    Of `RideFeatures`, XGBoost keeps the number of each value's bin instead of the value, for the
+    same trees.
+    """
+    import xgboost
+
+    if not isinstance(features, RideFeatures):
+        rides = reduce(add, parts).frame
+        return xgboost.DMatrix(features.fit_transform(rides, rides["duration"]), rides["duration"])
+    batches = partial(_batches, parts)
+    training = features.fit_batches(batches)
+    return _binned_matrix(lambda: features.training_matrices(batches(), training))
+
+
 def boost(
     regressor: XGBRegressor,
     train: xgboost.DMatrix,
@@ -202,7 +240,7 @@ def _refit(model: Pipeline, train: Trips, valid: Trips, *, boosted: bool) -> Pip
         both = train + valid
         return fresh.fit(both.frame, both.frame["duration"])
     regressor = fresh["regressor"]
-    matrix, rounds = training_matrix(fresh["features"], train, valid), regressor.n_estimators
+    matrix, rounds = _training_matrix(fresh["features"], train, valid), regressor.n_estimators
     booster = xgboost.train(regressor.get_xgb_params(), matrix, num_boost_round=rounds)
     _keep_rounds(regressor, booster, rounds=rounds)
     return fresh
@@ -216,3 +254,32 @@ def _keep_rounds(regressor: XGBRegressor, booster: xgboost.Booster, *, rounds: i
     regressor.load_model(short.save_raw("ubj"))
     # loading sets the train month's mean as a parameter; a refit has to find its own
     regressor.set_params(n_estimators=rounds, base_score=base_score)
+
+
+def _batches(parts: Iterable[Trips]) -> Iterator[Columns]:
+    """Yield the rides of all parts; where one ends makes no difference to the batches."""
+    return in_batches(block for part in parts for block in part.blocks())
+
+
+def _binned_matrix(
+    batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    *,
+    ref: xgboost.DMatrix | None = None,
+) -> xgboost.QuantileDMatrix:
+    """Make a matrix from batches of features and minutes, which XGBoost goes through several times.
+
+    Its bins are those of `ref`, if it is given.
+    """
+    import xgboost
+
+    class Passes(xgboost.DataIter):
+        def reset(self) -> None:
+            self._left = ahead(batches())
+
+        def next(self, input_data: Callable) -> bool:
+            for features, minutes in self._left:
+                input_data(data=features, label=minutes)
+                return True
+            return False
+
+    return xgboost.QuantileDMatrix(Passes(), ref=ref)

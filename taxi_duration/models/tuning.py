@@ -17,9 +17,8 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.models.catalog import MODELS, make_model
-from taxi_duration.models.matrices import make_matrices
 from taxi_duration.models.spaces import Range, Space, find_space
-from taxi_duration.models.training import boost, fit_errors
+from taxi_duration.models.training import boost, fit_errors, make_matrices
 
 if TYPE_CHECKING:
     import xgboost
