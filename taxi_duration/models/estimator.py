@@ -188,9 +188,12 @@ class FlatTrees:
         self._roots = np.cumsum([0, *sizes[:-1]])
         start, is_leaf = np.repeat(self._roots, sizes), left < 0
         ways = [np.where(is_leaf, np.arange(len(left)), each + start) for each in (left, right)]
-        self._next = np.stack(ways, axis=1).ravel()  # node to the left and to the right of each
+        ways = np.stack(ways, axis=1)  # node to the left and to the right of each
+        self._next = ways.ravel()
         self._feature, self._value = feature, value.astype(np.float32)  # a leaf's is its minutes
-        self._depth = _depth(self._roots, is_leaf, self._next.reshape(-1, 2))
+        nodes, self._depth = self._roots, 0  # the most steps from a root to a leaf
+        while len(nodes := nodes[~is_leaf[nodes]]):
+            nodes, self._depth = ways[nodes].ravel(), self._depth + 1
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return a prediction for each row of features, as float32."""
@@ -202,11 +205,3 @@ class FlatTrees:
             nodes = self._next.take(2 * nodes + is_right)
         # one after the other, as XGBoost adds them: another order would change the last bit
         return np.cumsum(self._value.take(nodes), axis=1)[:, -1]
-
-
-def _depth(nodes: np.ndarray, is_leaf: np.ndarray, ways: np.ndarray) -> int:
-    """Return the most steps from one of the nodes to a leaf."""
-    depth = 0
-    while len(nodes := nodes[~is_leaf[nodes]]):
-        nodes, depth = ways[nodes].ravel(), depth + 1
-    return depth
