@@ -54,8 +54,21 @@ def open_store(experiment: str = EXPERIMENT) -> None:
         if mlflow.get_experiment_by_name(experiment) is None:
             database = address.database_of(uri)
             artifacts = (database.parent / "artifacts").as_uri() if database else None
-            mlflow.create_experiment(experiment, artifacts, tags=experiment_tags())
+            with unless_existing():  # on a server others may be as quick
+                mlflow.create_experiment(experiment, artifacts, tags=experiment_tags())
         mlflow.set_experiment(experiment)
+
+
+@contextmanager
+def unless_existing() -> Iterator[None]:
+    """Go on if an experiment of that name exists."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as problem:
+        if problem.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def find_runs(base: str) -> str:

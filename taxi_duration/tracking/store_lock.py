@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking.owner import Owner
-from taxi_duration.tracking.store import LOCK_SECONDS, client, store_errors
+from taxi_duration.tracking.store import LOCK_SECONDS, client, store_errors, unless_existing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,15 +45,10 @@ def store_lock(key: str, *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
 
 def _take(store: MlflowClient, name: str, timeout: float) -> str:
     """Create the lock as soon as there is none, and return its id."""
-    from mlflow.exceptions import MlflowException
-
     until, request = time.monotonic() + timeout, uuid4().hex
     while True:
-        try:
+        with unless_existing():
             return store.create_experiment(name, tags={**Owner.this().tags, REQUEST: request})
-        except MlflowException as problem:
-            if problem.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
         found = store.get_experiment_by_name(name)
         if found and found.tags.get(REQUEST) == request:  # it was sent twice
             return found.experiment_id

@@ -75,6 +75,14 @@ def test_opening_a_store_again_changes_nothing(store):
     assert names == [["Default", EXPERIMENT]] * 2
 
 
+def test_a_store_that_another_computer_opens_at_the_same_moment_is_opened(store, monkeypatch):
+    import mlflow
+
+    open_store()
+    monkeypatch.setattr(mlflow, "get_experiment_by_name", lambda _name: None)
+    open_store()
+
+
 def test_four_processes_can_create_a_store_at_once(tmp_path, monkeypatch):
     database = tmp_path / "new" / "mlflow.db"
     link = tmp_path / "link.db"
