@@ -51,30 +51,18 @@ def _joined(blocks: list[Columns]) -> Columns:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def gathered(blocks: Iterable[Columns], *, rows: int = 0) -> Columns:
-    """Return the rides of all blocks, without holding the blocks; so many `rows` at most, if known.
-
-    Examples
-    --------
-    >>> gathered({"trip_distance": np.array(miles)} for miles in ([1, 2], [3]))
-    {'trip_distance': array([1, 2, 3])}
-    """
-    buffer = ColumnBuffer(rows)
-    for block in blocks:
-        buffer.add(block)
-    return buffer.columns()
-
-
 class ColumnBuffer:
-    """Columns that rides are added to, so many at most, so that none is held twice.
+    """Columns that the rides of blocks are added to, about so many, so that none is held twice.
 
     The system gives memory for them at once, in large pages, and only what is written to is used.
     """
 
-    def __init__(self, rows: int = 0) -> None:
+    def __init__(self, rows: int, blocks: Iterable[Columns] = ()) -> None:
         self._rows = min(rows, AT_ONCE)
         self._columns: dict[str, np.ndarray] = {}
         self._used = 0
+        for block in blocks:
+            self.add(block)
 
     def add(self, block: Columns) -> None:
         """Add rides at the end."""

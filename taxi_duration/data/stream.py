@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxi_duration.data.batches import gathered, n_rides
+from taxi_duration.data.batches import ColumnBuffer, n_rides
 from taxi_duration.data.rides import Columns
 from taxi_duration.data.source import RawMonth, open_month
 from taxi_duration.data.trips import Trips, count_rows, read_month
@@ -46,7 +46,7 @@ class TripStream:
 
     def hold(self) -> Trips:
         """Read the rides into memory."""
-        frame = pd.DataFrame(gathered(self.blocks(), rows=len(self)), copy=False)
+        frame = pd.DataFrame(ColumnBuffer(len(self), self.blocks()).columns(), copy=False)
         sha256 = {raw.file: raw.sha256 for raw in self.raws}
         first = self.raws[0]
         return Trips(frame, self.months, first.service, self.counts, sha256, first.source)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from taxi_duration.data.batches import ColumnBuffer, ahead, gathered
+from taxi_duration.data.batches import ColumnBuffer, ahead
 from taxi_duration.data.display import html_table
 from taxi_duration.data.parquet import Engine
 from taxi_duration.data.rides import (
@@ -227,7 +227,7 @@ def load_rides(
     """
     raws = [open_month(each, service=service, source=source) for each in Months.parse(months)]
     blocks = (_read(block) for raw in raws for block in raw.blocks())
-    rides = gathered(blocks, rows=sum(raw.rows for raw in raws))
+    rides = ColumnBuffer(sum(raw.rows for raw in raws), blocks).columns()
     reason = pd.Categorical.from_codes(_reason_codes(rides), list(LEFT_OUT))
     return pd.DataFrame({**rides, "left_out": reason}, copy=False)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taxi_duration.data.batches import AT_ONCE, ColumnBuffer, gathered
+from taxi_duration.data.batches import AT_ONCE, ColumnBuffer
 
 
 @given(
@@ -14,7 +14,7 @@ from taxi_duration.data.batches import AT_ONCE, ColumnBuffer, gathered
 )
 def test_all_rides_are_there_in_their_order_however_many_were_expected(sizes, rows):
     miles = np.split(np.arange(float(sum(sizes))), np.cumsum(sizes)[:-1])
-    found = gathered(({"trip_distance": block} for block in miles), rows=rows)
+    found = ColumnBuffer(rows, ({"trip_distance": block} for block in miles)).columns()
     assert found["trip_distance"].tolist() == list(range(sum(sizes)))
 
 
