@@ -170,7 +170,9 @@ class _Shared:
     split: Split
     provenance: Provenance
     tags: dict[str, str]
-    naive: pd.DataFrame  # scores of the naive model, without a refit
+    naive: Fitted  # without a refit
+    naive_predictions: dict[str, pd.DataFrame]
+    naive_scores: pd.DataFrame
 
 
 def _prepare(
@@ -188,8 +190,11 @@ def _prepare(
         make_model(name, **how)
     open_store(experiment)
     provenance = collect_provenance()
-    naive = metrics.score_parts(fit(NAIVE, split.train, split.valid), split)
-    return _Shared(split, provenance, provenance.tags(split, notebook), naive)
+    naive = fit(NAIVE, split.train, split.valid)
+    predictions = metrics.predict_parts(naive, split)
+    scores = metrics.score_predictions(NAIVE, predictions)
+    tags = provenance.tags(split, notebook)
+    return _Shared(split, provenance, tags, naive, predictions, scores)
 
 
 def _record(
@@ -212,8 +217,11 @@ def _record(
         owned_run(run_name=name, nested=nested, tags=tags) as active,
     ):
         shared.provenance.log_inputs(split)
-        fitted = fit(name, split.train, split.valid, **fits, **how)
-        predictions = metrics.predict_parts(fitted, split)
+        if name == NAIVE and not refit:
+            fitted, predictions = shared.naive, shared.naive_predictions
+        else:
+            fitted = fit(name, split.train, split.valid, **fits, **how)
+            predictions = metrics.predict_parts(fitted, split)
         valid, test = predictions["valid"], predictions["test"]
         # for months after the valid one, which are predicted at its level
         intervals = calibrate(valid.assign(predicted=fitted.first_level * valid["predicted"]))
@@ -222,7 +230,7 @@ def _record(
         mlflow.log_params(fitted.parameters | fixed | fits)
         scores = metrics.score_predictions(name, predictions)
         covered = metrics.coverage(test.assign(**intervals.around(test["predicted"])))
-        figures = _figures(fitted, scores, shared.naive, covered) | {"model_bytes": size}
+        figures = _figures(fitted, scores, shared.naive_scores, covered) | {"model_bytes": size}
         mlflow.log_metrics(figures)
         _log_curve(fitted, active.info.run_id)
         slices = metrics.score_slices({"valid": valid, "test": test})
