@@ -121,7 +121,7 @@ def serve_trivial(ours: Path, folder: Path, stack: ExitStack) -> Way:
     import mlflow
     from mlflow.pyfunc import scoring_server
 
-    from taxi_duration.serving.http import run_server
+    from taxi_duration.serving.server_process import run_server
 
     (folder / "trivial.py").write_text(TRIVIAL, encoding="utf-8")
     mlflow.pyfunc.save_model(
@@ -140,7 +140,7 @@ def serve_trivial(ours: Path, folder: Path, stack: ExitStack) -> Way:
 def serve_hand_written(ours: Path, folder: Path, stack: ExitStack) -> Way:
     """Serve the pipeline as one would by hand: unpickled, with a frame, without intervals."""
     from taxi_duration.models import Estimator
-    from taxi_duration.serving.http import run_server
+    from taxi_duration.serving.server_process import run_server
 
     pipeline = Estimator.load(ours / "artifacts").pipeline
     (folder / "pipeline.pickle").write_bytes(pickle.dumps(pipeline))
@@ -239,7 +239,7 @@ def request_without_pause(way: Way, seconds: float, connections: int) -> tuple[l
 
 def measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], int]:
     """Return the milliseconds by way, and how many requests under load failed."""
-    from taxi_duration.serving.http import VARIABLES
+    from taxi_duration.serving.server_process import VARIABLES
 
     ours = train(options.months, folder)
     alone = in_own_process(predict_without_server, ours, options.requests, VARIABLES)

@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
-from taxi_duration.serving.http import run_server
+from taxi_duration.serving.server_process import run_server
 
 TOKEN = "only-here"  # noqa: S105
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}

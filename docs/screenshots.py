@@ -55,13 +55,13 @@ def show_explorer(driver: WebDriver) -> None:
 def main() -> None:
     """Train, open and photograph."""
     from taxi_duration.registry.card import make_card
-    from taxi_duration.serving import http
+    from taxi_duration.serving import server_process
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         os.environ |= SOMEBODY | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
         make_champion()
-        with http.show_runs(port=8766) as server, browser(1200, 620) as driver:
+        with server_process.show_runs(port=8766) as server, browser(1200, 620) as driver:
             driver.get(server.address)
             show_runs(driver)
             driver.save_screenshot(str(DOCS / "mlflow_runs.png"))

@@ -41,7 +41,7 @@ FORKS.set_forkserver_preload(
         "taxi_duration.registry.card",
         "taxi_duration.registry.promotion",
         "taxi_duration.serving.batch",
-        "taxi_duration.serving.http",
+        "taxi_duration.serving.server_process",
         "taxi_duration.serving.monitoring",
         "taxi_duration.tracking.search",
         "tornado.platform.asyncio",

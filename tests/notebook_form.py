@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from nbformat import NotebookNode
 
-from taxi_duration.notebooks.faults import find_written
-from taxi_duration.notebooks.names import parse
+from taxi_duration.notebooks.cell_names import parse
+from taxi_duration.notebooks.check import find_written
 
 __all__ = ["RULES", "complaints"]
 

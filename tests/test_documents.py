@@ -23,6 +23,15 @@ def test_a_test_that_is_named_exists(path, name):
     assert f"\ndef {name}(" in (ROOT / path).read_text()
 
 
+def test_the_page_of_the_library_names_files_of_all_rooms_that_are_there():
+    page = (ROOT / "docs" / "library.md").read_text()
+    rows = re.findall(r"^\|.*\| (\w+) \| (.*) \|$", page, re.MULTILINE)
+    named = {(room, file) for room, text in rows for file in re.findall(r"`(\w+\.py)`", text)}
+    there = {path.parts[-2:] for path in ROOT.glob("taxi_duration/*/*.py")}
+    assert named <= there
+    assert {room for room, _ in named} == {room for room, _ in there}
+
+
 def test_the_score_is_that_of_the_weakest_part():
     parts = SCORE.split("\n## ")[1:]
     rows = {part.partition("\n")[0].lower(): re.findall(r"^\| \d \|.* \| ([\d.]+) \|$", part, re.M)

@@ -78,7 +78,7 @@ BROKEN = {
     "serving/batch.py": ("import pyspark", "Only the engine for Spark knows Spark"),
     "serving/drift.py": ("import fastapi", "Only the service's application knows FastAPI"),
     "plots/style.py": ("import taxi_duration.models.training", "Plots take frames"),
-    "notebooks/faults.py": ("import taxi_duration.data.trips", "The tools for any notebook"),
+    "notebooks/check.py": ("import taxi_duration.data.trips", "The tools for any notebook"),
     "utils.py": ("", "taxi_duration.utils"),  # a room without a step
 }
 

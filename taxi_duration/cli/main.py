@@ -15,7 +15,7 @@ from tempfile import NamedTemporaryFile
 import click
 
 from taxi_duration import __version__
-from taxi_duration.cli import models, notebooks, options, stages, work
+from taxi_duration.cli import notebooks, options, registry, serving, stages
 from taxi_duration.cli.signals import Interruption, interruptible
 from taxi_duration.errors import ExitCode, TaxiDurationError, check_name, printable
 from taxi_duration.months import Months, Service
@@ -269,12 +269,12 @@ def inspect(notebooks: tuple[str, ...], folder: Path | None) -> None:
 @cli.command()
 def store() -> None:
     """Print the address of the store in which runs are recorded."""
-    from taxi_duration.tracking.address import store_uri
+    from taxi_duration.tracking.store_address import store_uri
 
     click.echo(store_uri())
 
 
-for command in (*notebooks.COMMANDS, *models.COMMANDS, *work.COMMANDS):
+for command in (*notebooks.COMMANDS, *registry.COMMANDS, *serving.COMMANDS):
     cli.add_command(command)
 
 

@@ -33,7 +33,7 @@ def check(files: tuple[Path, ...], run: bool, timeout: int, as_json: bool) -> No
       taxi-duration check eda.ipynb
       taxi-duration check --no-run notebooks/*.ipynb
     """
-    from taxi_duration.notebooks.faults import find_faults
+    from taxi_duration.notebooks.check import find_faults
 
     faults = [fault for file in files for fault in find_faults(file, run=run, timeout=timeout)]
     if as_json:

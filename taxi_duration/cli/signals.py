@@ -138,7 +138,7 @@ def _end_children() -> None:
 
 def _close_runs() -> None:
     if "taxi_duration.tracking.store" in sys.modules:  # else it has opened none
-        from taxi_duration.tracking.owner import close_abandoned_runs
+        from taxi_duration.tracking.run_owner import close_abandoned_runs
         from taxi_duration.tracking.store import client
 
         close_abandoned_runs(client(), ours=True)

@@ -65,7 +65,7 @@ def dry_run(paths: Sequence[Path], given: Mapping[str, str], into: Path) -> Iter
 
 def are_predicted(values: Mapping[str, object]) -> bool:
     """Return whether the months that 05_score predicts with these parameters are there."""
-    from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
+    from taxi_duration.serving.month_results import MonthResult, month_folder, predictions_folder
 
     months = values["months"] or f"{values['valid']},{values['test']}"
     folder, service = predictions_folder(values["into"]), Service.parse(values["service"])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import printable
+from taxi_duration.notebooks.cell_names import parse
+from taxi_duration.notebooks.cell_outputs import IGNORED, Pair, changed_lines, pair_lines
 from taxi_duration.notebooks.discovery import read_notebook
-from taxi_duration.notebooks.names import parse
-from taxi_duration.notebooks.outputs import IGNORED, Pair, changed_lines, pair_lines
 from taxi_duration.notebooks.pictures import difference, read_pictures
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from taxi_duration.errors import MonthError, NotebookError, UsageError, nearest
 from taxi_duration.months import Months, check_order
+from taxi_duration.notebooks.cell_names import find_undefined, names_read
 from taxi_duration.notebooks.credentials import reject_credentials
-from taxi_duration.notebooks.names import find_undefined, names_read
 from taxi_duration.notebooks.parameters import Parameter, read_parameters
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from taxi_duration.notebooks.cell_names import parse
+from taxi_duration.notebooks.cell_outputs import read_texts
 from taxi_duration.notebooks.credentials import credential_kind, known_credential, names_credential
-from taxi_duration.notebooks.names import parse
-from taxi_duration.notebooks.outputs import read_texts
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

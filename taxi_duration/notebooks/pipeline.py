@@ -15,7 +15,7 @@ from taxi_duration.errors import NotebookError, UsageError, check_name
 from taxi_duration.notebooks.discovery import NO_STAGE, check, inspect
 from taxi_duration.notebooks.runner import Executed, run
 from taxi_duration.notebooks.stage import NEEDS, IsThere, Stage, read_json, read_record
-from taxi_duration.tracking.attempts import log_best, pipeline_run
+from taxi_duration.tracking.stage_runs import log_best, pipeline_run
 
 PIPELINE = "pipeline.json"
 

@@ -13,10 +13,10 @@ from taxi_duration.data.files import atomic_write, check_writable
 from taxi_duration.errors import NotebookError, check_name
 from taxi_duration.notebooks.discovery import check, inspect
 from taxi_duration.notebooks.execution import CellFailure, execute
-from taxi_duration.notebooks.report import write_page
-from taxi_duration.tracking.attempts import attempt
-from taxi_duration.tracking.pages import RESULT
+from taxi_duration.notebooks.page import write_page
+from taxi_duration.tracking.mlflow_pages import RESULT
 from taxi_duration.tracking.runs import attach
+from taxi_duration.tracking.stage_runs import attempt
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -19,8 +19,8 @@ from taxi_duration.notebooks.discovery import MONTHS, code_digest
 from taxi_duration.notebooks.runner import FAILED, Executed
 from taxi_duration.registry.loading import find_model
 from taxi_duration.registry.selection import candidates
-from taxi_duration.tracking.attempts import finished_runs
 from taxi_duration.tracking.provenance import environment, package_digest
+from taxi_duration.tracking.stage_runs import finished_runs
 
 NEEDS = {  # stages whose results a stage reads; any other notebook needs all before it
     "01_explore": (),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.gate import Verdict
 from taxi_duration.registry.loading import check_model_name
-from taxi_duration.tracking.address import database_of, shown_uri, store_uri
 from taxi_duration.tracking.provenance import developer
 from taxi_duration.tracking.store import client, lock, store_errors
+from taxi_duration.tracking.store_address import database_of, shown_uri, store_uri
 from taxi_duration.tracking.store_lock import store_lock
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from taxi_duration.data.files import staging_folder, tree_digest
 from taxi_duration.errors import ModelError, check_name
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.gate import Verdict
-from taxi_duration.tracking.address import shown_uri
 from taxi_duration.tracking.runs import Record, copy_model, read_record
 from taxi_duration.tracking.store import client, store_errors
+from taxi_duration.tracking.store_address import shown_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,7 +14,7 @@ from taxi_duration.registry.card import describe
 from taxi_duration.registry.gate import Candidate, Limits, Verdict, baseline, judge
 from taxi_duration.registry.loading import NAME, RegisteredModel, find_model
 from taxi_duration.registry.selection import throughput
-from taxi_duration.tracking.pages import ABOUT_MODELS, NOTE
+from taxi_duration.tracking.mlflow_pages import ABOUT_MODELS, NOTE
 from taxi_duration.tracking.runs import Record, files_of, read_record
 from taxi_duration.tracking.store import client, store_errors
 

@@ -12,7 +12,7 @@ import pandas as pd
 from taxi_duration.data.trips import Trips
 from taxi_duration.errors import ModelError
 from taxi_duration.registry.loading import load_run
-from taxi_duration.tracking.attempts import EXECUTION
+from taxi_duration.tracking.stage_runs import EXECUTION
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
 if TYPE_CHECKING:

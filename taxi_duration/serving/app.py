@@ -30,7 +30,7 @@ from taxi_duration.data.rides import LAST_ZONE, RIDE, ZONES, Columns
 from taxi_duration.data.zone_names import zone_names
 from taxi_duration.errors import SchemaError, SourceError, TaxiDurationError
 from taxi_duration.evaluation.explanation import can_explain, explain
-from taxi_duration.serving.current import EXAMPLE, Current, Models
+from taxi_duration.serving.current_models import EXAMPLE, Current, Models
 from taxi_duration.serving.middleware import SERVED, Limits, Middleware, RequestError
 from taxi_duration.serving.request import (
     MINUTES,

@@ -22,8 +22,8 @@ from taxi_duration.errors import UsageError, nearest
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
-from taxi_duration.serving import results
-from taxi_duration.serving.results import PREDICTIONS, REJECTED, Manifest, MonthResult
+from taxi_duration.serving import month_results
+from taxi_duration.serving.month_results import PREDICTIONS, REJECTED, Manifest, MonthResult
 from taxi_duration.tracking.provenance import environment
 
 Predict: TypeAlias = Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]
@@ -85,7 +85,7 @@ def score_months(
         Called after each block with the month and its number of rows done so far.
     """
     kind, wanted = Service.parse(service), Months.parse(months)
-    folder = results.predictions_folder(into)
+    folder = month_results.predictions_folder(into)
     if engine not in ENGINES:
         raise UsageError(f"Engine {engine!r} is unknown. {nearest(engine, ENGINES)}")
     model = load(model) if isinstance(model, str) else model
@@ -123,7 +123,7 @@ def _score_month(
 ) -> MonthResult:
     from filelock import FileLock
 
-    folder = results.month_folder(into, raw.month, raw.service)
+    folder = month_results.month_folder(into, raw.month, raw.service)
     origin = origin_of(model, raw.service, raw.month, {raw.file: raw.sha256})
     with write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _score_month(
             known = MonthResult.find(folder)
             if known and known.is_current(origin) and not force:
                 return known
-            results.remove_leftovers(folder)
+            month_results.remove_leftovers(folder)
             with atomic_write(folder) as fresh:
                 blocks = predict(ahead(read_rows(raw)))
                 manifest = write_blocks(blocks, fresh, model, origin, progress)

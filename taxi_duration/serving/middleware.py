@@ -13,7 +13,7 @@ from uuid import uuid4
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taxi_duration.serving.current import Current, Models
+from taxi_duration.serving.current_models import Current, Models
 from taxi_duration.serving.telemetry import Metrics
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)

@@ -15,9 +15,9 @@ from taxi_duration.models.training import month_level
 from taxi_duration.months import Month, Months, Service
 from taxi_duration.registry.loading import RegisteredModel, load
 from taxi_duration.serving.drift import drift
-from taxi_duration.serving.results import MonthResult, month_folder, predictions_folder
-from taxi_duration.tracking.owner import owned_run
+from taxi_duration.serving.month_results import MonthResult, month_folder, predictions_folder
 from taxi_duration.tracking.provenance import log_texts
+from taxi_duration.tracking.run_owner import owned_run
 from taxi_duration.tracking.runs import Record
 from taxi_duration.tracking.store import open_store, store_errors
 

@@ -20,7 +20,7 @@ from taxi_duration.data.rides import (
 )
 from taxi_duration.errors import SchemaError, nearest
 from taxi_duration.registry.loading import RegisteredModel
-from taxi_duration.serving.current import EXAMPLE, Models
+from taxi_duration.serving.current_models import EXAMPLE, Models
 
 FIELDS = frozenset(RIDE)
 MINUTES = ("duration", "low", "high")

@@ -23,9 +23,9 @@ from taxi_duration.errors import SchemaError, SourceError, TaxiDurationError
 from taxi_duration.months import Month, Service
 from taxi_duration.registry.loading import RegisteredModel, find_model
 from taxi_duration.serving.batch import origin_of, write_blocks
+from taxi_duration.serving.month_results import MonthResult, month_folder
 from taxi_duration.serving.request import Prediction, RidesError
-from taxi_duration.serving.results import MonthResult, month_folder
-from taxi_duration.tracking.address import beside_store
+from taxi_duration.tracking.store_address import beside_store
 
 EVERY = 60.0  # seconds between two files
 MOST = 100_000  # requests that wait to be written; further ones are dropped, to bound memory

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import prometheus_client as prometheus
 
-from taxi_duration.serving.current import Models
+from taxi_duration.serving.current_models import Models
 
 CONTENT_TYPE = prometheus.exposition.CONTENT_TYPE_PLAIN_0_0_4
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

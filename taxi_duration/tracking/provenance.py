@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from taxi_duration.data.files import temporary_folder, tree_digest
 from taxi_duration.data.trips import Split, Trips
-from taxi_duration.tracking.pages import NOTE, note
+from taxi_duration.tracking.mlflow_pages import NOTE, note
 
 PACKAGE = Path(__file__).parents[1]
 CHECKOUT = PACKAGE.parent

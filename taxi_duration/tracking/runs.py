@@ -13,8 +13,8 @@ import pandas as pd
 from taxi_duration.data.files import temporary_folder
 from taxi_duration.errors import TrackingError, check_name
 from taxi_duration.months import Month, Months
-from taxi_duration.tracking.address import local_folder, shown_uri
 from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+from taxi_duration.tracking.store_address import local_folder, shown_uri
 
 ENVIRONMENT = "environment.json"
 COLUMNS = {

@@ -19,9 +19,9 @@ from taxi_duration.data.trips import Split
 from taxi_duration.models import tuning
 from taxi_duration.models.spaces import Space
 from taxi_duration.models.tuning import PATIENCE, Trial
-from taxi_duration.tracking.owner import Owner, owned_run
-from taxi_duration.tracking.pages import NOTE, RESULT
+from taxi_duration.tracking.mlflow_pages import NOTE, RESULT
 from taxi_duration.tracking.provenance import Provenance, collect_provenance
+from taxi_duration.tracking.run_owner import Owner, owned_run
 from taxi_duration.tracking.store import EXPERIMENT, lock, open_store, store_errors, uninterrupted
 
 if TYPE_CHECKING:

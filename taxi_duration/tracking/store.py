@@ -28,9 +28,9 @@ from taxi_duration.errors import (
     innermost_cause,
     without_password,
 )
-from taxi_duration.tracking import address
-from taxi_duration.tracking.owner import close_abandoned_runs
-from taxi_duration.tracking.pages import experiment_tags, runs_page
+from taxi_duration.tracking import store_address
+from taxi_duration.tracking.mlflow_pages import experiment_tags, runs_page
+from taxi_duration.tracking.run_owner import close_abandoned_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,7 +52,7 @@ def open_store(experiment: str = EXPERIMENT) -> None:
 
     with store_errors("The store cannot be opened"), _creation_lock(uri):
         if mlflow.get_experiment_by_name(experiment) is None:
-            database = address.database_of(uri)
+            database = store_address.database_of(uri)
             artifacts = (database.parent / "artifacts").as_uri() if database else None
             with unless_existing():  # on a server others may be as quick
                 mlflow.create_experiment(experiment, artifacts, tags=experiment_tags())
@@ -84,8 +84,8 @@ def client() -> MlflowClient:
     _quieten()
     import mlflow
 
-    uri = address.store_uri()
-    with store_errors("The store cannot be opened"), address.address_errors(uri):
+    uri = store_address.store_uri()
+    with store_errors("The store cannot be opened"), store_address.address_errors(uri):
         _wait_for_databases()
         mlflow.set_tracking_uri(uri)
         _create(uri)
@@ -109,7 +109,7 @@ def _create(uri: str) -> None:
     """Create the tables of a new database."""
     import mlflow
 
-    database = address.database_of(uri)
+    database = store_address.database_of(uri)
     if database:
         _check_database(database)
         if not os.access(database.parent, os.W_OK):  # a read-only store has its tables
@@ -126,7 +126,7 @@ def _create_database(database: Path) -> None:
 
     with staging_folder(database.parent, prefix=f".{database.name}-") as folder:
         fresh = folder / database.name
-        mlflow.MlflowClient(address.sqlite_uri(fresh)).search_experiments(max_results=1)
+        mlflow.MlflowClient(store_address.sqlite_uri(fresh)).search_experiments(max_results=1)
         fresh.replace(database.resolve())
 
 
@@ -182,10 +182,10 @@ def store_errors(what: str, *, unknown: str | None = None) -> Iterator[None]:
     except TaxiDurationError:
         raise
     except ModuleNotFoundError as problem:
-        if problem.name not in address.DRIVERS:
+        if problem.name not in store_address.DRIVERS:
             raise
         needed = f"the store needs {problem.name!r}. Install it: pip install"
-        raise TrackingError(f"{what}: {needed} {address.DRIVERS[problem.name]}.") from problem
+        raise TrackingError(f"{what}: {needed} {store_address.DRIVERS[problem.name]}.") from problem
     except Exception as problem:
         if unknown and getattr(problem, "error_code", None) in UNKNOWN:
             raise ModelError(unknown) from problem
@@ -202,7 +202,7 @@ def _reason_and_advice(problem: BaseException) -> str:
             return f"the temporary folder {folder!r} is full. {advice}"
     if getattr(problem, "error_code", None) == "UNAUTHENTICATED":
         return (
-            f"{address.shown_uri()} does not know this user or password. Set "
+            f"{store_address.shown_uri()} does not know this user or password. Set "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
     # what the database said, else what MLflow made of it
@@ -217,8 +217,8 @@ def _reason_and_advice(problem: BaseException) -> str:
             f"{', '.join(KEYS)} and {S3_ENDPOINTS[0]}."
         )
     return (
-        f"{address.shown_uri()} says {reason!r}. Check that it is there and can be written, or "
-        "name another with MLFLOW_TRACKING_URI."
+        f"{store_address.shown_uri()} says {reason!r}. Check that it is there and can be written, "
+        "or name another with MLFLOW_TRACKING_URI."
     )
 
 
@@ -267,10 +267,10 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    uri = address.store_uri()
-    database = address.database_of(uri)
+    uri = store_address.store_uri()
+    database = store_address.database_of(uri)
     digest = sha256(f"{database or uri} {key}".encode()).hexdigest()[:16]
-    path = address.beside_store(f"{database.name if database else 'server'}.{digest}.lock")
+    path = store_address.beside_store(f"{database.name if database else 'server'}.{digest}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(path, timeout, mode=0o666).acquire()
@@ -283,4 +283,4 @@ def lock(key: str = "", *, timeout: float = LOCK_SECONDS) -> Iterator[None]:
 
 def _creation_lock(uri: str) -> AbstractContextManager[None]:
     """Return a lock for creating a database: MLflow's migrations cannot run concurrently."""
-    return lock() if address.database_of(uri) else nullcontext()
+    return lock() if store_address.database_of(uri) else nullcontext()

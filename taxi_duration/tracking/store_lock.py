@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.tracking.owner import Owner
+from taxi_duration.tracking.run_owner import Owner
 from taxi_duration.tracking.store import LOCK_SECONDS, client, store_errors, unless_existing
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from taxi_duration.evaluation import metrics
 from taxi_duration.models.catalog import MODELS, check_names, make_model
 from taxi_duration.models.intervals import Intervals, calibrate
 from taxi_duration.models.training import Fitted, fit
+from taxi_duration.tracking.mlflow_pages import RESULT
 from taxi_duration.tracking.model import log_model
-from taxi_duration.tracking.owner import owned_run
-from taxi_duration.tracking.pages import RESULT
 from taxi_duration.tracking.provenance import Provenance, collect_provenance, log_texts, months_of
+from taxi_duration.tracking.run_owner import owned_run
 from taxi_duration.tracking.store import EXPERIMENT, open_store, store_errors
 
 NAIVE = "median"  # the model that any other has to beat

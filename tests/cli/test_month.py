@@ -196,12 +196,12 @@ def test_a_month_of_its_own_is_not_a_parameter(capsys):
 
 
 def test_without_a_month_it_takes_the_one_three_months_ago(monkeypatch):
-    from taxi_duration.cli import work
+    from taxi_duration.cli import serving
 
     class January(datetime):
         @classmethod
         def now(cls):
             return cls(2021, 1, 31)
 
-    monkeypatch.setattr(work, "datetime", January)
-    assert str(work._published()) == "2020-10"
+    monkeypatch.setattr(serving, "datetime", January)
+    assert str(serving._published()) == "2020-10"

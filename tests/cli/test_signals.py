@@ -27,7 +27,7 @@ import importlib, sqlite3, sys, time
 from pathlib import Path
 from taxi_duration.cli.main import cli, main
 from taxi_duration.data.files import atomic_write
-from taxi_duration.tracking.owner import owned_run
+from taxi_duration.tracking.run_owner import owned_run
 from taxi_duration.tracking.store import open_store
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"

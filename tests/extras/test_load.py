@@ -20,8 +20,8 @@ from shelf import free_port
 from taxi_duration.errors import ExitCode
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register, rollback
-from taxi_duration.serving.http import STEADY_SECONDS, serve
 from taxi_duration.serving.request import EXAMPLE
+from taxi_duration.serving.server_process import STEADY_SECONDS, serve
 from taxi_duration.tracking.training import record
 
 CHANGES = 20

@@ -16,7 +16,7 @@ from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.wait import WebDriverWait
 
 from taxi_duration.notebooks.pipeline import run_all
-from taxi_duration.serving.http import show_runs
+from taxi_duration.serving.server_process import show_runs
 from taxi_duration.tracking.runs import list_runs
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))

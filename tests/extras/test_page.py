@@ -21,7 +21,7 @@ from taxi_duration.data.zone_names import FILE, zone_names
 from taxi_duration.evaluation.explanation import explain
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import promote, register
-from taxi_duration.serving.http import serve
+from taxi_duration.serving.server_process import serve
 from taxi_duration.tracking.training import record
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))

@@ -14,7 +14,7 @@ from taxi_duration.data.source import open_month
 from taxi_duration.data.trips import load_trips
 from taxi_duration.errors import SourceError
 from taxi_duration.months import GREEN, Month
-from taxi_duration.serving.results import MonthResult
+from taxi_duration.serving.month_results import MonthResult
 
 pytestmark = pytest.mark.filterwarnings("default")
 JANUARY = GREEN.file(Month(2021, 1))

@@ -22,7 +22,7 @@ from taxi_duration.months import GREEN, Months
 from taxi_duration.registry.loading import load
 from taxi_duration.serving import spark
 from taxi_duration.serving.batch import read_rows, score_months
-from taxi_duration.serving.results import PREDICTIONS, REJECTED
+from taxi_duration.serving.month_results import PREDICTIONS, REJECTED
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),

@@ -16,7 +16,7 @@ from taxi_duration.errors import ExitCode, TrackingError
 from taxi_duration.registry.journal import read_journal
 from taxi_duration.registry.loading import NAME, find_model
 from taxi_duration.registry.promotion import register
-from taxi_duration.serving.http import serve
+from taxi_duration.serving.server_process import serve
 from taxi_duration.tracking.store_lock import store_lock
 from taxi_duration.tracking.training import record
 
@@ -115,10 +115,10 @@ import sys, time
 from pathlib import Path
 from taxi_duration.cli.main import main
 from taxi_duration.registry import promotion
-from taxi_duration.tracking import address
+from taxi_duration.tracking import store_address
 
 version, computer = sys.argv[1], Path(sys.argv[2])
-address._home = lambda: computer
+store_address._home = lambda: computer
 judge = promotion.judge
 
 def judge_both(*words, **how):

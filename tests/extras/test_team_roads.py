@@ -19,8 +19,8 @@ TESTS = Path(__file__).parents[1]
 APART = """
 import os
 from pathlib import Path
-from taxi_duration.tracking import address
-address._home = lambda: Path(os.environ["COMPUTER"])
+from taxi_duration.tracking import store_address
+store_address._home = lambda: Path(os.environ["COMPUTER"])
 """
 ROAD = f"""{APART}
 import forks, sys

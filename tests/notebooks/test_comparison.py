@@ -11,9 +11,9 @@ from PIL import Image
 from small_notebooks import code, notebook, printed, prose, shown
 
 from taxi_duration.cli.main import main
-from taxi_duration.notebooks import outputs
+from taxi_duration.notebooks import cell_outputs
+from taxi_duration.notebooks.cell_outputs import changed_lines, differ, pair_lines
 from taxi_duration.notebooks.comparison import CellDifference, Comparison
-from taxi_duration.notebooks.outputs import changed_lines, differ, pair_lines
 
 TABLE = {"text/plain": "rmse  4.8\nmae   3.2", "text/html": "<td>4.8</td><td>3.2</td>"}
 
@@ -153,7 +153,7 @@ def test_an_error_is_compared():
 
 
 def test_many_lines_are_compared_place_by_place(monkeypatch):
-    monkeypatch.setattr(outputs, "MOST", 3)
+    monkeypatch.setattr(cell_outputs, "MOST", 3)
     assert pair_lines(["a", "b", "c"], ["b", "c", "d"]) == [("a", ""), ("", "d")]
     assert pair_lines(["a", "b", "c"], ["b", "c", "c", "d"])[:2] == [("a", "b"), ("b", "c")]
 

@@ -15,7 +15,7 @@ from taxi_duration.months import GREEN, Month
 from taxi_duration.notebooks import pipeline, stage
 from taxi_duration.notebooks.pipeline import run_all, status
 from taxi_duration.notebooks.stage import RECORD, read_json
-from taxi_duration.tracking.pages import NOTE
+from taxi_duration.tracking.mlflow_pages import NOTE
 
 PARAMETERS = (
     'source: str = "sample"  # where\ntrain: str = "2021-01"  # which\nrows: int = 3  # few'
@@ -195,7 +195,7 @@ def test_a_run_that_is_gone_from_the_store_is_recorded_again(road, store, into):
 
 
 TRAIN = """import mlflow
-from taxi_duration.tracking.pages import FIGURES, NOTE
+from taxi_duration.tracking.mlflow_pages import FIGURES, NOTE
 with mlflow.start_run(tags={"model": "ridge", NOTE: train}):
     mlflow.log_metrics(dict.fromkeys(FIGURES, 6.0 - rows))"""
 

@@ -14,8 +14,8 @@ import pytest
 from taxi_duration import __version__
 from taxi_duration.cli.main import main
 from taxi_duration.notebooks import discovery, starter
+from taxi_duration.notebooks.check import find_faults
 from taxi_duration.notebooks.discovery import find_notebooks, inspect
-from taxi_duration.notebooks.faults import find_faults
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))

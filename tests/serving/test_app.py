@@ -25,7 +25,7 @@ from taxi_duration.evaluation.explanation import explain
 from taxi_duration.models.estimator import Estimator
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import register
-from taxi_duration.serving import current, request_log
+from taxi_duration.serving import current_models, request_log
 from taxi_duration.serving.app import make_app
 from taxi_duration.serving.batch import score_months
 from taxi_duration.serving.middleware import Limits
@@ -70,10 +70,10 @@ def store(registry_database, split, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
         patch.setenv("TAXI_DURATION_CACHE", str(folder))
-        patch.setattr(current, "EVERY", 3600)
+        patch.setattr(current_models, "EVERY", 3600)
         patch.setattr(request_log, "EVERY", 3600)
         quote = record("quote", split, n_estimators=8, max_depth=4, threads=1)
-        register(quote.run_id, name=current.QUOTE)
+        register(quote.run_id, name=current_models.QUOTE)
         yield folder
 
 
@@ -123,7 +123,7 @@ def test_rides_without_distance_are_predicted_by_quote_and_it_is_said(service):
 
 def test_without_quote_a_ride_without_distance_is_rejected(service, monkeypatch):
     main = service.app.state.current.models.main
-    monkeypatch.setattr(service.app.state.current, "models", current.Models(main, None))
+    monkeypatch.setattr(service.app.state.current, "models", current_models.Models(main, None))
     reply = service.ask("/predict", WITHOUT)
     assert reply.status_code == 400
     assert "row 0: trip_distance is missing or no number" in reply.json()["error"]
@@ -463,9 +463,9 @@ def test_a_registry_that_does_not_respond_changes_nothing(service, monkeypatch, 
 
 
 def test_a_quote_that_is_not_there_is_no_news(service, monkeypatch, caplog):
-    monkeypatch.setattr(current, "QUOTE", "nobody")
+    monkeypatch.setattr(current_models, "QUOTE", "nobody")
     with caplog.at_level(logging.INFO):
-        quote = service.app.state.current._newest("quote", current.find_quote, None)
+        quote = service.app.state.current._newest("quote", current_models.find_quote, None)
     assert quote is None
     assert "The quote" not in caplog.text
 

@@ -22,7 +22,7 @@ from taxi_duration.models.intervals import Intervals
 from taxi_duration.months import GREEN, Month
 from taxi_duration.serving import batch, spark
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.results import MonthResult, tally
+from taxi_duration.serving.month_results import MonthResult, tally
 
 JANUARY = Month(2021, 1)
 SURE = Intervals(0.8, low=(-0.3, -0.2, -0.2), high=(0.4, 0.3, 0.3))

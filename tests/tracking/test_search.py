@@ -18,7 +18,7 @@ from taxi_duration.data.trips import load_split
 from taxi_duration.errors import ModelError
 from taxi_duration.models.spaces import Range, Space
 from taxi_duration.models.tuning import search
-from taxi_duration.tracking.owner import Owner
+from taxi_duration.tracking.run_owner import Owner
 from taxi_duration.tracking.runs import list_runs
 from taxi_duration.tracking.search import Search, record_search
 from taxi_duration.tracking.store import EXPERIMENT, open_store

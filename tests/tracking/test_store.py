@@ -19,7 +19,6 @@ from taxi_duration.errors import NotebookError, SourceError, TrackingError
 from taxi_duration.notebooks.runner import run
 from taxi_duration.registry.loading import load
 from taxi_duration.registry.promotion import register
-from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.store import (
     EXPERIMENT,
     lock,
@@ -27,6 +26,7 @@ from taxi_duration.tracking.store import (
     store_errors,
     uninterrupted,
 )
+from taxi_duration.tracking.store_address import store_uri
 from taxi_duration.tracking.training import record
 
 BROKEN = Path(__file__).parents[1] / "broken_notebooks"
@@ -222,7 +222,7 @@ def test_a_lock_that_is_held_too_long_is_reported(store):
 
 
 def test_the_locks_of_a_server_lie_in_the_users_own_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr("taxi_duration.tracking.address.CHECKOUT", tmp_path)
+    monkeypatch.setattr("taxi_duration.tracking.store_address.CHECKOUT", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     with lock("one thing"):

@@ -14,7 +14,7 @@ from mlflow import MlflowClient, MlflowException
 
 from taxi_duration.errors import TrackingError
 from taxi_duration.tracking import store_lock as module
-from taxi_duration.tracking.owner import Owner
+from taxi_duration.tracking.run_owner import Owner
 from taxi_duration.tracking.store_lock import REQUEST, store_lock
 
 NAME = "lock of a model"

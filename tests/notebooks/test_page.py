@@ -9,8 +9,8 @@ import pytest
 from pages import Elements
 
 from taxi_duration.notebooks.discovery import inspect
+from taxi_duration.notebooks.page import write_page
 from taxi_duration.notebooks.parameters import Parameter
-from taxi_duration.notebooks.report import write_page
 
 STORY = Path(__file__).parents[1] / "broken_notebooks" / "story.ipynb"
 OUTPUTS = [

@@ -79,15 +79,15 @@ def serve(model: str, host: str, port: int, requests: Path | None) -> None:
       taxi-duration serve --model models:/taxi-duration-quote@champion --port 8001
     """
     from taxi_duration.cli.display import warn_of_access
-    from taxi_duration.serving import http
+    from taxi_duration.serving import server_process
 
     warn_of_access(host)
 
-    def announce(server: http.Server) -> None:
+    def announce(server: server_process.Server) -> None:
         what = f"{server.model.label} is served at {server.address}"
         click.echo(f"{what}; stop with Ctrl-C", err=True)
 
-    http.keep_serving(model, announce, host=host, port=port, requests=requests)
+    server_process.keep_serving(model, announce, host=host, port=port, requests=requests)
 
 
 @click.command()
@@ -103,18 +103,18 @@ def ui(host: str, port: int) -> None:
       taxi-duration ui
     """
     from taxi_duration.cli.display import open_page, warn_of_access
-    from taxi_duration.serving import http
-    from taxi_duration.tracking.address import store_uri
+    from taxi_duration.serving import server_process
     from taxi_duration.tracking.store import find_runs
+    from taxi_duration.tracking.store_address import store_uri
 
     if store_uri().startswith(("http://", "https://")):
         open_page(find_runs(store_uri()))
         return
-    with http.show_runs(host=host, port=port) as server:
+    with server_process.show_runs(host=host, port=port) as server:
         warn_of_access(host)
         open_page(server.address)
         click.echo("Stop with Ctrl-C.", err=True)
-        http.wait(server)
+        server_process.wait(server)
 
 
 @click.command()
@@ -245,7 +245,7 @@ def month(
     """
     from taxi_duration.cli.display import show_progress
     from taxi_duration.notebooks.discovery import find_notebooks
-    from taxi_duration.notebooks.month import STAGES, month_parameters, run_month
+    from taxi_duration.notebooks.monthly_round import STAGES, month_parameters, run_month
 
     chosen = Month.parse(month) if month else _published()
     given = stages.parameters(common | month_parameters(chosen, window=window), pairs)

@@ -15,7 +15,7 @@ import forks
 import pytest
 from mlflow import MlflowClient
 
-from taxi_duration.tracking.owner import Owner, close_abandoned_runs, owned_run
+from taxi_duration.tracking.run_owner import Owner, close_abandoned_runs, owned_run
 from taxi_duration.tracking.store import client, open_store
 
 RECORDING = """
@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 import mlflow
-from taxi_duration.tracking.owner import owned_run
+from taxi_duration.tracking.run_owner import owned_run
 from taxi_duration.tracking.store import open_store
 
 open_store()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.tracking.address import beside_store
+from taxi_duration.tracking.store_address import beside_store
 
 WORK = ("score", "serve", "monitor", "backtest")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from taxi_duration.tracking.address import local_folder
+from taxi_duration.tracking.store_address import local_folder
 
 if TYPE_CHECKING:
     import mlflow

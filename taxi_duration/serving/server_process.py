@@ -18,8 +18,8 @@ from typing import NoReturn
 from taxi_duration.errors import ServerError
 from taxi_duration.registry.loading import RegisteredModel, find_model
 from taxi_duration.serving.request_log import log_folder
-from taxi_duration.tracking.address import store_uri
 from taxi_duration.tracking.store import find_runs
+from taxi_duration.tracking.store_address import store_uri
 
 PORT, PAGES_PORT = 8000, 5000
 START_SECONDS = 120  # it imports MLflow and the model

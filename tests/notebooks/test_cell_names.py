@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_duration.notebooks.names import (
+from taxi_duration.notebooks.cell_names import (
     find_undefined,
     find_unread,
     names_read,

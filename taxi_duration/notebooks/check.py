@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.errors import NotebookError, printable
+from taxi_duration.notebooks.cell_names import find_undefined, find_unread, parse, read_magics
+from taxi_duration.notebooks.cell_outputs import IGNORED, differ
 from taxi_duration.notebooks.discovery import read_notebook
 from taxi_duration.notebooks.kernel import TIMEOUT, execute_copy
 from taxi_duration.notebooks.leaks import find_leaks
-from taxi_duration.notebooks.names import find_undefined, find_unread, parse, read_magics
-from taxi_duration.notebooks.outputs import IGNORED, differ
 from taxi_duration.notebooks.parameters import read_parameters
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from taxi_duration.cli.main import main
-from taxi_duration.tracking.address import beside_store, store_uri
 from taxi_duration.tracking.provenance import CHECKOUT
+from taxi_duration.tracking.store_address import beside_store, store_uri
 
 
 def test_the_address_is_the_same_wherever_python_was_started(monkeypatch, tmp_path):

@@ -11,8 +11,8 @@ from nbformat.v4 import new_output
 from small_notebooks import code, executed, notebook, printed, prose, shown
 
 from taxi_duration.cli.main import main
-from taxi_duration.notebooks.faults import find_faults
-from taxi_duration.notebooks.outputs import differ
+from taxi_duration.notebooks.cell_outputs import differ
+from taxi_duration.notebooks.check import find_faults
 
 ROOT = Path(__file__).parents[2]
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="

@@ -7,7 +7,8 @@ import pytest
 from mlflow import MlflowClient
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.tracking.attempts import (
+from taxi_duration.tracking.mlflow_pages import FIGURES, NOTE
+from taxi_duration.tracking.stage_runs import (
     Attempt,
     attempt,
     close_runs,
@@ -15,7 +16,6 @@ from taxi_duration.tracking.attempts import (
     log_best,
     pipeline_run,
 )
-from taxi_duration.tracking.pages import FIGURES, NOTE
 from taxi_duration.tracking.store import open_store
 
 

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from taxi_duration.cli.main import main
-from taxi_duration.serving.http import show_runs
-from taxi_duration.tracking.pages import COLUMNS, NOTE, VIEW_TAG
+from taxi_duration.serving.server_process import show_runs
+from taxi_duration.tracking.mlflow_pages import COLUMNS, NOTE, VIEW_TAG
 from taxi_duration.tracking.store import EXPERIMENT, find_runs
 
 API = "api/2.0/mlflow"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from taxi_duration.errors import TrackingError
-from taxi_duration.tracking.address import database_of, store_uri
-from taxi_duration.tracking.owner import Owner
-from taxi_duration.tracking.pages import FIGURES, NOTE
+from taxi_duration.tracking.mlflow_pages import FIGURES, NOTE
+from taxi_duration.tracking.run_owner import Owner
 from taxi_duration.tracking.store import EXPERIMENT, client, open_store, store_errors
+from taxi_duration.tracking.store_address import database_of, store_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

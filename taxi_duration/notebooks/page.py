@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taxi_duration.notebooks.parameters import Parameter
-from taxi_duration.tracking.pages import RESULT
+from taxi_duration.tracking.mlflow_pages import RESULT
 
 if TYPE_CHECKING:
     from nbconvert.exporters import HTMLExporter

@@ -26,9 +26,9 @@ from taxi_duration.errors import ModelError, SchemaError, ServerError
 from taxi_duration.months import GREEN, Month
 from taxi_duration.registry.loading import find_model, load
 from taxi_duration.registry.promotion import register
-from taxi_duration.serving import http
+from taxi_duration.serving import server_process
 from taxi_duration.serving.batch import score_months
-from taxi_duration.serving.http import SERVER, Server, keep_serving, serve
+from taxi_duration.serving.server_process import SERVER, Server, keep_serving, serve
 from taxi_duration.tracking.training import record
 
 QUICK = {"n_estimators": 8, "max_depth": 4, "threads": 1}
@@ -325,7 +325,7 @@ def ends(monkeypatch):
         with subprocess.Popen([sys.executable, "-c", f"import os; {ways.pop(0)}"]) as process:
             yield Server("ADDRESS", None, process)
 
-    monkeypatch.setattr(http, "serve", serve)
+    monkeypatch.setattr(server_process, "serve", serve)
     return ways.extend
 
 
@@ -333,7 +333,7 @@ KILLED, ENDED = "os.kill(os.getpid(), 9)", "os._exit(3)"
 
 
 def test_a_server_that_a_signal_has_killed_is_started_again(ends, monkeypatch, caplog):
-    monkeypatch.setattr(http, "STEADY_SECONDS", 0)
+    monkeypatch.setattr(server_process, "STEADY_SECONDS", 0)
     ends([KILLED, KILLED, ENDED])
     announced = []
     with pytest.raises(ServerError, match="ended with exit code 3"):

@@ -14,7 +14,7 @@ from taxi_duration.data.files import sha256
 from taxi_duration.data.parquet import read_parquet
 from taxi_duration.data.rides import REASONS
 from taxi_duration.months import Month, Service
-from taxi_duration.tracking.address import beside_store
+from taxi_duration.tracking.store_address import beside_store
 
 PREDICTIONS, REJECTED, MANIFEST = "predictions.parquet", "rejected.parquet", "manifest.json"
 
