@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from taxi_duration import plots
 from taxi_duration.data.trips import load_trips
-from taxi_duration.notebooks.parameters import names_read
+from taxi_duration.notebooks.cell_names import names_read
 
 ROOT = Path(__file__).parents[1]
 EXPLORE = ROOT / "notebooks" / "01_explore.ipynb"
