@@ -200,11 +200,6 @@ def _reason_and_advice(problem: BaseException) -> str:
         folder, advice = gettempdir(), "Make room, or name another with TMPDIR."
         if shutil.disk_usage(folder).free < FULL:
             return f"the temporary folder {folder!r} is full. {advice}"
-    if getattr(problem, "error_code", None) == "UNAUTHENTICATED":
-        return (
-            f"{store_address.shown_uri()} does not know this user or password. Set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
-        )
     # what the database said, else what MLflow made of it
     said = [getattr(link, "orig", None) for link in (problem, problem.__cause__)]
     reason = without_password(
@@ -215,6 +210,11 @@ def _reason_and_advice(problem: BaseException) -> str:
         return (
             f"S3 at {without_password(place)} says {reason!r}. Check the bucket, and "
             f"{', '.join(KEYS)} and {S3_ENDPOINTS[0]}."
+        )
+    if getattr(problem, "error_code", None) == "UNAUTHENTICATED":
+        return (
+            f"{store_address.shown_uri()} does not know this user or password. Set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
     return (
         f"{store_address.shown_uri()} says {reason!r}. Check that it is there and can be written, "
