@@ -102,9 +102,9 @@ def training_table(found: dict[str, dict[str, float]]) -> str:
 
 
 def serving_table(found: dict[str, Any]) -> str:
-    """Return the time that one ride takes over HTTP, and under load."""
+    """Return the time that one ride takes in the library, over HTTP and under load."""
     header = (
-        "one ride over HTTP",
+        "one ride",
         "requests",
         "half within",
         "99 % within",
