@@ -106,6 +106,12 @@ def test_a_description_leaves_out_the_longest_sections_until_the_database_holds_
     assert "## What it was made from" not in text
 
 
+def test_of_a_description_that_is_too_long_the_longest_section_goes():
+    sections = {"a": 10, "b": 5000, "z": 20}
+    text = _shorten("".join(f"## {name}\n{'x' * length}\n\n" for name, length in sections.items()))
+    assert text == f"## a\n{'x' * 10}\n\n## z\n{'x' * 20}\n\n{WHOLE}"
+
+
 @pytest.mark.parametrize(("more", "is_kept"), [(0, True), (1, False)])
 def test_a_description_has_room_for_5000_characters(more, is_kept):
     room = 5000 - len("first\n## a\n\n\n" + WHOLE)

@@ -450,6 +450,10 @@ def test_a_report_is_recorded_with_its_verdict(recorded_run, report):
     assert recorded_run.data.params["months"] == TWO
 
 
+def test_a_report_is_recorded_under_its_model_and_its_months(recorded_run):
+    assert recorded_run.info.run_name == f"taxi-duration/1 {TWO}"
+
+
 def test_a_report_is_recorded_with_a_step_for_each_month(recorded_run, report, employed):
     steps = MlflowClient(employed[0]).get_metric_history(recorded_run.info.run_id, "rmse")
     assert [each.value for each in steps] == report.table["rmse"].tolist()
