@@ -146,7 +146,7 @@ def rejections(rides: pd.DataFrame, *, distance: bool = True) -> pd.Series:
     """
     reasons, broken = zip(*_broken_rules(rides, distance=distance), strict=True)
     first = np.select(broken, range(len(broken)), default=-1)
-    return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index, name="rejected")
+    return pd.Series(pd.Categorical.from_codes(first, reasons), rides.index)
 
 
 def are_valid(rides: pd.DataFrame | Columns, *, distance: bool = True) -> bool:

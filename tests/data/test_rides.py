@@ -50,6 +50,20 @@ def rejected(rides, **how):
     return rejections(read_rides(rides), **how)
 
 
+def test_the_reasons_have_the_index_of_their_rides():
+    rides = pd.DataFrame([GOOD, GOOD | {"DOLocationID": 9999}], index=[7, 3])
+    assert rejected(rides).notna().to_dict() == {7: False, 3: True}
+
+
+@pytest.mark.parametrize("zone", ["PULocationID", "DOLocationID"])
+def test_a_model_without_distance_takes_rides_without_one_and_their_zones_are_checked(zone):
+    rides = one().drop(columns="trip_distance")
+    assert read_rides(rides)["trip_distance"].isna().all()
+    assert rejected(rides, distance=False).isna().all()
+    reasons = rejected(rides.assign(**{zone: 9999}), distance=False)
+    assert reasons.tolist() == [f"{zone} is not one of TLC's zones 1 to 265"]
+
+
 def test_a_good_ride_is_accepted():
     assert rejected(one()).isna().all()
 
