@@ -64,6 +64,12 @@ def test_a_model_without_distance_takes_rides_without_one_and_their_zones_are_ch
     assert reasons.tolist() == [f"{zone} is not one of TLC's zones 1 to 265"]
 
 
+@pytest.mark.parametrize("zone", ["PULocationID", "DOLocationID"])
+@pytest.mark.parametrize(("number", "is_valid"), [(0, False), (1, True), (265, True), (266, False)])
+def test_zones_are_numbered_from_1_to_265(zone, number, is_valid):
+    assert rejected(one(**{zone: number})).isna().all() == is_valid
+
+
 def test_a_good_ride_is_accepted():
     assert rejected(one()).isna().all()
 
