@@ -14,6 +14,7 @@ from taxi_duration.data.rides import (
     REASONS,
     format_rejections,
     in_new_york,
+    is_invalid_zone,
     is_plausible_distance,
     read_minutes,
     read_rides,
@@ -68,6 +69,12 @@ def test_a_model_without_distance_takes_rides_without_one_and_their_zones_are_ch
 @pytest.mark.parametrize(("number", "is_valid"), [(0, False), (1, True), (265, True), (266, False)])
 def test_zones_are_numbered_from_1_to_265(zone, number, is_valid):
     assert rejected(one(**{zone: number})).isna().all() == is_valid
+
+
+@pytest.mark.parametrize("kind", ["int32", "int64", "float32", "float64"])
+def test_zones_of_any_type_of_number_are_those_from_1_to_265(kind):
+    zones = np.array([0, 1, 2, 264, 265, 266], dtype=kind)
+    assert is_invalid_zone(zones).tolist() == [True, False, False, False, False, True]
 
 
 def test_a_good_ride_is_accepted():
